@@ -1,0 +1,5 @@
+"""`python -m promptlathe`."""
+
+from promptlathe.cli import main
+
+main()

@@ -1,0 +1,173 @@
+"""The commands. What a command needs is imported when it runs, so that `--help` is quick."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptlathe.errors import InputError, PromptlatheError
+from promptlathe.version import version
+
+EXITS = """\b
+Exit codes: 0 finished (with or without an improvement), 2 bad input,
+4 budget too small to compare anything, 5 model unavailable, 130 interrupted."""
+
+Command = Callable[..., None]
+
+
+def example(*lines: str) -> dict[str, str]:
+    """The examples below a command's options."""
+    return {"epilog": "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)}
+
+
+def reported(command: Command) -> Command:
+    """Turn our exceptions into one message on stderr and the documented exit code."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+        except PromptlatheError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("error: interrupted", err=True)
+            sys.exit(130)
+
+    return run
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    **example("promptlathe init my-prompts", "promptlathe run my-prompts/runs/support_triage.yaml"),
+)
+@click.version_option(version(), "--version", message="promptlathe %(version)s")
+def main() -> None:
+    """Optimize prompts: search a declared space, decide on held-out rows, record in MLflow."""
+
+
+Workspace = click.option(
+    "--workspace",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="PROMPTLATHE_WORKSPACE",
+    help="Folder whose .promptlathe/ keeps ledger, studies and MLflow's store.",
+)
+
+
+@main.command(**example("promptlathe init", "promptlathe init my-prompts"))
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default=".")
+@reported
+def init(directory: Path) -> None:
+    """Copy ready-made search spaces, objectives and run files into DIRECTORY (default: here)."""
+    from promptlathe.starter import copy_starter
+
+    made, kept = copy_starter(directory)
+    for path in made:
+        click.echo(f"  made  {path}")
+    for path in kept:
+        click.echo(f"  kept  {path} (it was there already)")
+    run = directory / "runs" / "support_triage.yaml"
+    click.echo(f"\nNext:  promptlathe check {run}\n       promptlathe run {run}")
+
+
+@main.command(**example("promptlathe check runs/support_triage.yaml"))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="As for `run`.")
+@Workspace
+@reported
+def check(file: Path, settings: tuple[str, ...], workspace: Path | None) -> None:
+    """Validate everything that FILE names, and say what a run would cost. Sends nothing."""
+    from promptlathe.cli.report import show_plan
+    from promptlathe.job import Job
+
+    job = Job.load(file, settings=_pairs(settings), workspace=workspace)
+    show_plan(job, job.check())
+    click.echo(f"\nNext:  promptlathe run {file}")
+
+
+@main.command(
+    **example(
+        "promptlathe run runs/support_triage.yaml",
+        "promptlathe run runs/support_triage.yaml --set budget.calls=500 --set search.seed=3",
+        "promptlathe run runs/support_triage.yaml --json result.json",
+    ),
+    help=f"Run the job in FILE: search, decide on held-out rows, record in MLflow.\n\n{EXITS}",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a dotted key of the run file; may be repeated.",
+)
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Write the machine-readable result here (- for stdout).",
+)
+@click.option(
+    "--replay", metavar="RUN", help="Tell outcomes in the order recorded for an earlier run."
+)
+@Workspace
+@reported
+def run(
+    file: Path,
+    settings: tuple[str, ...],
+    json_path: Path | None,
+    replay: str | None,
+    workspace: Path | None,
+) -> None:
+    from promptlathe.cli.display import display
+    from promptlathe.cli.report import show_result, write_json
+    from promptlathe.job import Job
+
+    job = Job.load(file, settings=_pairs(settings), workspace=workspace)
+    with display(job) as progress:
+        result = job.run(progress=progress, replay=replay)
+    show_result(job, result)
+    if json_path:
+        write_json(result, json_path)
+
+
+@main.command(**example("promptlathe ui", "promptlathe ui --port 5001 --workspace my-prompts"))
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
+@Workspace
+@reported
+def ui(host: str, port: int, workspace: Path | None) -> None:
+    """Open the MLflow UI on the workspace's store."""
+    from promptlathe.job.stores import existing_state
+    from promptlathe.track.store import default_artifacts, default_uri
+    from promptlathe.track.ui import serve_ui
+
+    state = existing_state(workspace)
+    serve_ui(default_uri(state), default_artifacts(state), host=host, port=port)
+
+
+@main.command(**example("promptlathe pocket --port 8000", "promptlathe pocket --latency 0.1"))
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free"
+)
+@click.option("--latency", default=0.0, show_default=True, help="Seconds added to each answer.")
+@reported
+def pocket(host: str, port: int, latency: float) -> None:
+    """Serve the embedded pocket model over HTTP, as an OpenAI-compatible endpoint."""
+    from promptlathe.models.pocket.server import Faults, run_server
+
+    run_server(host=host, port=port, faults=Faults(latency=latency))
+
+
+def _pairs(settings: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    pairs: list[tuple[str, str]] = []
+    for one in settings:
+        key, equals, value = one.partition("=")
+        if not equals or not key:
+            raise InputError(f"{one!r} has no value", "--set", "write --set dotted.key=value")
+        pairs.append((key, value))
+    return tuple(pairs)

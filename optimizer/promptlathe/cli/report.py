@@ -1,0 +1,153 @@
+"""What `check` and `run` print, and the JSON file."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from promptlathe.cli.display import duration
+from promptlathe.errors import InputError
+from promptlathe.job.plan import Plan
+from promptlathe.job.result import Result, Side, Test
+
+if TYPE_CHECKING:
+    from promptlathe.job import Job
+
+
+def show_plan(job: "Job", plan: Plan) -> None:
+    """The space, the data, and the estimated spending."""
+    budget = job.budget
+    limits = {
+        "calls": budget.calls,
+        "tokens": budget.tokens,
+        "usd": budget.usd,
+        "minutes": budget.minutes,
+    }
+    rows = [
+        ("space", str(job.space.size)),
+        ("seed prompt", _levels(plan.space.seed.levels)),
+        (
+            "data",
+            f"{len(plan.space.train)} train, {len(plan.select)} select, {len(plan.test)} test rows",
+        ),
+        ("model", job.model.name + (" (embedded)" if job.model.embedded else "")),
+        ("budget", ", ".join(f"{v:,} {k}" for k, v in limits.items() if v is not None)),
+        ("calls", "as many as time allows" if plan.calls is None else f"about {plan.calls:,}"),
+        (
+            "tokens",
+            f"about {plan.input_tokens:,} in and at most {plan.output_tokens:,} out per call"
+            + (
+                f": at most {plan.calls * (plan.input_tokens + plan.output_tokens):,}"
+                if plan.calls is not None
+                else ""
+            ),
+        ),
+        ("cost", _cost(plan)),
+    ]
+    for name, value in rows:
+        click.echo(f"{name:12} {value}")
+    for note in plan.notes:
+        click.echo(f"note         {note}")
+
+
+def _cost(plan: Plan) -> str:
+    if plan.usd is None:
+        return "unknown: the run file has no price for the model"
+    if plan.usd == 0:
+        return "nothing"
+    each = f"at most ${plan.usd:.6f} per call"
+    return each if plan.calls is None else f"at most ${plan.usd * plan.calls:.2f} ({each})"
+
+
+def show_result(job: "Job", result: Result) -> None:
+    """The verdict, the prompt, what was spent, and what to do next."""
+    out = click.echo
+    out()
+    out(_headline(result))
+    out(_test_line("seed", "best", result.test))
+    if result.champion:
+        out(_test_line("champion", "best", result.champion))
+    chosen = result.best if result.recommended == "best" else result.seed
+    out(f"\nRecommended: the {result.recommended} prompt ({_levels(tuple(chosen.levels.items()))})")
+    _show_prompt(chosen)
+    out()
+    if job.model.embedded:
+        out("model     the embedded pocket model: its scores say nothing about an LLM's")
+    out(f"finished  {result.finish_reason}; {len(result.standings)} candidates tried")
+    out(f"spent     {_spent(result)}")
+    for note in result.notes:
+        out(f"note      {note}")
+    if result.run_id:
+        out(f"MLflow    run {result.run_id}{_promotion(job, result)}")
+        here = "" if Path.cwd().resolve() == job.workspace.resolve() else (
+            f" --workspace {job.workspace}"
+        )
+        out(f"\nNext:  promptlathe ui{here}")
+
+
+def _headline(result: Result) -> str:
+    match result.verdict:
+        case "better":
+            return "Better: the best prompt beats the seed prompt on held-out rows."
+        case "worse":
+            return "Worse: the best prompt of the search loses on held-out rows; the seed stays."
+        case _ if result.best.candidate == result.seed.candidate:
+            return "No significant gain: the search found nothing better than the seed prompt."
+        case _ if result.recommended == "best":
+            return "No significant gain: a tie on held-out rows; the cheaper prompt is recommended."
+        case _:
+            return "No significant gain: a tie on held-out rows; the seed stays."
+
+
+def _test_line(first: str, second: str, test: Test) -> str:
+    low, high = test.interval
+    return (
+        f"  {first} {test.seed:.3f} → {second} {test.best:.3f}: gain {test.gain:+.3f}, "
+        f"95 % interval {low:+.3f} to {high:+.3f}, on {test.examples} held-out rows"
+    )
+
+
+def _show_prompt(side: Side) -> None:
+    for message in side.messages:
+        click.echo(click.style(f"\n[{message.role}]", bold=True))
+        click.echo(message.content)
+    if side.parameters:
+        click.echo(f"\n[parameters] {_levels(tuple(side.parameters.items()))}")
+
+
+def _spent(result: Result) -> str:
+    spent = result.spent
+    cost = "cost unknown" if spent.usd is None else f"${spent.usd:.2f}"
+    cached = (
+        f"; {spent.cached_calls:,} answers were known already and cost nothing"
+        if spent.cached_calls
+        else ""
+    )
+    return (
+        f"{spent.calls:,} calls, {spent.tokens:,} tokens, {cost}, "
+        f"{duration(result.seconds)}{cached}"
+    )
+
+
+def _promotion(job: "Job", result: Result) -> str:
+    if result.promoted is None:
+        return "; nothing was promoted"
+    return f"; prompts:/{job.prompt_name}/{result.promoted} is the champion"
+
+
+def _levels(levels: tuple[tuple[str, object], ...]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in levels) or "no levels"
+
+
+def write_json(result: Result, path: Path) -> None:
+    """Write the result; `-` is stdout. Raises InputError when the file cannot be written."""
+    text = json.dumps(result.to_dict(), ensure_ascii=False, indent=2) + "\n"
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", str(path)) from None

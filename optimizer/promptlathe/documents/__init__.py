@@ -1,0 +1,24 @@
+"""Typed, closed YAML: files to plain data with line numbers, and to pydantic models.
+
+    text ── reading ──→ Document (data + lines) ── set_value ──→ Document ── parse ──→ model
+
+Every mistake in a file becomes one `InputError` that names file, line and field.
+"""
+
+from promptlathe.documents.document import Document, load, set_value
+from promptlathe.documents.models import Model, json_schema, parse
+from promptlathe.documents.reading import read_text
+from promptlathe.documents.wording import nearest
+from promptlathe.documents.writing import to_yaml
+
+__all__ = [
+    "Document",
+    "Model",
+    "json_schema",
+    "load",
+    "nearest",
+    "parse",
+    "read_text",
+    "set_value",
+    "to_yaml",
+]

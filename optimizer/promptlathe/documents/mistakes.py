@@ -1,0 +1,148 @@
+"""From pydantic's list of errors to the mistakes that a person made.
+
+A value that may have several shapes (a union) gives errors for each shape; the shape that the
+value is nearest to is the one that was meant, and only its errors are kept.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from promptlathe.documents.document import Loc
+from promptlathe.documents.wording import nearest
+
+Errors = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing to mend: its place in the data, pydantic's error type, the keys valid there."""
+
+    loc: Loc
+    kind: str
+    errors: tuple[Mapping[str, Any], ...]
+    """One error; several when no shape of a union fits and none is nearer."""
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """An error with its place in the data, and the union's branch that it is about."""
+
+    error: Mapping[str, Any]
+    loc: Loc
+    fork: Loc | None = None
+    branch: str | int = ""
+
+
+def find_mistakes(errors: Errors, data: Any, schema: Mapping[str, Any]) -> list[Mistake]:
+    """The mistakes behind pydantic's `errors` on `data`; `schema` tells the valid keys."""
+    kept: list[Mistake] = []
+    forks: dict[Loc, list[_Placed]] = defaultdict(list)
+    for item in [_place(error, data) for error in errors]:
+        if item.fork is None:
+            kept.append(_mistake([item], schema))
+        else:
+            forks[item.fork].append(item)
+    for fork, items in forks.items():
+        kept += _nearest_branch(fork, items, schema)
+    return _without_misspelt(kept)
+
+
+def _place(error: Mapping[str, Any], data: Any) -> _Placed:
+    """Split pydantic's loc into the way through the data and the names of union branches."""
+    loc: Loc = ()
+    fork: Loc | None = None
+    branch: str | int = ""
+    here = data
+    parts = error["loc"]
+    for index, part in enumerate(parts):
+        last = index == len(parts) - 1
+        if _holds(here, part):
+            here, loc = here[part], (*loc, part)
+        elif last and error["type"] == "missing":
+            loc = (*loc, part)
+        elif fork is None and part != "[key]":
+            fork, branch = loc, part
+    return _Placed(error, loc, fork, branch)
+
+
+def _holds(here: Any, part: str | int) -> bool:
+    match here:
+        case Mapping():
+            return part in here
+        case list() | tuple():
+            return isinstance(part, int) and part < len(here)
+        case _:
+            return False
+
+
+def _nearest_branch(fork: Loc, items: list[_Placed], schema: Mapping[str, Any]) -> list[Mistake]:
+    branches: dict[str | int, list[_Placed]] = defaultdict(list)
+    for item in items:
+        branches[item.branch].append(item)
+    inside = [
+        _without_misspelt([_mistake([item], schema) for item in group])
+        for group in branches.values()
+        if any(len(item.loc) > len(fork) for item in group)
+    ]
+    if not inside:
+        return [_mistake(items, schema)]
+    return min(inside, key=lambda ms: (sum(m.kind == "extra_forbidden" for m in ms), len(ms)))
+
+
+def _mistake(group: list[_Placed], schema: Mapping[str, Any]) -> Mistake:
+    first = group[0]
+    kind = first.error["type"] if len(group) == 1 else "union"
+    keys = tuple(_keys(schema, first.loc[:-1])) if kind == "extra_forbidden" else ()
+    return Mistake(first.loc, kind, tuple(item.error for item in group), keys)
+
+
+def _without_misspelt(mistakes: list[Mistake]) -> list[Mistake]:
+    """Drop `missing` where an unknown key beside it is its misspelling."""
+    meant = {
+        (*m.loc[:-1], nearest(str(m.loc[-1]), m.keys))
+        for m in mistakes
+        if m.kind == "extra_forbidden"
+    }
+    return [m for m in mistakes if m.kind != "missing" or m.loc not in meant]
+
+
+def _keys(schema: Mapping[str, Any], loc: Loc) -> list[str]:
+    """The keys that the JSON schema allows at `loc`."""
+    nodes = list(_shapes(schema, schema))
+    for part in loc:
+        nodes = [
+            shape
+            for node in nodes
+            for inner in _step(node, part)
+            for shape in _shapes(inner, schema)
+        ]
+    return list(dict.fromkeys(key for node in nodes for key in node.get("properties", ())))
+
+
+def _step(node: Mapping[str, Any], part: str | int) -> Iterator[Mapping[str, Any]]:
+    names = ("items",) if isinstance(part, int) else ("additionalProperties",)
+    if part in node.get("properties", {}):
+        yield node["properties"][part]
+        return
+    yield from (node[name] for name in names if isinstance(node.get(name), dict))
+    prefix = node.get("prefixItems", ())
+    if isinstance(part, int) and part < len(prefix):
+        yield prefix[part]
+
+
+def _shapes(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """`node` without references and unions: every plain schema that it may stand for."""
+    if "$ref" in node:
+        *_, name = node["$ref"].split("/")
+        yield from _shapes(schema["$defs"][name], schema)
+        return
+    branches = [b for word in ("anyOf", "oneOf", "allOf") for b in node.get(word, ())]
+    for branch in branches:
+        yield from _shapes(branch, schema)
+    if not branches:
+        yield node

@@ -1,0 +1,12 @@
+"""Calls to answers, many at once: one contract, two engines.
+
+engine      the contract, with its timeline
+local       this process's event loop
+ray_engine  worker processes, on this machine or a cluster
+cluster     joining or starting the Ray cluster
+"""
+
+from promptlathe.evaluate.engine import Engine, Reply
+from promptlathe.evaluate.local import LocalEngine
+
+__all__ = ["Engine", "LocalEngine", "Reply"]

@@ -1,0 +1,120 @@
+"""A job: a run file made executable."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from promptlathe.job.plan import Plan, plan
+from promptlathe.job.progress import Progress
+from promptlathe.job.result import Result
+from promptlathe.job.runfile import (
+    BudgetOptions,
+    Loaded,
+    ParallelOptions,
+    RunFile,
+    SearchOptions,
+    TrackOptions,
+)
+from promptlathe.job.stores import STATE, check_stores
+from promptlathe.models.pricing import Prices
+from promptlathe.models.settings import ModelSettings
+from promptlathe.objective import Objective
+from promptlathe.records import Budget
+from promptlathe.space import SearchSpace
+
+
+@dataclass(frozen=True)
+class Job:
+    """Space, objective, model, budget, search, parallel and tracking, ready to run.
+
+    workspace: the folder whose `.promptlathe/` keeps ledger, studies and MLflow's database.
+    """
+
+    space: SearchSpace
+    objective: Objective
+    model: ModelSettings
+    name: str = "promptlathe"
+    budget: Budget = field(default_factory=lambda: BudgetOptions().record)
+    prices: Prices = field(default_factory=Prices)
+    search: SearchOptions = field(default_factory=SearchOptions)
+    parallel: ParallelOptions = field(default_factory=ParallelOptions)
+    track: TrackOptions | Literal[False] = field(default_factory=TrackOptions)
+    ledger: str | None = None
+    workspace: Path = field(default_factory=Path.cwd)
+    place: Callable[[str], str | None] = lambda part: None
+    """Which file says something about `space`, `objective` or `run`, for messages."""
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        settings: tuple[tuple[str, str], ...] = (),
+        workspace: Path | None = None,
+    ) -> "Job":
+        """Read a run file. Raises InputError, with file and line."""
+        path = Path(path)
+        loaded = RunFile.load(path, settings)
+        file = loaded.file
+        return cls(
+            space=loaded.space,
+            objective=loaded.objective,
+            model=file.model,
+            name=path.stem.replace("_", "-"),
+            budget=file.budget.record,
+            prices=file.prices,
+            search=file.search,
+            parallel=file.parallel,
+            track=file.track,
+            ledger=file.ledger,
+            workspace=workspace or workspace_of(path),
+            place=_places(path, loaded),
+        )
+
+    @property
+    def state(self) -> Path:
+        """Where everything is kept that a job leaves behind."""
+        return self.workspace / STATE
+
+    @property
+    def prompt_name(self) -> str:
+        """The prompt's name in MLflow's registry."""
+        return (self.track and self.track.prompt) or self.name
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What will be done. Raises InputError or BudgetTooSmall; sends nothing."""
+        return plan(self)
+
+    def check(self) -> Plan:
+        """The plan, after everything that could stop the job was checked, the stores too."""
+        made = self.plan
+        check_stores(self)
+        return made
+
+    def run(self, *, progress: Progress | None = None, replay: str | None = None) -> Result:
+        """Run to the end.
+
+        replay: the `run` of an earlier result; its outcomes are told in the same order again.
+        Raises InputError, BudgetTooSmall, ModelUnavailable or Interrupted.
+        """
+        from promptlathe.job.running import run_job
+
+        self.check()
+        return run_job(self, progress=progress, replay=replay)
+
+
+def workspace_of(path: Path) -> Path:
+    """The folder above `runs/`, or the run file's own."""
+    folder = path.resolve().parent
+    return folder.parent if folder.name == "runs" else folder
+
+
+def _places(path: Path, loaded: Loaded) -> Callable[[str], str | None]:
+    def place(part: str) -> str | None:
+        return loaded.place(part) if part in ("space", "objective") else str(path)
+
+    return place
+

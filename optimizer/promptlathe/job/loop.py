@@ -1,0 +1,96 @@
+"""The one loop: a policy, an evaluator, and no barrier between them."""
+
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from promptlathe.records import Cell, Outcome, Standing
+
+Watch = Callable[[Outcome, Sequence[Standing]], None]
+"""Told of each outcome and of the standings that it settled."""
+
+
+class Proposer(Protocol):
+    """What the loop needs of a policy."""
+
+    def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Cell]: ...
+
+    def tell(self, outcome: Outcome) -> Sequence[Standing]: ...
+
+    @property
+    def finish_reason(self) -> str | None: ...
+
+
+class Cells(Protocol):
+    """What the loop needs of an evaluator."""
+
+    def submit(self, cell: Cell, *, keep: int = 0) -> str | None: ...
+
+    async def next(self) -> list[Outcome]: ...
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Why the loop ended, and the cells that were proposed but not affordable."""
+
+    reason: str
+    refused: tuple[Cell, ...] = ()
+
+
+async def drive(
+    policy: Proposer,
+    evaluator: Cells,
+    *,
+    concurrency: int,
+    watch: Watch,
+    keep: int = 0,
+    first: Sequence[Cell] = (),
+) -> Stopped:
+    """Run until the policy has nothing left or a limit of the budget is reached.
+
+    keep: calls that must remain affordable afterwards. first: cells that an earlier call of
+    `drive` refused. Each outcome is told by itself and the policy asked again at once, so that
+    what the policy sees depends on the order of outcomes alone.
+    """
+    pending: dict[tuple[str, str, int], Cell] = {}
+    waiting = deque(first)
+    limit: str | None = None
+
+    def fill() -> str | None:
+        while len(pending) < concurrency:
+            if not waiting:
+                waiting.extend(policy.propose(pending.values(), concurrency - len(pending)))
+            if not waiting:
+                return None
+            refused = evaluator.submit(waiting[0], keep=keep)
+            if refused:
+                return refused
+            cell = waiting.popleft()
+            pending[cell.key] = cell
+        return None
+
+    limit = fill()
+    while pending:
+        for outcome in await evaluator.next():
+            del pending[outcome.cell.key]
+            watch(outcome, policy.tell(outcome))
+            limit = limit or fill()
+    if limit:
+        return Stopped(f"budget: {limit}", tuple(waiting))
+    return Stopped(policy.finish_reason or "done")
+
+
+class Fixed:
+    """Cells that are decided beforehand, in order."""
+
+    finish_reason = None
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self._cells = iter(cells)
+
+    def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Cell]:
+        return [cell for _, cell in zip(range(limit), self._cells, strict=False)]
+
+    def tell(self, outcome: Outcome) -> Sequence[Standing]:
+        return ()

@@ -1,0 +1,232 @@
+"""A job's record in MLflow: what is handed to the tracker, in its words."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from promptlathe.decide import Comparison
+from promptlathe.errors import InputError
+from promptlathe.job.progress import View
+from promptlathe.job.resolved import resolved
+from promptlathe.job.result import Result, Test
+from promptlathe.job.stores import tracking_uri
+from promptlathe.ledger import Ledger
+from promptlathe.records import Candidate, Example, Outcome, Split, Standing
+from promptlathe.track.records import About, Conclusion, Dataset, RegisteredPrompt, Side, Started
+from promptlathe.track.tracker import NoTracker, Tracker
+
+if TYPE_CHECKING:
+    from promptlathe.job.job import Job
+
+PASS_FAIL = ("exact_match", "contains", "regex", "numeric")
+"""Scorers that give 0 or 1 only."""
+
+
+class Recorder:
+    """One run's record, from its first call to its end."""
+
+    def __init__(self, job: "Job", run: str, tracker: Tracker) -> None:
+        self._job, self._run, self._tracker = job, run, tracker
+        self._notes: list[str] = []
+        self._registered: RegisteredPrompt | None = None
+
+    @classmethod
+    def start(cls, job: "Job", run: str) -> "Recorder":
+        """Begin the run in MLflow, in the background."""
+        recorder = cls(job, run, _tracker(job))
+        recorder._tracker.start(about(job, run))
+        return recorder
+
+    async def champion(self) -> Candidate | None:
+        """The registered champion, if there is one that fits the data; waits for MLflow.
+
+        Raises InputError when the store cannot be used.
+        """
+        started = await asyncio.wrap_future(self._tracker.ready)
+        self._registered = _fitting(started, self._job)
+        return self.known_champion
+
+    @property
+    def known_champion(self) -> Candidate | None:
+        """As `champion` found it."""
+        return Candidate((), self._registered.prompt) if self._registered else None
+
+    def candidate(self, standing: Standing) -> None:
+        """A candidate's cells are done: its nested run."""
+        self._tracker.candidate(standing)
+
+    def progress(self, view: View) -> None:
+        """The stepped metrics of the parent run."""
+        best, seed = view.policy.best.estimate, view.policy.seed.estimate
+        self._tracker.progress(
+            view.meter.spent.used_calls, best and best.mean, seed and seed.mean
+        )
+
+    def test_outcome(self, side: Side, outcome: Outcome) -> None:
+        """One row of the final comparison."""
+        self._tracker.test_outcome(side, outcome)
+
+    def conclude(
+        self,
+        result: Result,
+        best: Candidate,
+        comparison: Comparison,
+        champion: Comparison | None,
+        ledger: Ledger,
+    ) -> Result:
+        """End the run; the result, completed by what MLflow now holds."""
+        started = self._tracker.ready.result()
+        result = replace(result, run_id=started.run_id if started else None)
+        promote = self._promotes(comparison, champion)
+        order = (
+            json.dumps(dict(zip(("candidate", "example", "repeat"), cell, strict=True)))
+            for cell in ledger.order(self._run)
+        )
+        concluded = self._tracker.conclude(
+            Conclusion(
+                verdict=result.verdict,
+                finish_reason=result.finish_reason,
+                seed=self._job.plan.space.seed.prompt,
+                best=best.prompt,
+                comparison=comparison,
+                champion=champion,
+                promote=promote,
+                description=_description(result),
+                metrics=_metrics(result),
+                result=json.dumps(result.to_dict(), ensure_ascii=False, indent=2),
+                order="".join(f"{line}\n" for line in order),
+            )
+        )
+        self._tracker.close()
+        return replace(
+            result,
+            promoted=concluded.registered.version if concluded.registered else None,
+            notes=(*result.notes, *(started.problems if started else ()), *concluded.problems),
+        )
+
+    def abort(self, status: Literal["FAILED", "KILLED"], reason: str) -> None:
+        """End the run without a result."""
+        self._tracker.abort(status, reason)
+        self._tracker.close()
+
+    def _promotes(self, comparison: Comparison, champion: Comparison | None) -> bool:
+        """Better than the champion, or, without one, than the seed."""
+        track = self._job.track
+        rival = champion or comparison
+        return bool(track) and track.promote == "if_better" and rival.verdict == "better"
+
+
+def about(job: "Job", run: str) -> About:
+    """What MLflow is told of the run before its first call."""
+    plan, objective = job.plan, job.objective
+    track = job.track
+    examples: dict[Split, Sequence[Example]] = {
+        "train": plan.space.train,
+        "select": plan.select,
+        "test": plan.test,
+    }
+    source = objective.dataset if isinstance(objective.dataset, str) else objective.name
+    return About(
+        experiment=(track and track.experiment) or job.name,
+        prompt=job.prompt_name,
+        run_name=f"{job.name} · {job.search.policy} · seed {job.search.seed}",
+        run_file=resolved(job),
+        model=job.model.name,
+        target=objective.target,
+        pass_fail=frozenset(s.name for s in objective.scorers if s.keyword in PASS_FAIL),
+        parameters=job.model.parameters,
+        params=_params(job),
+        tags={"promptlathe.run": run},
+        datasets=tuple(
+            Dataset.of(objective.name, split, source, rows) for split, rows in examples.items()
+        ),
+    )
+
+
+def _tracker(job: "Job") -> Tracker:
+    if not job.track:
+        return NoTracker()
+    from promptlathe.track.mlflow_tracker import MlflowTracker
+    from promptlathe.track.store import default_artifacts
+
+    return MlflowTracker(tracking_uri(job), artifacts=default_artifacts(job.state))
+
+
+def _fitting(started: Started | None, job: "Job") -> RegisteredPrompt | None:
+    """The champion, unless it has placeholders that the rows cannot fill."""
+    from promptlathe.space import placeholders
+
+    registered = started.champion if started else None
+    if registered is None:
+        return None
+    names = {n for m in registered.prompt.messages for n in placeholders(m.content)}
+    if missing := sorted(names - job.objective.fields):
+        raise InputError(
+            f"the champion {registered.uri} needs fields that the data lacks: {missing}",
+            job.place("run"),
+            "name another prompt with track.prompt: this one belongs to another task",
+        )
+    return registered
+
+
+def _params(job: "Job") -> Mapping[str, object]:
+    plan, budget = job.plan, job.budget
+    limits = {
+        f"budget.{name}": value
+        for name in ("calls", "tokens", "usd", "minutes")
+        if (value := getattr(budget, name)) is not None
+    }
+    return {
+        "model": job.model.name,
+        "search.policy": job.search.policy,
+        "search.seed": job.search.seed,
+        "parallel.engine": job.parallel.engine,
+        "parallel.concurrency": job.parallel.concurrency,
+        "space.size": str(job.space.size),
+        "objective": job.objective.name,
+        "rows.train": len(plan.space.train),
+        "rows.select": len(plan.select),
+        "rows.test": len(plan.test),
+        **limits,
+    }
+
+
+def _metrics(result: Result) -> dict[str, float]:
+    found: dict[str, float | None] = {
+        "calls": result.spent.calls,
+        "tokens": result.spent.tokens,
+        "cached_calls": result.spent.cached_calls,
+        "candidates": len(result.standings),
+        "seconds": result.seconds,
+        "cost_usd": result.spent.usd,
+    }
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def _description(result: Result) -> str:
+    lines = [
+        f"**{result.verdict}** on {result.test.examples} held-out rows: {_gain(result.test)}",
+        f"Recommended: the **{result.recommended}** prompt. Finished: {result.finish_reason}.",
+    ]
+    if result.champion:
+        lines.append(f"Against the champion: {_gain(result.champion)}")
+    lines += [f"Note: {note}" for note in result.notes]
+    return "\n\n".join(lines)
+
+
+def _gain(test: Test) -> str:
+    low, high = test.interval
+    return (
+        f"{test.seed:.3f} → {test.best:.3f}, gain {test.gain:+.3f} "
+        f"(95 % interval {low:+.3f} to {high:+.3f})"
+    )
+
+
+def sides(
+    seed: Candidate, best: Candidate, champion: Candidate | None
+) -> Sequence[tuple[Side, Candidate]]:
+    """Who meets on `test`; a prompt may be there under two names."""
+    found: list[tuple[Side, Candidate]] = [("seed", seed), ("best", best)]
+    return [*found, ("champion", champion)] if champion else found

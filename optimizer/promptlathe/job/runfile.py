@@ -1,0 +1,135 @@
+"""The run file: space, objective, model, budget, search, parallel, tracking."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from promptlathe import documents
+from promptlathe.documents import Document
+from promptlathe.errors import InputError
+from promptlathe.models.pricing import Prices
+from promptlathe.models.settings import ModelSettings
+from promptlathe.objective import Objective
+from promptlathe.records import Budget
+from promptlathe.search import SamplerName
+from promptlathe.space import SearchSpace
+
+PROMPT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class BudgetOptions(documents.Model):
+    """Upper limits, checked before a call is sent; leave out what shall not be limited."""
+
+    calls: Count | None = Field(None, description="Calls of every role")
+    tokens: Count | None = Field(None, description="Input and output tokens together")
+    usd: Positive | None = Field(None, description="Needs `prices`")
+    minutes: Positive | None = Field(None, description="Wall-clock time")
+
+    @property
+    def record(self) -> Budget:
+        """The limits; 1,000 calls when there are none."""
+        limits = Budget(self.calls, self.tokens, self.usd, self.minutes)
+        return Budget(calls=1000) if limits == Budget() else limits
+
+
+class SearchOptions(documents.Model):
+    """How candidates are chosen."""
+
+    policy: SamplerName = Field("tpe", description="Optuna's sampler behind the race")
+    seed: int = Field(0, ge=0, description="Of everything that is random")
+
+
+class ParallelOptions(documents.Model):
+    """How many calls at a time, and where they are made."""
+
+    engine: Literal["local", "ray"] = "local"
+    concurrency: int = Field(16, ge=1, le=4096, description="Calls in flight")
+    workers: int = Field(2, ge=1, le=1024, description="Ray actors")
+    address: str = Field("auto", description="Ray cluster; auto: the running one, or a new one")
+
+
+class TrackOptions(documents.Model):
+    """Where MLflow records the job."""
+
+    experiment: str | None = Field(None, min_length=1)
+    prompt: str | None = Field(None, description="Name in the prompt registry")
+    promote: Literal["if_better", "never"] = "if_better"
+    uri: str | None = Field(None, description="MLflow tracking URI; by default in the workspace")
+
+    @field_validator("prompt")
+    @classmethod
+    def _registry_name(cls, name: str | None) -> str | None:
+        if name is not None and not PROMPT_NAME.fullmatch(name):
+            raise ValueError(f"{name!r}: use letters, digits, hyphen, underscore and dot only")
+        return name
+
+
+Part = Annotated[str | dict[str, Any], Field(description="A path, or the content itself")]
+
+
+class RunFile(documents.Model):
+    """A whole job in one file."""
+
+    space: Part
+    objective: Part
+    model: Annotated[
+        ModelSettings, BeforeValidator(lambda given: given, json_schema_input_type=Any)
+    ]
+    prices: Prices = Field(default_factory=Prices, description="USD per million tokens, by model")
+    budget: BudgetOptions = Field(default_factory=lambda: BudgetOptions())
+    search: SearchOptions = Field(default_factory=lambda: SearchOptions())
+    parallel: ParallelOptions = Field(default_factory=lambda: ParallelOptions())
+    track: TrackOptions | Literal[False] = Field(default_factory=lambda: TrackOptions())
+    ledger: str | None = Field(None, description="SQLAlchemy URL; by default in the workspace")
+
+    @classmethod
+    def load(cls, path: str | Path, settings: tuple[tuple[str, str], ...] = ()) -> "Loaded":
+        """Read a run file and the files that it names; `settings` are `--set` pairs.
+
+        Raises InputError with file and line.
+        """
+        document = documents.load(path)
+        for key, value in settings:
+            document = documents.set_value(document, key, value)
+        file = documents.parse(cls, document)
+        space = _part(document, "space", SearchSpace)
+        objective = _part(document, "objective", Objective)
+        return Loaded(file, space, objective, document)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A run file with its space and objective."""
+
+    file: RunFile
+    space: SearchSpace
+    objective: Objective
+    document: Document
+
+    def place(self, part: Literal["space", "objective"]) -> str | None:
+        """The file that holds a part, for messages."""
+        given = self.document.data[part]
+        if isinstance(given, str):
+            return str(self.document.folder / given)
+        return self.document.where((part,))
+
+
+def _part(document: Document, name: str, kind: Any) -> Any:
+    """A part that stands in the run file, or in the file that it names."""
+    given = document.data[name]
+    if not isinstance(given, str):
+        return kind.from_document(document.at(name))
+    path = document.folder / given
+    if not path.is_file():
+        raise InputError(
+            f"the {name} names {given!r}, and there is no such file",
+            document.where((name,)),
+            f"looked for {path}; paths are relative to the run file",
+        )
+    return kind.load(path)

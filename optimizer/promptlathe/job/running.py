@@ -1,0 +1,300 @@
+"""A job from the first call to the result: search, then the decision, then the record."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+from promptlathe.decide import Comparison, compare
+from promptlathe.errors import BudgetTooSmall, Interrupted, PromptlatheError
+from promptlathe.evaluate import Engine, LocalEngine
+from promptlathe.evaluate.evaluator import Evaluator
+from promptlathe.evaluate.health import Health
+from promptlathe.evaluate.meter import Meter
+from promptlathe.evaluate.replay import ReplayedEvaluator
+from promptlathe.job.loop import Cells, Fixed, Proposer, Stopped, drive
+from promptlathe.job.progress import Progress, View
+from promptlathe.job.recording import Recorder, sides
+from promptlathe.job.result import Result, Side, Test
+from promptlathe.job.stores import ledger_url
+from promptlathe.ledger import Ledger
+from promptlathe.records import Candidate, Cell, Outcome, Standing
+from promptlathe.search import RacePolicy, Study
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from promptlathe.job.job import Job
+
+T = TypeVar("T")
+
+
+def run_job(job: "Job", *, progress: Progress | None, replay: str | None) -> Result:
+    """Run it in an event loop of its own, whether or not the caller has one (a notebook)."""
+
+    def run() -> Result:
+        return asyncio.run(_with_signals(_run(job, progress, replay)))
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return run()
+    return _in_thread(run)
+
+
+def _in_thread(run: Callable[[], T]) -> T:
+    box: list[T] = []
+    errors: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            box.append(run())
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=target, name="promptlathe")
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return box[0]
+
+
+async def _with_signals(work: Coroutine[Any, Any, T]) -> T:
+    """SIGINT and SIGTERM cancel the work, so that it can end its records honestly."""
+    task = asyncio.ensure_future(work)
+    with _signals(task):
+        return await task
+
+
+@contextmanager
+def _signals(task: "asyncio.Future[Any]") -> "Iterator[None]":
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    for kind in kinds:
+        loop.add_signal_handler(kind, task.cancel)
+    try:
+        yield
+    finally:
+        for kind in kinds:
+            loop.remove_signal_handler(kind)
+
+
+async def _run(job: "Job", progress: Progress | None, replay: str | None) -> Result:
+    run = uuid4().hex[:12]
+    ledger = Ledger(ledger_url(job))
+    try:
+        engine = _engine(job)
+        async with engine:
+            recorder = Recorder.start(job, run)
+            try:
+                running = Running(job, run, ledger, engine, recorder, progress, replay)
+                return await running.to_the_end()
+            except asyncio.CancelledError:
+                recorder.abort("KILLED", "interrupted")
+                raise Interrupted(ledger.count(run)) from None
+            except PromptlatheError as error:
+                recorder.abort("FAILED", str(error))
+                raise
+            except BaseException as error:
+                recorder.abort("FAILED", f"{type(error).__name__}: {error}")
+                raise
+    finally:
+        ledger.close()
+
+
+def _engine(job: "Job") -> Engine:
+    parallel = job.parallel
+    if parallel.engine == "ray":
+        from promptlathe.evaluate.ray_engine import RayEngine
+
+        return RayEngine(
+            job.model,
+            parallel.concurrency,
+            workers=parallel.workers,
+            address=parallel.address,
+        )
+    return LocalEngine(job.model, parallel.concurrency)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The final comparison, with what the champion was worth when there is one."""
+
+    comparison: Comparison
+    champion: Comparison | None
+    cheaper: bool
+    """The best takes fewer tokens per call than the seed."""
+
+
+class Running:
+    """One run of a job; its methods are the stages."""
+
+    def __init__(
+        self,
+        job: "Job",
+        run: str,
+        ledger: Ledger,
+        engine: Engine,
+        recorder: Recorder,
+        progress: Progress | None,
+        replay: str | None,
+    ) -> None:
+        self._job, self._run, self._recorder, self._progress = job, run, recorder, progress
+        self._ledger, self._plan = ledger, job.plan
+        self._meter = Meter(job.budget, job.prices)
+        self._health = Health(job.model.name)
+        evaluator = Evaluator(
+            engine, ledger, job.objective, job.model, self._meter, None if replay else run
+        )
+        self._cells: Cells = evaluator
+        if replay:
+            self._cells = ReplayedEvaluator(evaluator, ledger.order(replay))
+        self._policy = RacePolicy(
+            self._plan.space, self._plan.select, study=self._study(), seed=job.search.seed
+        )
+        self._view = View(self._policy, self._meter, job.budget, job.model.name)
+        self._failed = 0
+
+    async def to_the_end(self) -> Result:
+        """Search, decide, record."""
+        reason = await self._search()
+        best = self._policy.best
+        outcomes = await self._meet(best.candidate)
+        decided = self._decide(best.candidate, outcomes)
+        return self._recorder.conclude(
+            self._result(reason, best, decided),
+            best.candidate,
+            decided.comparison,
+            decided.champion,
+            self._ledger,
+        )
+
+    def _study(self) -> Study:
+        search = self._job.search
+        return Study(
+            self._plan.space.space,
+            sampler=search.policy,
+            seed=search.seed,
+            name=f"{self._job.name}-{self._run}",
+            path=self._job.state / "optuna" / f"{self._job.name}-{self._run}.journal",
+        )
+
+    async def _search(self) -> str:
+        """Keeps the calls of the decision back: also for a champion, until there is none."""
+        rows = len(self._plan.test)
+        stopped = await self._drive(self._policy, keep=3 * rows)
+        if stopped.refused and await self._recorder.champion() is None:
+            stopped = await self._drive(self._policy, keep=2 * rows, first=stopped.refused)
+        self._policy.close()
+        for standing in self._policy.standings:
+            if standing.state == "running" and standing.calls:
+                self._recorder.candidate(standing)
+        return stopped.reason
+
+    async def _drive(
+        self, policy: Proposer, *, keep: int, first: Sequence[Cell] = ()
+    ) -> Stopped:
+        return await drive(
+            policy,
+            self._cells,
+            concurrency=self._job.parallel.concurrency,
+            watch=self._watch,
+            keep=keep,
+            first=first,
+        )
+
+    def _watch(self, outcome: Outcome, settled: Sequence[Standing]) -> None:
+        self._health.watch(outcome)
+        self._failed += outcome.value is None
+        for standing in settled:
+            self._recorder.candidate(standing)
+        if settled:
+            self._recorder.progress(self._view)
+        if self._progress:
+            self._progress.update(self._view)
+
+    async def _meet(self, best: Candidate) -> dict[str, list[Outcome]]:
+        """Seed, best and champion on the same test rows, once; outcomes by candidate id."""
+        contestants = sides(self._plan.space.seed, best, await self._recorder.champion())
+        prompts = {candidate.id: candidate for _, candidate in contestants}
+        outcomes: dict[str, list[Outcome]] = {one: [] for one in prompts}
+        recorder = self._recorder
+
+        class Final(Fixed):
+            def tell(self, outcome: Outcome) -> Sequence[Standing]:
+                candidate = outcome.cell.candidate
+                outcomes[candidate.id].append(outcome)
+                for side, one in contestants:
+                    if one == candidate:
+                        recorder.test_outcome(side, outcome)
+                return ()
+
+        self._view.stage = "decision"
+        cells = [Cell(c, row) for row in self._plan.test for c in prompts.values()]
+        await self._drive(Final(cells), keep=0)
+        return outcomes
+
+    def _decide(self, best: Candidate, outcomes: dict[str, list[Outcome]]) -> Decided:
+        seed = self._plan.space.seed
+        comparison = _compare(outcomes, seed, best, self._job.search.seed)
+        if comparison is None:
+            raise BudgetTooSmall(
+                "no row of the test split was answered by both prompts",
+                "allow more budget, or see why the calls failed",
+            )
+        champion = self._recorder.known_champion
+        return Decided(
+            comparison,
+            _compare(outcomes, champion, best, self._job.search.seed) if champion else None,
+            _tokens(outcomes[best.id]) < _tokens(outcomes[seed.id]),
+        )
+
+    def _result(self, reason: str, best: Standing, decided: Decided) -> Result:
+        comparison = decided.comparison
+        tie = comparison.verdict == "no significant gain"
+        take_cheaper = tie and decided.cheaper and comparison.gain >= 0
+        notes = list(self._plan.notes)
+        if self._failed:
+            notes.append(f"{self._failed} calls failed and were left unscored")
+        return Result(
+            run_id=None,
+            run=self._run,
+            verdict=comparison.verdict,
+            finish_reason=reason,
+            seed=Side.of(self._plan.space.seed, self._policy.seed),
+            best=Side.of(best.candidate, best),
+            recommended="best" if comparison.verdict == "better" or take_cheaper else "seed",
+            test=Test.of(comparison),
+            champion=Test.of(decided.champion) if decided.champion else None,
+            promoted=None,
+            notes=tuple(notes),
+            standings=tuple(self._policy.standings),
+            spent=self._meter.spent,
+            seconds=self._meter.seconds,
+        )
+
+
+def _compare(
+    outcomes: dict[str, list[Outcome]], baseline: Candidate, best: Candidate, seed: int
+) -> Comparison | None:
+    found = compare(outcomes[baseline.id], outcomes[best.id], seed=seed)
+    if found and baseline.id == best.id:  # the same prompt: no gain, and no doubt about it
+        return Comparison(
+            found.baseline, found.challenger, 0.0, 0.0, 0.0, found.examples, found.missing
+        )
+    return found
+
+
+def _tokens(outcomes: Sequence[Outcome]) -> float:
+    """Mean tokens per call, of the answers that tell."""
+    known = [outcome.tokens for outcome in outcomes if outcome.tokens is not None]
+    return sum(known) / len(known) if known else 0.0
+

@@ -1,0 +1,62 @@
+"""The stores of a job, checked before anything is paid for."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptlathe.errors import InputError
+from promptlathe.track.store import check_store, default_uri
+
+if TYPE_CHECKING:
+    from promptlathe.job.job import Job
+
+STATE = ".promptlathe"
+
+
+def check_stores(job: "Job") -> None:
+    """Raises InputError for a workspace, ledger or MLflow store that cannot be used."""
+    writable(job.state)
+    if job.track:
+        check_store(tracking_uri(job))
+
+
+def tracking_uri(job: "Job") -> str:
+    """The run file's, or the SQLite database in the workspace."""
+    if job.track and job.track.uri:
+        return job.track.uri
+    return default_uri(job.state)
+
+
+def ledger_url(job: "Job") -> str:
+    """The run file's, or the SQLite database in the workspace."""
+    return job.ledger or f"sqlite:///{(job.state / 'ledger.db').resolve()}"
+
+
+def existing_state(workspace: Path | None) -> Path:
+    """The state folder of `workspace`; by default of the working directory or one above it.
+
+    Raises InputError when nothing was ever run there.
+    """
+    here = (workspace or Path.cwd()).resolve()
+    for folder in (here,) if workspace else (here, *here.parents):
+        if (folder / STATE / "mlflow.db").is_file():
+            return folder / STATE
+    raise InputError(
+        "no run was recorded here yet",
+        str(here / STATE),
+        "run a job first (promptlathe run FILE), or name the folder with --workspace DIR",
+    )
+
+
+def writable(folder: Path) -> None:
+    """Make the folder. Raises InputError when nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"the workspace is not writable: {error.strerror}",
+            str(folder),
+            "choose another with --workspace DIR, or change its permissions",
+        ) from None

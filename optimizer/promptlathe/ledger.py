@@ -1,0 +1,173 @@
+"""The durable record of every outcome: cache, resume and replay are all read from it.
+
+Two tables: `answers`, one row for each distinct call ever answered in the workspace, and
+`told`, the order in which a run's policy was told its outcomes. Failures are told, not cached:
+a later run asks again.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Engine,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    insert,
+    select,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from promptlathe.errors import InputError
+from promptlathe.records import Answer, Call, Failure, Outcome
+
+_metadata = MetaData()
+_answers = Table(
+    "answers",
+    _metadata,
+    Column("key", String(16), primary_key=True),
+    Column("model", String(200), nullable=False),
+    Column("endpoint", String(500), nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("latency", Float, nullable=False),
+    Column("finish_reason", String(40)),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
+_told = Table(
+    "told",
+    _metadata,
+    Column("run", String(32), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("candidate", String(16), nullable=False),
+    Column("example", String(40), nullable=False),
+    Column("repeat", Integer, nullable=False),
+    Column("value", Float),
+    Column("failure", String(20)),
+    Column("cached", Boolean, nullable=False),
+)
+_ANSWER_COLUMNS = ("text", "input_tokens", "output_tokens", "latency", "finish_reason")
+_CHUNK = 500
+
+
+class Ledger:
+    """Durable outcomes at a SQLAlchemy URL. One process writes at a time.
+
+    A row is on disk when `record` returns (SQLite: WAL with synchronous=FULL).
+    Raises InputError when the database cannot be opened or written.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._seq: dict[str, int] = {}
+        try:
+            self._engine = _open(url)
+            _metadata.create_all(self._engine)
+            self._connection = self._engine.connect()
+        except (SQLAlchemyError, OSError, ImportError) as error:
+            cause = getattr(error, "orig", None) or error
+            raise InputError(
+                f"the ledger cannot be opened: {cause}",
+                url,
+                "name a folder that is writable, or another database URL, under `ledger:`",
+            ) from None
+
+    def find(self, keys: Sequence[str]) -> dict[str, Answer]:
+        """The known answers among `keys`."""
+        known: dict[str, Answer] = {}
+        columns = [_answers.c[name] for name in ("key", *_ANSWER_COLUMNS)]
+        with self._connection.begin():
+            for start in range(0, len(keys), _CHUNK):
+                asked = keys[start : start + _CHUNK]
+                query = select(*columns).where(_answers.c.key.in_(asked))
+                for key, *values in self._connection.execute(query):
+                    known[key] = Answer(*values)
+        return known
+
+    def record(
+        self,
+        answers: Iterable[tuple[Call, Answer]],
+        run: str | None = None,
+        told: Sequence[Outcome] = (),
+    ) -> None:
+        """Write new answers, and a run's outcomes in the order in which they will be told."""
+        now = datetime.now(UTC)
+        rows = [_answer_row(call, answer, now) for call, answer in answers]
+        order: list[dict[str, Any]] = []
+        if run is not None:
+            first = self._seq.get(run, 0)
+            self._seq[run] = first + len(told)
+            order = [_told_row(run, first + i, outcome) for i, outcome in enumerate(told)]
+        with self._connection.begin():
+            if rows:
+                self._connection.execute(insert(_answers), rows)
+            if order:
+                self._connection.execute(insert(_told), order)
+
+    def order(self, run: str) -> list[tuple[str, str, int]]:
+        """(candidate, example, repeat) of a run's outcomes, in the order they were told."""
+        columns = (_told.c.candidate, _told.c.example, _told.c.repeat)
+        query = select(*columns).where(_told.c.run == run).order_by(_told.c.seq)
+        with self._connection.begin():
+            return [(c, e, r) for c, e, r in self._connection.execute(query)]
+
+    def count(self, run: str) -> int:
+        """How many outcomes of a run were recorded."""
+        return self._seq.get(run, 0)
+
+    def close(self) -> None:
+        self._connection.close()
+        self._engine.dispose()
+
+
+def _open(url: str) -> Engine:
+    engine = create_engine(url)
+    if engine.dialect.name != "sqlite":
+        return engine
+    if engine.url.database not in (None, "", ":memory:"):
+        Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+
+    @event.listens_for(engine, "connect")
+    def _durable(connection: Any, _: object) -> None:  # pyright: ignore[reportUnusedFunction]
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA busy_timeout=20000")
+
+    return engine
+
+
+def _answer_row(call: Call, answer: Answer, at: datetime) -> dict[str, Any]:
+    return {
+        "key": call.key,
+        "model": call.model,
+        "endpoint": call.endpoint,
+        "role": call.role,
+        "at": at,
+        **{name: getattr(answer, name) for name in _ANSWER_COLUMNS},
+    }
+
+
+def _told_row(run: str, seq: int, outcome: Outcome) -> dict[str, Any]:
+    candidate, example, repeat = outcome.cell.key
+    reply = outcome.reply
+    return {
+        "run": run,
+        "seq": seq,
+        "candidate": candidate,
+        "example": example,
+        "repeat": repeat,
+        "value": outcome.value,
+        "failure": reply.reason if isinstance(reply, Failure) else None,
+        "cached": outcome.cached,
+    }

@@ -1,0 +1,66 @@
+"""The protocol that every model fulfils, and `connect`, which opens the one that is asked for."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from promptlathe.errors import InputError
+from promptlathe.models.settings import ModelSettings
+from promptlathe.records import Answer, Call, Failure
+
+__all__ = ["Model", "ModelSettings", "check_key", "connect"]
+
+_NO_KEY = SecretStr("no-key")
+"""What a local service gets, where the protocol wants a key and the service does not."""
+
+
+class Model(Protocol):
+    """Answers calls. It belongs to the event loop that it was opened in.
+
+    A call that fails is a `Failure`: only a mistake in this program raises.
+    """
+
+    async def answer(self, call: Call) -> Answer | Failure:
+        """Send the call, retry what can be retried, and wait for the whole answer."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections; can be called twice."""
+        ...
+
+
+def connect(settings: ModelSettings, *, key: SecretStr | None = None) -> Model:
+    """Open the model. `key` spares the environment, for a worker on another machine.
+
+    Raises `InputError` when the key is missing, as `check_key` does.
+    """
+    if settings.embedded:
+        from promptlathe.models.embedded import EmbeddedModel
+
+        return EmbeddedModel()
+    from promptlathe.models.openai_compatible import OpenAICompatibleModel
+
+    return OpenAICompatibleModel(settings, key or check_key(settings))
+
+
+def check_key(settings: ModelSettings) -> SecretStr:
+    """The key of the model's service, from the environment; its `repr` hides it.
+
+    Raises `InputError` when the variable is not set, before anything is called.
+    """
+    if settings.embedded or (settings.base_url and not settings.api_key_env):
+        return _NO_KEY
+    variable = settings.api_key_env or "OPENAI_API_KEY"
+    # A key with a line end would be an illegal header: files and shells append one.
+    key = os.environ.get(variable, "").strip()
+    if key:
+        return SecretStr(key)
+    raise InputError(
+        f"the model {settings.name!r} needs an API key, and the variable {variable} is not set",
+        "model.api_key_env" if settings.api_key_env else "model",
+        f"set it (export {variable}=…), name another with model.api_key_env, "
+        "or use `model: pocket`, which needs none",
+    )

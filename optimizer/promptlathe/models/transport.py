@@ -1,0 +1,81 @@
+"""HTTP on aiohttp, as a transport for the openai client.
+
+The client ships a transport of its own. This one differs in what we need: the time limit
+holds for the whole attempt, so that a service which drips one byte a minute cannot stall a
+run; and a refused or lost connection is told apart from a timeout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import httpx2
+
+_CONNECT = 10.0
+"""Seconds to connect, at most: a dead address shows early."""
+
+
+class AioHttpTransport(httpx2.AsyncBaseTransport):
+    """One session for one event loop; how many calls are open at once is the caller's part."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send, and read the whole response. The read timeout bounds the whole attempt.
+
+        Raises `httpx2.TimeoutException` or another `httpx2.RequestError`, which the client
+        retries.
+        """
+        session = self._session or self._open(request.url)
+        limit: float | None = request.extensions["timeout"]["read"]
+        timeout = aiohttp.ClientTimeout(total=limit, sock_connect=_CONNECT)
+        try:
+            async with session.request(
+                request.method,
+                str(request.url),
+                headers=request.headers.multi_items(),
+                data=request.content,
+                allow_redirects=False,
+                timeout=timeout,
+            ) as response:
+                content = await response.read()
+        except TimeoutError as error:
+            what = str(error) or f"no whole answer within {limit:g} s"
+            raise httpx2.ReadTimeout(what) from error
+        except aiohttp.InvalidURL as error:
+            raise httpx2.UnsupportedProtocol(f"not a web address: {error}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise httpx2.ConnectError(str(error) or type(error).__name__) from error
+        return httpx2.Response(
+            response.status, headers=response.raw_headers, content=content, request=request
+        )
+
+    async def aclose(self) -> None:
+        """Close the session and let its connections go."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+            # aiohttp closes TLS connections in the loop's next turn.
+            await asyncio.sleep(0)
+
+    def _open(self, url: httpx2.URL) -> aiohttp.ClientSession:
+        # httpx2's TLS context brings its own certificates, as the openai client's does.
+        connector = aiohttp.TCPConnector(limit=0, ssl=httpx2.create_ssl_context())
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            proxy=proxy_for(url.scheme, url.host),
+        )
+        return self._session
+
+
+def proxy_for(scheme: str, host: str) -> str | None:
+    """The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY ask for.
+
+    aiohttp's `trust_env` reads them too, but again for every request, in a thread.
+    """
+    return None if proxy_bypass(host) else getproxies().get(scheme)

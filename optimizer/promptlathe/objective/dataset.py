@@ -1,0 +1,167 @@
+"""Datasets: where the rows come from, and that each is what a row must be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from promptlathe.documents import Model, nearest
+from promptlathe.errors import InputError, MissingExtra
+from promptlathe.objective.files import Row, read_file
+from promptlathe.objective.scorer import Scorer
+from promptlathe.objective.values import kind, plain
+from promptlathe.records import content_hash
+
+HF = "hf:"
+
+
+class HuggingFace(Model):
+    """A dataset of Hugging Face's hub by id, or a local folder that `datasets` can load."""
+
+    hf: str
+    split: str = "train"
+    config: str | None = None
+
+
+Records = list[dict[str, Any]]
+Source = str | HuggingFace | Records
+"""A file's path, `hf:name` (its split `train`), a dataset of the hub, or the rows themselves."""
+Rows = tuple[Row, ...]
+
+
+def load_rows(source: Source, folder: Path, where: str | None = None) -> Rows:
+    """The rows of a source, as JSON-like dicts with unique `id`s where they have any.
+
+    Paths are relative to `folder`; `where` is the place to name when the source itself is wrong.
+    Raises `InputError` (with file and line) and `MissingExtra`.
+    """
+    if isinstance(source, str) and source.startswith(HF):
+        source = HuggingFace(hf=source.removeprefix(HF))
+    match source:
+        case str():
+            read, name = read_file(folder / source), str(folder / source)
+        case HuggingFace():
+            read, name = _hub(source, folder), f"{HF}{source.hf}"
+        case _:
+            read, name = _given(source), where or "dataset"
+    rows = tuple(_checked(row) for row in read)
+    if not rows:
+        raise InputError("the dataset is empty", name, "give it at least a few dozen rows")
+    _check_ids(rows)
+    return rows
+
+
+def identify(rows: Iterable[Row]) -> list[str]:
+    """An id for each row: its content's hash; the n-th equal row gets the suffix `-n`."""
+    seen: Counter[str] = Counter()
+    ids: list[str] = []
+    for row in rows:
+        digest = content_hash(row.values)
+        seen[digest] += 1
+        ids.append(digest if seen[digest] == 1 else f"{digest}-{seen[digest]}")
+    return ids
+
+
+def check_field(rows: Rows, name: str, where: str | None) -> None:
+    """Raise `InputError` unless every row has a value in the field `name`.
+
+    A field that no row has is a mistake at `where`; one that some rows lack, in the first such row.
+    """
+    lacking = [row for row in rows if missing(row.values.get(name))]
+    if len(lacking) == len(rows):
+        known = list(rows[0].values)
+        near = nearest(name, known)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise InputError(
+            f"no row has the field {name!r}{hint}", where, f"the rows have: {', '.join(known)}"
+        )
+    if lacking:
+        more = f" ({len(lacking)} rows lack it)" if len(lacking) > 1 else ""
+        raise InputError(
+            f"the row has no {name!r}{more}", lacking[0].where, "fill it in, or remove the row"
+        )
+
+
+def check_target(rows: Rows, scorer: Scorer, where: str | None) -> None:
+    """Raise `InputError` unless every row's target is there, of one kind, and fit to score with."""
+    field = scorer.target_field
+    if field is None:
+        return
+    check_field(rows, field, where)
+    first = rows[0]
+    for row in rows:
+        value = row.values[field]
+        if kind(value) != kind(first.values[field]):
+            raise InputError(
+                f"{field!r} is {kind(value)} here, "
+                f"but {kind(first.values[field])} at {first.where}",
+                row.where,
+                "use one kind of target in all rows",
+            )
+        for one in value if isinstance(value, list) else [value]:
+            if flaw := scorer.flaw(one):
+                fix = f"the scorer {scorer.name} needs another target"
+                raise InputError(f"{field!r} {flaw}: {one!r}", row.where, fix)
+
+
+def missing(value: Any) -> bool:
+    """None, a blank text or an empty list: nothing to compare an answer with."""
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
+
+
+def _checked(row: Row) -> Row:
+    if not isinstance(row.values, Mapping):
+        raise InputError(
+            f"a row must be an object, not {kind(row.values)}",
+            row.where,
+            'write {"field": "value", …}',
+        )
+    values: dict[str, Any] = {}
+    for name, value in row.values.items():
+        try:
+            values[str(name)] = plain(value)
+        except TypeError as error:
+            raise InputError(
+                f"the field {name!r} holds a {error}, which is neither text nor data",
+                row.where,
+                "turn it into text, or leave the column out",
+            ) from None
+    return Row(values, row.where)
+
+
+def _check_ids(rows: Rows) -> None:
+    seen: dict[str, str] = {}
+    for row in rows:
+        given = row.values.get("id")
+        if given is None:
+            continue
+        first = seen.setdefault(str(given), row.where)
+        if first != row.where:
+            raise InputError(
+                f"the id {given!r} is also that of {first}", row.where, "give each row its own id"
+            )
+
+
+def _given(records: Records) -> Iterator[Row]:
+    return (Row(record, f"dataset[{index}]") for index, record in enumerate(records))
+
+
+def _hub(source: HuggingFace, folder: Path) -> Iterator[Row]:
+    try:
+        import datasets  # type: ignore[import-not-found]  # the extra `hf`
+    except ImportError:
+        raise MissingExtra("datasets", "hf", f"the dataset {HF}{source.hf}") from None
+    local = folder / source.hf
+    name = str(local) if local.exists() else source.hf
+    try:
+        loaded = datasets.load_dataset(name, source.config, split=source.split)
+    except Exception as error:
+        raise InputError(
+            f"does not load: {type(error).__name__}: {error}",
+            f"{HF}{source.hf}",
+            f"check the name, the config, the split {source.split!r} and the network",
+        ) from error
+    place = f"{HF}{source.hf} {source.split}"
+    return (Row(values, f"{place}: row {n}") for n, values in enumerate(loaded, start=1))

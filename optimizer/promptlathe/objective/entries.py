@@ -1,0 +1,99 @@
+"""How scorers are spelled: in YAML a mapping with one key or `metric.py:function`, in Python a
+scorer or a function. `AnyScorer` takes each of them and holds a scorer.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, ConfigDict, GetCoreSchemaHandler, model_validator
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import CoreSchema, core_schema
+
+from promptlathe.documents import Model
+from promptlathe.errors import InputError
+from promptlathe.objective.functions import function
+from promptlathe.objective.scorer import Name, Scorer
+from promptlathe.objective.scorers import (
+    Contains,
+    ExactMatch,
+    JsonMatch,
+    Numeric,
+    Regex,
+    TokenF1,
+)
+
+Absent = SkipJsonSchema[None]
+
+
+def _short(scorer: type[Scorer]) -> BeforeValidator:
+    """Lets `exact_match: label` stand for `exact_match: {target: label}`."""
+
+    def lengthen(value: Any) -> Any:
+        return {scorer.shorthand: value} if isinstance(value, str) else value
+
+    return BeforeValidator(lengthen, json_schema_input_type=scorer | str)
+
+
+class FunctionEntry(Model):
+    """Your own function: `path` is `file.py:function`, the file being relative to this one."""
+
+    path: str
+    name: Name | Absent = None
+
+
+class ScorerEntry(Model):
+    """One scorer, under the key that says which one it is."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    exact_match: Annotated[ExactMatch, _short(ExactMatch)] | Absent = None
+    contains: Annotated[Contains, _short(Contains)] | Absent = None
+    regex: Annotated[Regex, _short(Regex)] | Absent = None
+    numeric: Annotated[Numeric, _short(Numeric)] | Absent = None
+    json_match: Annotated[JsonMatch, _short(JsonMatch)] | Absent = None
+    token_f1: Annotated[TokenF1, _short(TokenF1)] | Absent = None
+    function: FunctionEntry | Absent = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        given = [name for name in self.model_fields_set if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("a scorer is one key with its settings, such as `exact_match: label`")
+        return self
+
+    @property
+    def scorer(self) -> Scorer:
+        """The scorer that the entry describes."""
+        if self.function is not None:
+            return _named_function(self.function.path, self.function.name)
+        return next(value for _, value in self if value is not None)
+
+
+class _Spelled:
+    """Validates entries and passes scorers."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            _read, handler.generate_schema(ScorerEntry | str)
+        )
+
+
+AnyScorer = Annotated[Scorer, _Spelled]
+
+
+def _read(value: Any, validate: core_schema.ValidatorFunctionWrapHandler) -> Scorer:
+    if isinstance(value, Scorer):
+        return value
+    if callable(value):
+        return function(value)
+    entry: ScorerEntry | str = validate(value)
+    return _named_function(entry, None) if isinstance(entry, str) else entry.scorer
+
+
+def _named_function(path: str, name: str | None) -> Scorer:
+    try:
+        return function(path, name=name)
+    except InputError as error:
+        raise ValueError(f"{error.what}: {error.fix}") from None

@@ -1,0 +1,201 @@
+"""The objective: what a good prompt is good at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
+
+from promptlathe import documents
+from promptlathe.objective.dataset import Source
+from promptlathe.objective.entries import AnyScorer
+from promptlathe.objective.examples import Examples, first_target, read_examples
+from promptlathe.objective.goal import Goal, parse_goal
+from promptlathe.objective.judge import Judge
+from promptlathe.objective.scorer import Scorer, Surroundings
+from promptlathe.objective.splits import SPLITS, Splits
+from promptlathe.records import Answer, Cell, Example, Failure, Outcome, Split, content_hash
+
+
+class Objective(documents.Model):
+    """A dataset with its splits, the scorers of an answer, and the goal.
+
+    dataset: a file (JSONL, CSV, Parquet), `hf:name`, or a list of dicts; may be left out when
+        `splits` names a file for every part. Paths are relative to the YAML file, in Python to
+        the working directory.
+    scorers: one or more (`scorer=` for one): `exact_match("label")`, `"metric.py:function"`, …
+    goal: `maximize NAME`, `minimize NAME` or a weighted sum; by default, maximize the first.
+    splits: `Splits(...)` or its fields as a dict.
+
+    The data are read when they are first asked for. Raises `InputError` for anything wrong in
+    the declaration at once, and for anything wrong in the data then, with file and line.
+    """
+
+    dataset: Source | None = None
+    splits: Splits = Splits()
+    scorers: Annotated[tuple[AnyScorer, ...], Field(min_length=1)]
+    goal: str | None = None
+    _document: documents.Document = PrivateAttr(default=documents.Document(None))
+
+    def __init__(
+        self,
+        dataset: Source | Path | None = None,
+        *,
+        scorer: Any = None,
+        scorers: Sequence[Any] = (),
+        goal: str | None = None,
+        splits: Splits | Mapping[str, Any] | None = None,
+    ) -> None:
+        given = [*([] if scorer is None else [scorer]), *scorers]
+        source = str(dataset) if isinstance(dataset, Path) else dataset
+        data = {"dataset": source, "scorers": given, "goal": goal, "splits": splits}
+        super().__init__(**{key: value for key, value in data.items() if value is not None})
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # see documents.Model
+
+    @field_validator("scorers")
+    @classmethod
+    def _apart(cls, scorers: tuple[Scorer, ...]) -> tuple[Scorer, ...]:
+        names = [scorer.name for scorer in scorers]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two scorers have the name {name!r}: add `name: …` to one")
+        return scorers
+
+    @field_validator("goal")
+    @classmethod
+    def _reachable(cls, goal: str | None, info: ValidationInfo) -> str | None:
+        scorers: Sequence[Scorer] = info.data.get("scorers", ())
+        wanted = parse_goal(goal).weights if goal is not None else ()
+        names = [scorer.name for scorer in scorers]
+        if not scorers or any(scorer.keyword == "function" for scorer in scorers):
+            return goal  # a function may give scores of any name
+        for name in wanted:
+            if name not in names:
+                near = documents.nearest(name, names)
+                hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(names)}"
+                raise ValueError(f"{name!r} is no scorer; {hint}")
+        return goal
+
+    @model_validator(mode="after")
+    def _sourced(self) -> Self:
+        if self.splits.shares and self.dataset is None:
+            raise ValueError("the dataset is missing: name a file, or a file for each split")
+        if self.dataset is not None and not self.splits.shares:
+            raise ValueError("each split has its own file: leave the dataset out")
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a YAML file. Raises `InputError` with file and line."""
+        return cls.from_document(documents.load(path))
+
+    @classmethod
+    def from_document(cls, document: documents.Document) -> Self:
+        """A part of a file, or a whole one; paths are relative to its folder."""
+        objective = documents.parse(cls, document)
+        objective._document = document
+        return objective
+
+    def check(self) -> None:
+        """Read the data and load the functions now, so that a job fails before it pays."""
+        _ = self._examples, self._judge
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the YAML form holds; the paths stay as they were written.
+
+        Raises `InputError` for a scorer that is a Python function.
+        """
+        data = self.model_dump(mode="json", exclude_defaults=True, exclude={"scorers", "goal"})
+        goal = {"goal": self.goal} if self.goal else {}
+        return {**data, "scorers": [scorer.entry() for scorer in self.scorers], **goal}
+
+    def to_yaml(self) -> str:
+        """The YAML form, which `load` reads back."""
+        return documents.to_yaml(self.to_dict())
+
+    @property
+    def name(self) -> str:
+        """The folder of an `objective.yaml`, else the file's stem, else the dataset's."""
+        path = self._document.path
+        if path is None and isinstance(self.dataset, str):
+            path = Path(self.dataset)
+        if path is None:
+            return "objective"
+        return path.resolve().parent.name if path.stem == "objective" else path.stem
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths are relative to."""
+        return self._document.folder
+
+    @property
+    def target(self) -> str | None:
+        """The row's field with the right answer: that of the first scorer that has one."""
+        return first_target(self.scorers)
+
+    def examples(self, split: Split) -> tuple[Example, ...]:
+        """The examples of a split, in the seeded order, of which any prefix is a fair sample."""
+        return self._examples.by_split[split]
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that every row has a value in."""
+        return self._examples.fields
+
+    @cached_property
+    def digest(self) -> str:
+        """The content hash of all that decides a score: examples, scorers, functions, goal."""
+        ids = {split: [e.id for e in self.examples(split)] for split in SPLITS}
+        scorers = [scorer.fingerprint(self._surroundings) for scorer in self.scorers]
+        return content_hash([ids, scorers, dict(self._goal.weights)])
+
+    def score(
+        self,
+        cell: Cell,
+        reply: Answer | Failure,
+        *,
+        cost: float | None = None,
+        cached: bool = False,
+    ) -> Outcome:
+        """What a reply is worth; a failure is worth nothing, which is not a score of 0.
+
+        Raises `InputError` when a function of yours fails or leaves out what the goal names.
+        """
+        return self._judge.score(cell, reply, cost=cost, cached=cached)
+
+    @cached_property
+    def _goal(self) -> Goal:
+        return parse_goal(self.goal or f"maximize {self.scorers[0].name}")
+
+    @cached_property
+    def _examples(self) -> Examples:
+        return read_examples(self.dataset, self.splits, self.scorers, self._document)
+
+    @cached_property
+    def _judge(self) -> Judge:
+        return Judge(self.scorers, self._goal, self._surroundings)
+
+    @property
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(lambda field: self._examples.labels(field), self._document.folder)
+
+    def __eq__(self, other: object) -> bool:
+        """The same declaration, whichever file it comes from."""
+        return isinstance(other, Objective) and self._declared == other._declared
+
+    def __hash__(self) -> int:
+        return hash((self.goal, self.target, self.splits.seed))
+
+    @property
+    def _declared(self) -> tuple[Any, ...]:
+        return self.dataset, self.splits, self.scorers, self.goal
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """The examples travel with a pickle, the compiled scorers do not."""
+        state = super().__getstate__()
+        kept = {key: value for key, value in state["__dict__"].items() if key != "_judge"}
+        return {**state, "__dict__": kept}

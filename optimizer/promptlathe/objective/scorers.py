@@ -1,0 +1,262 @@
+"""The built-in scorers: frozen records that say how an answer is judged.
+
+Each has a `target` (the row's field with the right answer), a `parse` step and a `name`, and
+gives a score from 0 to 1. In Python `exact_match("label", parse="label")`, in YAML
+
+    - exact_match: {target: label, parse: label}
+    - exact_match: label                  # the same with `parse: text`
+    - metric.py:function                  # your own: see `functions`
+
+A target that is a list holds alternatives, the best of which counts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from promptlathe.documents import nearest
+from promptlathe.errors import InputError
+from promptlathe.objective import measures
+from promptlathe.objective.numerals import last_number
+from promptlathe.objective.parsing import Parse, Parsed, compiles, parser, steps
+from promptlathe.objective.scorer import UNREAD, Measure, Name, Reading, Scorer, Surroundings
+from promptlathe.objective.values import as_text, fold, squeeze
+from promptlathe.records import Example
+
+
+class _Compared(Scorer):
+    """A scorer that compares the parsed answer with the target (or with each alternative)."""
+
+    target: str
+    parse: Parse = "text"
+
+    @property
+    def target_field(self) -> str:
+        return self.target
+
+    def measure(self, around: Surroundings) -> Measure:
+        field, judge = self.target, self.judge
+        read = parser(self.parse, lambda: around.labels(field))
+
+        def score(example: Example, text: str) -> Reading:
+            parsed = read(text)
+            if parsed is None:
+                return UNREAD
+            target = example.row[field]
+            if isinstance(target, list):
+                graded = [judge(parsed, one) for one in target]
+                best = max((g for g in graded if g is not None), default=None)
+            else:
+                best = judge(parsed, target)
+            return Reading(best, parsed)
+
+        return score
+
+    @abstractmethod
+    def judge(self, parsed: Parsed, target: Any) -> float | None:
+        """The score; None when what was parsed is of a kind that cannot be compared."""
+
+
+class ExactMatch(_Compared):
+    """1 when the answer is the target: case and whitespace aside, numbers as numbers."""
+
+    keyword = "exact_match"
+    name: Name = "exact_match"
+
+    def measure(self, around: Surroundings) -> Measure:
+        return _match_labels(self, around) if self.parse == "label" else super().measure(around)
+
+    def judge(self, parsed: Parsed, target: Any) -> float:
+        if steps(self.parse)[-1] == "label":
+            return float(fold(as_text(parsed)) == fold(as_text(target)))
+        return float(measures.same(parsed, target))
+
+
+class Contains(_Compared):
+    """1 when the target stands somewhere in the answer, case and whitespace aside."""
+
+    keyword = "contains"
+    name: Name = "contains"
+
+    def judge(self, parsed: Parsed, target: Any) -> float:
+        return float(squeeze(as_text(target)) in squeeze(as_text(parsed)))
+
+
+class Numeric(_Compared):
+    """1 when the answer's number is within `abs_tol`, or within `rel_tol` of the target."""
+
+    keyword = "numeric"
+    name: Name = "numeric"
+    parse: Parse = "number"
+    abs_tol: float = Field(default=0.0, ge=0)
+    rel_tol: float = Field(default=1e-9, ge=0)
+
+    def flaw(self, target: Any) -> str | None:
+        return None if _number(target) is not None else "is not a number"
+
+    def judge(self, parsed: Parsed, target: Any) -> float | None:
+        found, right = _number(parsed), _number(target)
+        if found is None or right is None:
+            return None
+        return float(measures.close(found, right, abs_tol=self.abs_tol, rel_tol=self.rel_tol))
+
+
+class TokenF1(_Compared):
+    """The overlap of the words of the answer and of the target (F1 over bags of words)."""
+
+    keyword = "token_f1"
+    name: Name = "token_f1"
+
+    def judge(self, parsed: Parsed, target: Any) -> float:
+        return measures.token_f1(as_text(parsed), as_text(target))
+
+
+class JsonMatch(_Compared):
+    """The share of the target object's fields that the answer's object has right.
+
+    `weights` by field, 1 where not given. The target is an object, or a text that holds one.
+    """
+
+    keyword = "json_match"
+    name: Name = "json_match"
+    parse: Parse = "json"
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+
+    def flaw(self, target: Any) -> str | None:
+        return None if _object(target) is not None else "is not a JSON object"
+
+    def measure(self, around: Surroundings) -> Measure:
+        known = {key for text in around.labels(self.target) for key in _object(text) or ()}
+        for key in self.weights:
+            if key not in known:
+                near = nearest(key, known)
+                hint = f"; did you mean {near!r}?" if near else ""
+                raise InputError(
+                    f"no target has the field {key!r}, which has a weight{hint}",
+                    f"{self.name}.weights",
+                )
+        return super().measure(around)
+
+    def judge(self, parsed: Parsed, target: Any) -> float | None:
+        found, right = _object(parsed), _object(target)
+        if found is None or right is None:
+            return None
+        return measures.object_match(found, right, self.weights)
+
+
+class Regex(Scorer):
+    """1 when the regular expression is found in the answer (`(?i)` for any case)."""
+
+    keyword = "regex"
+    shorthand: ClassVar[str] = "pattern"
+    name: Name = "regex"
+    pattern: str
+    parse: Parse = "text"
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str) -> str:
+        return compiles(pattern)
+
+    @field_validator("parse")
+    @classmethod
+    def _needs_no_labels(cls, parse: Parse) -> Parse:
+        if "label" in steps(parse):
+            raise ValueError("`label` needs a target, which the scorer regex does not have")
+        return parse
+
+    def measure(self, around: Surroundings) -> Measure:
+        read, search = parser(self.parse, list[str]), re.compile(self.pattern).search
+
+        def score(example: Example, text: str) -> Reading:
+            del example
+            parsed = read(text)
+            return (
+                UNREAD if parsed is None else Reading(float(bool(search(as_text(parsed)))), parsed)
+            )
+
+        return score
+
+
+def exact_match(target: str, *, parse: Any = "text", name: str = "exact_match") -> ExactMatch:
+    """1 when the answer is the target: case and whitespace aside, numbers as numbers."""
+    return ExactMatch(target=target, parse=parse, name=name)
+
+
+def contains(target: str, *, parse: Any = "text", name: str = "contains") -> Contains:
+    """1 when the target stands somewhere in the answer."""
+    return Contains(target=target, parse=parse, name=name)
+
+
+def regex(pattern: str, *, parse: Any = "text", name: str = "regex") -> Regex:
+    """1 when the regular expression is found in the answer."""
+    return Regex(pattern=pattern, parse=parse, name=name)
+
+
+def numeric(
+    target: str,
+    *,
+    abs_tol: float = 0.0,
+    rel_tol: float = 1e-9,
+    parse: Any = "number",
+    name: str = "numeric",
+) -> Numeric:
+    """1 when the answer's number is within `abs_tol`, or within `rel_tol` of the target."""
+    return Numeric(target=target, abs_tol=abs_tol, rel_tol=rel_tol, parse=parse, name=name)
+
+
+def json_match(
+    target: str,
+    *,
+    weights: Mapping[str, float] | None = None,
+    parse: Any = "json",
+    name: str = "json_match",
+) -> JsonMatch:
+    """The share of the target object's fields that the answer's object has right."""
+    return JsonMatch(target=target, weights=dict(weights or {}), parse=parse, name=name)
+
+
+def token_f1(target: str, *, parse: Any = "text", name: str = "token_f1") -> TokenF1:
+    """The overlap of the words of the answer and of the target."""
+    return TokenF1(target=target, parse=parse, name=name)
+
+
+def _match_labels(scorer: ExactMatch, around: Surroundings) -> Measure:
+    """The common case, made fast: folded targets are looked up instead of computed."""
+    field = scorer.target
+    read = parser("label", lambda: around.labels(field))
+    folded = {label: fold(label) for label in around.labels(field)}
+
+    def score(example: Example, text: str) -> Reading:
+        parsed = read(text)
+        if parsed is None:
+            return UNREAD
+        target = example.row[field]
+        wanted = target if isinstance(target, list) else (target,)
+        found = folded[str(parsed)]
+        return Reading(float(any(found == folded[as_text(one)] for one in wanted)), parsed)
+
+    return score
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        return last_number(value)
+    return value if isinstance(value, int | float) else None
+
+
+def _object(value: Any) -> Mapping[str, Any] | None:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, Mapping) else None

@@ -1,0 +1,144 @@
+"""Splits: which rows are for demos (train), for searching (select) and for the verdict (test).
+
+Rows are put in an order that depends on the seed and on their content alone, and that order is
+cut by the fractions: the order of the file does not matter, and a new row moves at most a few
+others. Rows with the same input (`id` and target aside, case and whitespace aside) stay on one
+side, so that a prompt is never judged on what it was fitted to. With `stratify`, each value of
+that field is spread evenly over the order, so that every split has its share of it (systematic
+sampling within strata).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from typing import Annotated, Any, Self
+
+from pydantic import Field, Strict, model_validator
+
+from promptlathe.documents import Model
+from promptlathe.documents.wording import choices
+from promptlathe.objective.dataset import Source
+from promptlathe.objective.values import as_text, squeeze
+from promptlathe.records import Split, content_hash
+
+SPLITS: tuple[Split, ...] = ("train", "select", "test")
+COMPARED: tuple[Split, ...] = ("select", "test")
+"""The splits that prompts are compared on; they are never empty."""
+_EPSILON = 1e-9
+Share = Annotated[float, Strict(), Field(ge=0, le=1)]
+Part = Share | Source
+"""A fraction of the dataset, or a dataset of its own."""
+
+
+class Splits(Model):
+    """How the dataset is divided: fractions of it, or a file for each part.
+
+    Fractions sum to at most 1; what is left over is not used. `select` and `test` are never
+    empty. `stratify` names a field whose values each part gets in equal proportion.
+    """
+
+    train: Part = 0.3
+    select: Part = 0.4
+    test: Part = 0.3
+    seed: int = 0
+    stratify: str | None = None
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        for name in COMPARED:
+            if self.shares.get(name) == 0:
+                raise ValueError(f"{name} must be more than 0: it is what prompts are compared on")
+        unsaid = [name for name in SPLITS if name not in self.model_fields_set]
+        if self.sources and unsaid:
+            raise ValueError(f"{choices(unsaid, 'and')}: say a file, or a fraction of the dataset")
+        if sum(self.shares.values()) > 1 + _EPSILON:
+            total = " + ".join(f"{share:g}" for share in self.shares.values())
+            raise ValueError(f"the fractions sum to more than 1: {total}")
+        return self
+
+    @property
+    def parts(self) -> Mapping[Split, float | Source]:
+        """Train, select and test."""
+        return {name: getattr(self, name) for name in SPLITS}
+
+    @property
+    def shares(self) -> Mapping[Split, float]:
+        """The parts that are fractions of the dataset."""
+        return {name: part for name, part in self.parts.items() if isinstance(part, int | float)}
+
+    @property
+    def sources(self) -> Mapping[Split, Source]:
+        """The parts that are datasets of their own."""
+        return {
+            name: part for name, part in self.parts.items() if not isinstance(part, int | float)
+        }
+
+
+def divide(
+    rows: Sequence[Mapping[str, Any]],
+    ids: Sequence[str],
+    shares: Mapping[Split, float],
+    *,
+    seed: int,
+    stratify: str | None = None,
+    target: str | None = None,
+) -> dict[Split, list[int]]:
+    """Indices of `rows` by split, each in the seeded order, whose prefixes are stratified too.
+
+    `ids` identify the rows by content. Rows that differ in `id` and `target` alone stay together.
+    """
+    groups = _same_inputs(rows, ids, target)
+    strata: dict[str, list[list[int]]] = defaultdict(list)
+    for group in groups:
+        value = rows[group[0]].get(stratify) if stratify else None
+        strata[as_text(value)].append(group)
+    ordered = [group for _, group in sorted(_placed(strata, ids, seed), key=lambda item: item[0])]
+    return _cut(ordered, len(rows), shares)
+
+
+def _same_inputs(
+    rows: Sequence[Mapping[str, Any]], ids: Sequence[str], target: str | None
+) -> Iterable[list[int]]:
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        inputs = {k: v for k, v in row.items() if k not in ("id", target)} or row
+        key = content_hash({k: squeeze(v) if isinstance(v, str) else v for k, v in inputs.items()})
+        groups[key].append(index)
+    return [sorted(group, key=lambda index: ids[index]) for group in groups.values()]
+
+
+def _placed(
+    strata: Mapping[str, list[list[int]]], ids: Sequence[str], seed: int
+) -> Iterable[tuple[tuple[float, str], list[int]]]:
+    """Each group with its place: those of one stratum stand evenly between 0 and 1."""
+    for value, groups in strata.items():
+        shuffled = sorted((_unit(f"{seed} {ids[group[0]]}"), group) for group in groups)
+        start = _unit(f"{seed} stratum {value}")
+        for rank, (_, group) in enumerate(shuffled):
+            yield ((rank + start) / len(shuffled), ids[group[0]]), group
+
+
+def _unit(text: str) -> float:
+    """A number from 0 to 1 that looks random and depends on `text` alone."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _cut(
+    groups: Iterable[list[int]], total: int, shares: Mapping[Split, float]
+) -> dict[Split, list[int]]:
+    """A group belongs to the split in which its middle falls."""
+    names: list[Split] = list(shares)
+    bounds = [bound * total + _EPSILON for bound in accumulate(shares.values())]
+    parts: dict[Split, list[int]] = {name: [] for name in names}
+    passed = 0
+    for group in groups:
+        place = bisect_left(bounds, passed + len(group) / 2)
+        passed += len(group)
+        if place < len(names):
+            parts[names[place]] += group
+    return parts

@@ -1,0 +1,140 @@
+"""Optuna: standard samplers by ask and tell, and the stored study. The one place importing it.
+
+Each candidate is a trial: its levels are the parameters, the running mean is reported at each
+checkpoint of the race, and a candidate that the race drops is a pruned trial.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from promptlathe.errors import MissingExtra
+from promptlathe.records import Value
+from promptlathe.space import Categorical, Integer, SearchSpace
+
+if TYPE_CHECKING:
+    import optuna
+
+SamplerName = Literal["tpe", "gp", "nsga2", "random"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A trial that Optuna opened: its number and the levels it suggests."""
+
+    number: int
+    levels: dict[str, Value]
+
+
+def check_sampler(name: SamplerName) -> None:
+    """Raises MissingExtra when the sampler needs a package that is not installed."""
+    if name == "gp" and find_spec("torch") is None:
+        raise MissingExtra("torch", "gp", "search.policy: gp")
+
+
+class Study:
+    """An Optuna study over the flat parameters of a space.
+
+    `path` is the journal file that Optuna's dashboard and plots open; None keeps it in memory.
+    With the sampler `nsga2` there are two objectives: score (up) and tokens per call (down).
+    """
+
+    def __init__(
+        self, space: SearchSpace, *, sampler: SamplerName, seed: int, name: str, path: Path | None
+    ) -> None:
+        import optuna
+
+        check_sampler(sampler)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._space = space
+        self.multi_objective = sampler == "nsga2"
+        self._study = optuna.create_study(
+            storage=_storage(path),
+            study_name=name,
+            sampler=_sampler(sampler, seed),
+            directions=["maximize", "minimize"] if self.multi_objective else ["maximize"],
+        )
+        self._open: dict[int, optuna.Trial] = {}
+
+    def ask(self, levels: Mapping[str, Value] | None = None) -> Proposal:
+        """Open a trial; with `levels`, one that has just these."""
+        if levels is not None:
+            self._study.enqueue_trial(dict(levels))
+        trial = self._study.ask()
+        suggested: dict[str, Value] = {}
+        for parameter in self._space.parameters:
+            if not parameter.active(suggested):
+                continue
+            match parameter.domain:
+                case Categorical(values=values):
+                    value = trial.suggest_categorical(parameter.name, values)
+                case Integer(low=low, high=high):
+                    value = trial.suggest_int(parameter.name, low, high)
+                case real:
+                    value = round(trial.suggest_float(parameter.name, real.low, real.high), 4)
+            suggested[parameter.name] = value
+        self._open[trial.number] = trial
+        return Proposal(trial.number, suggested)
+
+    def report(self, number: int, mean: float, step: int) -> None:
+        """The running mean after `step` examples (Optuna takes none for two objectives)."""
+        if not self.multi_objective:
+            self._open[number].report(mean, step)
+
+    def complete(self, number: int, mean: float, tokens: float, note: str = "") -> None:
+        """Close a trial with its mean score and mean tokens per call."""
+        trial = self._open.pop(number)
+        if note:
+            trial.set_user_attr("note", note)
+        self._study.tell(trial, [mean, tokens] if self.multi_objective else mean)
+
+    def prune(self, number: int, mean: float, tokens: float) -> None:
+        """Close a trial that the race dropped; its last reported mean counts."""
+        if self.multi_objective:
+            self.complete(number, mean, tokens, "dropped")
+            return
+        self._study.tell(self._open.pop(number), state=self._states.PRUNED)
+
+    def discard(self, number: int, note: str) -> None:
+        """Close a trial that says nothing: forbidden, a duplicate, or never finished."""
+        trial = self._open.pop(number)
+        trial.set_user_attr("note", note)
+        self._study.tell(trial, state=self._states.FAIL)
+
+    @property
+    def _states(self) -> "type[optuna.trial.TrialState]":
+        from optuna.trial import TrialState
+
+        return TrialState
+
+    @property
+    def open_numbers(self) -> Sequence[int]:
+        """Trials that were asked for and not yet closed."""
+        return tuple(self._open)
+
+
+def _storage(path: Path | None) -> "optuna.storages.BaseStorage | None":
+    if path is None:
+        return None
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return JournalStorage(JournalFileBackend(os.fspath(path)))
+
+
+def _sampler(name: SamplerName, seed: int) -> "optuna.samplers.BaseSampler":
+    import optuna.samplers as samplers
+
+    match name:
+        case "tpe":
+            return samplers.TPESampler(seed=seed)
+        case "gp":
+            return samplers.GPSampler(seed=seed)
+        case "nsga2":
+            return samplers.NSGAIISampler(seed=seed, population_size=12)
+        case "random":
+            return samplers.RandomSampler(seed=seed)

@@ -1,0 +1,239 @@
+"""What can be wrong with a space, found before any call is paid for."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails
+
+from promptlathe.documents import nearest
+from promptlathe.errors import InputError
+from promptlathe.space.components import Choice, Demos, Float, Int, Order, Text
+from promptlathe.space.conditions import Wanted, comparison_of, matches
+from promptlathe.space.parameters import Parameter, Real, in_dependency_order, parameters_of
+from promptlathe.space.size import has_any
+from promptlathe.space.template import STATEMENT, placeholders
+
+if TYPE_CHECKING:
+    from promptlathe.space.space import SearchSpace
+
+Loc = tuple[str | int, ...]
+
+
+def check_declaration(space: "SearchSpace") -> None:
+    """All that can be checked without data. Raises a located pydantic error."""
+    _check_model(space)
+    _check_ranges(space)
+    _check_orders(space)
+    _check_placeholders(space)
+    _check_statements(space)
+    declared = {p.name: p for n, one in space.varied.items() for p in parameters_of(n, one)}
+    _check_conditions(space, declared)
+    _check_candidates(space, declared)
+
+
+def check_data(
+    space: "SearchSpace", fields: Iterable[str], *, target: str | None, where: str | None = None
+) -> None:
+    """The template against the rows: every placeholder known, the target never shown.
+
+    Raises InputError.
+    """
+    known = set(fields)
+    used = {n: loc for loc, text in space.texts() for n in placeholders(text)}
+    for name in used:
+        if name in space.components and name in known:
+            raise InputError(
+                f"{{{{ {name} }}}} is both a component and a field of the data",
+                where,
+                f"rename the component {name!r}",
+            )
+        if name not in space.components:
+            _known_field(name, known, where, space.components)
+            if name == target:
+                raise InputError(
+                    f"the template shows {{{{ {name} }}}}, the target, to the model",
+                    where,
+                    "use the target in the demos' template only",
+                )
+    if not any(name in known for name in used):
+        raise InputError(
+            "the template uses no field of the data: every row would get the same prompt",
+            where,
+            f"place one of these in a message: {_braced(known - {target or ''})}",
+        )
+    for component in space.components.values():
+        if isinstance(component, Demos):
+            for name in placeholders(component.demos.template):
+                _known_field(name, known, where, {})
+
+
+def _known_field(
+    name: str, known: set[str], where: str | None, components: Mapping[str, object]
+) -> None:
+    if name in known:
+        return
+    hint = nearest(name, [*known, *components])
+    raise InputError(
+        f"the placeholder {{{{ {name} }}}} is neither a component nor a field of every row",
+        where,
+        f"did you mean {{{{ {hint} }}}}?" if hint else f"the rows have: {_braced(known)}",
+    )
+
+
+def _braced(names: Iterable[str]) -> str:
+    return ", ".join(f"{{{{ {name} }}}}" for name in sorted(names))
+
+
+def _check_model(space: "SearchSpace") -> None:
+    from promptlathe.space.space import MODEL_PARAMETERS
+
+    for name, one in space.model.items():
+        if name not in MODEL_PARAMETERS:
+            hint = nearest(name, MODEL_PARAMETERS)
+            advice = f"did you mean {hint!r}?" if hint else f"known: {', '.join(MODEL_PARAMETERS)}"
+            raise problem(("model", name), f"unknown model parameter {name!r}; {advice}")
+        if isinstance(one, Demos | Order):
+            raise problem(("model", name), "a model parameter is a choice, a float or an int")
+
+
+def _check_ranges(space: "SearchSpace") -> None:
+    for name, one in space.varied.items():
+        match one:
+            case Float(bounds=(low, high)) | Int(bounds=(low, high)):
+                pass
+            case Demos(demos=spec):
+                low, high = spec.count
+                if low < 0:
+                    raise problem(_place(name), "a count of demos cannot be negative")
+            case _:
+                continue
+        if low > high:
+            raise problem(_place(name), f"the range starts at {low} and ends lower, at {high}")
+
+
+def _check_orders(space: "SearchSpace") -> None:
+    for name, one in space.components.items():
+        if not isinstance(one, Order):
+            continue
+        for section in one.order:
+            if isinstance(space.components.get(section), Order | None):
+                hint = nearest(section, [n for n in space.components if n != name])
+                raise problem(
+                    ("components", name),
+                    f"there is no section {section!r} to order"
+                    + (f"; did you mean {hint!r}?" if hint else ""),
+                )
+        if any(sorted(layout) != sorted(one.order) for layout in one.layouts):
+            raise problem(("components", name, "layouts"), "a layout names each section once")
+
+
+def _check_placeholders(space: "SearchSpace") -> None:
+    templates = [(loc, text) for loc, text in space.texts() if loc[0] == "messages"]
+    in_template = {n for _, text in templates for n in placeholders(text)}
+    ordered = {s for one in space.components.values() if isinstance(one, Order) for s in one.order}
+    for loc, text in space.texts():
+        for name in placeholders(text):
+            if "." in name:
+                raise problem(loc, f"{{{{ {name} }}}} has a dot; names of placeholders are flat")
+            if loc[0] != "messages" and name in space.components:
+                raise problem(loc, f"a level cannot contain the component {{{{ {name} }}}}")
+    for name in space.components:
+        if name not in in_template | ordered:
+            hint = nearest(name, sorted(in_template - set(space.components)))
+            raise problem(
+                ("components", name),
+                f"the template never uses {{{{ {name} }}}}"
+                + (f"; it has {{{{ {hint} }}}}: is that it?" if hint else ""),
+            )
+    _check_guaranteed(space, in_template, ordered)
+
+
+def _check_guaranteed(space: "SearchSpace", in_template: set[str], ordered: set[str]) -> None:
+    """A field of the row that stands in some levels only would be lost with the others."""
+    safe = in_template - set(space.components)
+    reached = in_template | ordered
+    for name, one in space.components.items():
+        texts = [level.text or "" for level in one.choice] if isinstance(one, Choice) else []
+        texts = [one.text] if isinstance(one, Text) else texts
+        if name in reached and not one.when and texts:
+            safe |= set.intersection(*(set(placeholders(t)) for t in texts))
+    for loc, text in space.texts():
+        for name in placeholders(text):
+            if name not in space.components and name not in safe:
+                raise problem(
+                    loc,
+                    f"{{{{ {name} }}}} stands here but not in every candidate: "
+                    "some prompts would lose it; put it in the template, or in every level",
+                )
+
+
+def _check_statements(space: "SearchSpace") -> None:
+    for loc, text in space.texts():
+        if STATEMENT.search(text):
+            raise problem(
+                loc,
+                "`{%` or `%}` in a prompt would be run as Jinja by MLflow; write it otherwise",
+            )
+
+
+def _check_conditions(space: "SearchSpace", declared: Mapping[str, Parameter]) -> None:
+    conditions = [(_place(n, "when"), one.when) for n, one in space.varied.items()]
+    conditions += [
+        (("constraints", i, "forbid"), one.forbid) for i, one in enumerate(space.constraints)
+    ]
+    for loc, condition in conditions:
+        for name, wanted in condition:
+            _check_wanted(loc, name, wanted, declared)
+    for name, wanted in space.seed.items():
+        _check_wanted(("seed", name), name, wanted, declared)
+    if in_dependency_order(list(declared.values())) is None:
+        raise problem(("components",), "the conditions (`when`) form a circle")
+
+
+def _check_wanted(
+    loc: Loc, name: str, wanted: Wanted, declared: Mapping[str, Parameter]
+) -> None:
+    parameter = declared.get(name)
+    if parameter is None:
+        hint = nearest(name, list(declared))
+        advice = f"did you mean {hint!r}?" if hint else f"there are: {', '.join(declared)}"
+        raise problem(loc, f"unknown component {name!r}; {advice}")
+    for one in wanted if isinstance(wanted, tuple) else (wanted,):
+        domain = parameter.domain
+        fits = any(matches(one, value) for value in domain.values)
+        if isinstance(domain, Real):
+            fits = comparison_of(one) is not None or one in domain
+        if not fits:
+            listed = ", ".join(str(value) for value in domain.values[:12])
+            raise problem(loc, f"{name} has no level {one!r}; it has: {listed}")
+
+
+def _check_candidates(space: "SearchSpace", declared: Mapping[str, Parameter]) -> None:
+    if not has_any(tuple(declared.values()), space.constraints):
+        raise problem(("constraints",), "the constraints forbid every candidate; remove one")
+    if space.size.count < 2 and not space.size.continuous:
+        raise problem(
+            ("components",) if space.components else (),
+            "the space has one candidate only, so there is nothing to optimize; "
+            "give a component a second level",
+        )
+    if not space.allows(space.seed_levels):
+        raise problem(
+            ("seed",) if space.seed else ("constraints",),
+            "the seed prompt is forbidden by a constraint; "
+            "name other levels under `seed:` (by default the first of each component)",
+        )
+
+
+def problem(loc: Loc, message: str) -> ValidationError:
+    """An error at a place of the document, which the reader turns into file and line."""
+    details = InitErrorDetails(
+        type="value_error", loc=loc, input=None, ctx={"error": ValueError(message)}
+    )
+    return ValidationError.from_exception_data("SearchSpace", [details])
+
+
+def _place(name: str, *more: str) -> Loc:
+    part, _, rest = name.partition("model.")
+    return ("model", rest, *more) if not part and rest else ("components", name, *more)

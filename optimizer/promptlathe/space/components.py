@@ -1,0 +1,293 @@
+"""The components that a space may declare, each in its YAML and its Python spelling.
+
+    role:    {choice: [null, "You are terse."]}       Choice([None, "You are terse."])
+    task:    {text: "Say which team it is."}          Text("Say which team it is.")
+    demos:   {demos: {count: [0, 6], template: …}}    Demos(count=(0, 6), template=…)
+    body:    {order: [role, task]}                    Order(["role", "task"])
+    words:   {int: [20, 80]}                          Int(20, 80)
+    warmth:  {float: [0, 1]}                          Float(0, 1)
+
+Each may carry `when`, the condition under which it is active.
+"""
+
+from collections.abc import Mapping
+from itertools import permutations
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    ValidationInfo,
+)
+
+from promptlathe import documents
+from promptlathe.space.conditions import Condition
+
+NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+MAX_SECTIONS = 6
+
+
+class Declared(documents.Model):
+    """Base of what a user declares, in YAML or in Python; a mistake is an InputError in both.
+
+    `__pydantic_base_init__` tells pydantic to fill an object from YAML without `__init__`, which
+    is the Python spelling and takes positional arguments.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    def __init__(self, **data: Any) -> None:
+        documents.parse(type(self), documents.Document(data))
+        super().__init__(**data)
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+
+class Level(BaseModel):
+    """A named text; None is "left out"."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    text: str | None
+
+
+def _shorten(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else line[:59] + "…"
+
+
+def _text_of(given: Any, base: Path | None) -> str | None:
+    """An inline text, null, or the content of `{file: path}`."""
+    if isinstance(given, Mapping) and set(given) == {"file"}:
+        path = (base or Path()) / str(given["file"])
+        try:
+            return path.read_text(encoding="utf-8").strip("\n")
+        except FileNotFoundError:
+            raise ValueError(f"there is no file {path}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"the file {path} cannot be read: {error}") from None
+    if given is None or isinstance(given, str):
+        return given
+    raise ValueError(f"a level is a text, null or {{file: path}}, not {given!r}: quote it")
+
+
+def _name_of(given: Any) -> str:
+    if given is None:
+        return "none"
+    if isinstance(given, Mapping):
+        return Path(str(given.get("file", ""))).stem
+    return _shorten(str(given))
+
+
+def _levels(given: Any, info: ValidationInfo) -> Any:
+    """A list or a mapping of levels becomes (name, text) records with unique names."""
+    if isinstance(given, tuple) and all(isinstance(level, Level) for level in given):
+        return given
+    if isinstance(given, Mapping):
+        pairs = [(str(name), one) for name, one in given.items()]
+    elif isinstance(given, list | tuple):
+        pairs = [(_name_of(one), one) for one in given]
+    else:
+        raise ValueError("write a list of levels, or a mapping from a level's name to its text")
+    if not pairs:
+        raise ValueError("a choice needs at least one level")
+    base = (info.context or {}).get("base")
+    texts = [(name, _text_of(one, base)) for name, one in pairs]
+    if len({text for _, text in texts}) < len(texts):
+        twice = next(name for i, (name, t) in enumerate(texts) if t in [o for _, o in texts[:i]])
+        raise ValueError(f"the level {twice!r} is listed twice")
+    return tuple(Level(name=name, text=text) for name, text in _unique(texts))
+
+
+def _unique(pairs: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
+    seen: dict[str, int] = {}
+    named: list[tuple[str, str | None]] = []
+    for name, text in pairs:
+        seen[name] = seen.get(name, 0) + 1
+        named.append((name if seen[name] == 1 else f"{name} ({seen[name]})", text))
+    return named
+
+
+LevelsInput = list[str | dict[Literal["file"], str] | None] | dict[
+    str, str | dict[Literal["file"], str] | None
+]
+Levels = Annotated[
+    tuple[Level, ...],
+    BeforeValidator(_levels, json_schema_input_type=LevelsInput),
+    PlainSerializer(lambda levels: {level.name: level.text for level in levels}),
+]
+
+
+class Choice(Declared):
+    """One of several texts. Levels: a list, or a mapping from names to texts."""
+
+    choice: Levels
+    when: Condition = ()
+
+    def __init__(self, choice: Any, /, *, when: Mapping[str, Any] | None = None) -> None:
+        super().__init__(choice=choice, when=when or ())
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+
+def _load_text(given: Any, info: ValidationInfo) -> Any:
+    text = _text_of(given, (info.context or {}).get("base"))
+    if not text:
+        raise ValueError("a text component needs a text")
+    return text
+
+
+class Text(Declared):
+    """One fixed text, under a name of its own. In Python a plain string does as well."""
+
+    text: Annotated[
+        str,
+        BeforeValidator(_load_text, json_schema_input_type=str | dict[Literal["file"], str]),
+    ]
+    when: Condition = ()
+
+    def __init__(self, text: Any, /, *, when: Mapping[str, Any] | None = None) -> None:
+        super().__init__(text=text, when=when or ())
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+
+Selection = Literal["random", "balanced"]
+Ordering = Literal["drawn", "short_first", "by_label"]
+
+
+def _one_or_more(given: Any) -> Any:
+    return tuple(given) if isinstance(given, list | tuple) else (given,)
+
+
+def _count(given: Any) -> Any:
+    return (given, given) if isinstance(given, int) else given
+
+
+class DemosSpec(Declared):
+    """How demos are drawn from the `train` split and written."""
+
+    count: Annotated[
+        tuple[int, int], BeforeValidator(_count, json_schema_input_type=int | list[int])
+    ] = Field(description="How many, from and to")
+    template: str = Field(min_length=1, description="One demo; `{{ field }}` is a row's field")
+    select: Annotated[
+        tuple[Selection, ...],
+        BeforeValidator(_one_or_more, json_schema_input_type=Selection | list[Selection]),
+    ] = Field(("random",), min_length=1, description="`balanced` takes labels in turn")
+    order: Annotated[
+        tuple[Ordering, ...],
+        BeforeValidator(_one_or_more, json_schema_input_type=Ordering | list[Ordering]),
+    ] = Field(("drawn",), min_length=1)
+    draws: int = Field(8, ge=1, le=1000, description="How many different draws may be tried")
+    separator: str = Field("\n\n", description="Between two demos")
+
+
+class Demos(Declared):
+    """Solved examples, drawn from `train` only: how many, which, in which order."""
+
+    demos: DemosSpec
+    when: Condition = ()
+
+    def __init__(
+        self, *, count: Any, template: str, when: Mapping[str, Any] | None = None, **more: Any
+    ) -> None:
+        super().__init__(demos={"count": count, "template": template, **more}, when=when or ())
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+
+class Order(Declared):
+    """Sections in any order: all permutations, or only the listed `layouts`."""
+
+    order: tuple[str, ...] = Field(min_length=2, max_length=MAX_SECTIONS)
+    layouts: tuple[tuple[str, ...], ...] = ()
+    separator: str = "\n\n"
+    when: Condition = ()
+
+    def __init__(
+        self,
+        order: Any,
+        /,
+        *,
+        layouts: Any = (),
+        separator: str = "\n\n",
+        when: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(order=order, layouts=layouts, separator=separator, when=when or ())
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @property
+    def arrangements(self) -> dict[str, tuple[str, ...]]:
+        """The orders that may be tried, by name; the declared one first."""
+        orders = self.layouts or permutations(self.order)
+        return {" > ".join(sections): tuple(sections) for sections in orders}
+
+
+class Float(Declared):
+    """A number in [low, high]; rounded to four decimals."""
+
+    bounds: tuple[float, float] = Field(alias="float")
+    when: Condition = ()
+
+    def __init__(
+        self, low: float, high: float, /, *, when: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(float=(low, high), when=when or ())
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+
+class Int(Declared):
+    """A whole number from low to high, both included."""
+
+    bounds: tuple[int, int] = Field(alias="int")
+    when: Condition = ()
+
+    def __init__(self, low: int, high: int, /, *, when: Mapping[str, Any] | None = None) -> None:
+        super().__init__(int=(low, high), when=when or ())
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+
+KINDS: dict[str, type[Declared]] = {
+    "choice": Choice,
+    "text": Text,
+    "demos": Demos,
+    "order": Order,
+    "float": Float,
+    "int": Int,
+}
+
+
+def _kind(given: Any) -> str | None:
+    """The kind's key that is present, or the one that a misspelt key is nearest to."""
+    if isinstance(given, Declared):
+        return next((f"<{key}>" for key, kind in KINDS.items() if type(given) is kind), None)
+    if not isinstance(given, Mapping):
+        return None
+    meant = [documents.nearest(str(key), list(KINDS)) for key in given]
+    found = next((key for key in KINDS if key in given), None) or next(filter(None, meant), None)
+    return found and f"<{found}>"
+
+
+Component = Annotated[
+    Annotated[Choice, Tag("<choice>")]
+    | Annotated[Text, Tag("<text>")]
+    | Annotated[Demos, Tag("<demos>")]
+    | Annotated[Order, Tag("<order>")]
+    | Annotated[Float, Tag("<float>")]
+    | Annotated[Int, Tag("<int>")],
+    Discriminator(
+        _kind,
+        custom_error_type="component",
+        custom_error_message="a component needs exactly one of: " + ", ".join(KINDS),
+    ),
+]

@@ -1,0 +1,198 @@
+"""The search space: a template, its components, conditions and constraints; frozen."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import numpy as np
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+
+from promptlathe import documents
+from promptlathe.errors import InputError
+from promptlathe.records import Message, Scalar, Value
+from promptlathe.space.components import Component, Declared, Text
+from promptlathe.space.conditions import Condition, holds
+from promptlathe.space.parameters import Parameter, in_dependency_order, parameters_of
+from promptlathe.space.size import Size, size_of
+from promptlathe.space.template import placeholders
+
+MODEL_PARAMETERS = (
+    "name",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "reasoning_effort",
+)
+ROLES = ("system", "developer", "user", "assistant")
+
+
+def _messages(given: Any) -> Any:
+    """A mapping {role: text}, a list of such, or one text (a user message)."""
+    if isinstance(given, str):
+        return (Message("user", given),)
+    if isinstance(given, Mapping):
+        given = [{role: text} for role, text in given.items()]
+    messages: list[Message] = []
+    for one in given if isinstance(given, list | tuple) else ():
+        if isinstance(one, Message):
+            messages.append(one)
+        elif isinstance(one, Mapping) and len(one) == 1:
+            messages.extend(Message(str(role), text) for role, text in one.items())
+    if not messages or any(not isinstance(m.content, str) for m in messages):
+        raise ValueError("write messages as a mapping from role to text: {system: …, user: …}")
+    if wrong := next((m.role for m in messages if m.role not in ROLES), None):
+        raise ValueError(f"unknown role {wrong!r}; roles are: {', '.join(ROLES)}")
+    return tuple(messages)
+
+
+def _named(given: Any) -> Any:
+    """Plain strings are fixed texts."""
+    if not isinstance(given, Mapping):
+        return given
+    return {k: {"text": v} if isinstance(v, str) else v for k, v in given.items()}
+
+
+Messages = Annotated[
+    tuple[Message, ...],
+    BeforeValidator(_messages, json_schema_input_type=dict[str, str] | list[dict[str, str]]),
+    PlainSerializer(lambda messages: [{m.role: m.content} for m in messages]),
+]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Components = Annotated[dict[Name, Component], BeforeValidator(_named)]
+
+
+class Forbid(Declared):
+    """A combination of levels that no candidate may have."""
+
+    forbid: Condition = Field(min_length=1)
+
+
+class SearchSpace(Declared):
+    """What may vary in a prompt.
+
+    messages: the chat template; `{{ name }}` is a component or a field of the row.
+    components: by name; the first level of each makes the seed prompt, unless `seed` says else.
+    model: model parameters, each a number, a text or a component of its own.
+    constraints: combinations of levels that are left out.
+
+    Raises InputError for anything wrong, naming the file and the line where there is one.
+    """
+
+    messages: Messages
+    components: Components = Field(default_factory=dict)
+    model: dict[str, Scalar | Component] = Field(default_factory=dict)
+    constraints: tuple[Forbid, ...] = ()
+    seed: dict[str, Value | None] = Field(default_factory=dict)
+
+    def __init__(self, messages: Any, components: Any = None, **more: Any) -> None:
+        super().__init__(messages=messages, components=components or {}, **more)
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        from promptlathe.space.checks import check_declaration
+
+        check_declaration(self)
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a YAML file. Raises InputError with file and line."""
+        return cls.from_document(documents.load(path))
+
+    @classmethod
+    def from_document(cls, document: documents.Document) -> Self:
+        """A part of a file, or a whole one; `file:` is relative to its folder."""
+        return documents.parse(cls, document, context={"base": document.folder})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The YAML spelling; `SearchSpace(**space.to_dict())` equals the space."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    @cached_property
+    def varied(self) -> dict[str, Component]:
+        """All components by name, model parameters as `model.<name>`."""
+        of_model = {
+            f"model.{name}": one for name, one in self.model.items() if not _is_scalar(one)
+        }
+        return {**self.components, **of_model}  # type: ignore[dict-item]
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The dimensions, parents before children."""
+        declared = [p for name, one in self.varied.items() for p in parameters_of(name, one)]
+        return tuple(in_dependency_order(declared) or ())
+
+    @cached_property
+    def size(self) -> Size:
+        """How many candidates there are."""
+        return size_of(self.parameters, self.constraints)
+
+    @cached_property
+    def seed_levels(self) -> dict[str, Value]:
+        """The levels of the seed prompt."""
+        wanted = {name: "none" if v is None else v for name, v in self.seed.items()}
+        first = {p.name: wanted.get(p.name, p.domain.values[0]) for p in self.parameters}
+        return self.canonical(first)
+
+    def canonical(self, levels: Mapping[str, Value]) -> dict[str, Value]:
+        """Only the active levels, in the order of `parameters`.
+
+        Raises InputError when an active level is missing or outside of its domain.
+        """
+        active: dict[str, Value] = {}
+        for parameter in self.parameters:
+            if not parameter.active(active):
+                continue
+            value = levels.get(parameter.name)
+            if value is None or value not in parameter.domain:
+                raise InputError(f"{parameter.name} has no level {value!r}", parameter.name)
+            active[parameter.name] = value
+        return active
+
+    def allows(self, levels: Mapping[str, Value]) -> bool:
+        """False when a constraint forbids the combination."""
+        return not any(holds(one.forbid, levels) for one in self.constraints)
+
+    def draw(self, rng: np.random.Generator) -> dict[str, Value]:
+        """One allowed combination, uniform over each active parameter's levels."""
+        for _ in range(10_000):
+            levels: dict[str, Value] = {}
+            for parameter in self.parameters:
+                if parameter.active(levels):
+                    levels[parameter.name] = parameter.domain.draw(rng)
+            if self.allows(levels):
+                return levels
+        raise InputError(
+            "constraints forbid nearly every combination: none found in 10,000 draws",
+            "constraints",
+            "loosen them, or remove the levels that they rule out",
+        )
+
+    def texts(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Every text that may enter a prompt, with its place: templates and levels."""
+        for i, message in enumerate(self.messages):
+            yield ("messages", i), message.content
+        for name, component in self.components.items():
+            match component:
+                case Text(text=text):
+                    yield ("components", name), text
+                case _:
+                    for level in getattr(component, "choice", ()):
+                        if isinstance(level.text, str):
+                            yield ("components", name, "choice", level.name), level.text
+
+
+def _is_scalar(given: Any) -> bool:
+    return isinstance(given, str | int | float | bool)
+
+
+def fields_of(space: SearchSpace) -> Sequence[str]:
+    """Placeholders that are no component: fields of the row, demos' templates aside."""
+    found = [name for _, text in space.texts() for name in placeholders(text)]
+    return [name for name in dict.fromkeys(found) if name not in space.components]

@@ -1,0 +1,232 @@
+"""The bookkeeper: all that is written to MLflow for one run, in order, by one thread."""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from promptlathe.errors import InputError
+from promptlathe.records import Outcome, Standing
+from promptlathe.track import registry, runs
+from promptlathe.track.artifacts import examples_table, prompt_diff, prompt_json, prompt_text
+from promptlathe.track.backend import Backend, Batch, unusable
+from promptlathe.track.evaluation import (
+    EvaluationRun,
+    begin_evaluation,
+    end_evaluation,
+    log_rows,
+)
+from promptlathe.track.progress import Points
+from promptlathe.track.records import (
+    About,
+    Concluded,
+    Conclusion,
+    RegisteredPrompt,
+    Side,
+    Started,
+    Status,
+)
+
+T = TypeVar("T")
+BATCH = 30
+"""Runs or traces in one transaction: more slow the session down."""
+TABLE = "test_rows.json"
+_logger = logging.getLogger(__name__)
+
+
+class Book:
+    """Writes one run. What is told is kept until `flush`, and then written in batches.
+
+    Only `start` raises; what fails later is a line in `problems`.
+    """
+
+    def __init__(self, uri: str, artifacts: str | None = None) -> None:
+        self._uri, self._artifacts = uri, artifacts
+        self._standings: list[Standing] = []
+        self._rows: list[tuple[EvaluationRun, Outcome]] = []
+        self._sides: dict[Side, EvaluationRun] = {}
+        self._points = Points()
+        self._open = False
+        self.problems: list[str] = []
+
+    def start(self, about: About) -> Started:
+        """Open the store and begin the run. Raises InputError."""
+        self._about = about
+        self._backend = Backend(self._uri, self._artifacts)
+        champion = None
+        try:
+            champion = registry.champion(self._backend, about.prompt)
+            self._experiment = self._backend.experiment(about.experiment)
+            self._run = runs.begin_parent(self._backend, self._experiment, about)
+        except InputError:
+            raise
+        except Exception as error:  # a server may answer with anything
+            raise unusable(self._uri, error) from error
+        self._open = True
+        return Started(self._run.id, self._experiment, champion, tuple(self.problems))
+
+    def candidate(self, standing: Standing) -> None:
+        """Keep a nested run for later."""
+        self._standings.append(standing)
+
+    def progress(self, calls: int, best: float | None, seed: float | None) -> None:
+        """Keep a point of the parent's curves, unless the last one is near."""
+        self._points.add(calls, best, seed)
+
+    def test_outcome(self, side: Side, outcome: Outcome) -> None:
+        """Keep a row of the final comparison for later."""
+        if side not in self._sides:
+            self.flush()  # lists show the newest run first: the sides on top
+            started = self._try(
+                f"evaluation run of {side}",
+                lambda: begin_evaluation(
+                    self._backend, self._experiment, self._run, side, self._about
+                ),
+            )
+            if started is None:
+                return
+            self._sides[side] = started
+        run = self._sides[side]
+        run.outcomes.append(outcome)
+        self._rows.append((run, outcome))
+
+    def flush(self) -> None:
+        """Write what was told."""
+        standings, self._standings = self._standings, []
+        rows, self._rows = self._rows, []
+        self._in_batches("candidate", standings, self._write_candidates)
+        self._in_batches("test row", rows, self._write_rows)
+        if points := self._points.take():
+            self._try("progress", lambda: runs.log_points(self._backend, self._run, points))
+
+    def conclude(self, conclusion: Conclusion) -> Concluded:
+        """Write the rest and end the run."""
+        self._points.finish()
+        self.flush()
+        for side in self._sides.values():
+            self._try(
+                f"evaluation run of {side.side}",
+                lambda side=side: end_evaluation(self._backend, side),
+            )
+        registered = self._register(conclusion) if conclusion.promote else None
+        self._try("artifacts", lambda: self._write_artifacts(conclusion))
+        self._try("summary", lambda: self._write_summary(conclusion))
+        self._end("FINISHED")
+        return Concluded(self._run.id, registered, tuple(self.problems))
+
+    def abort(self, status: Status, reason: str) -> None:
+        """End the run without a result. Nothing happens when it has ended."""
+        if not self._open:
+            return
+        self.flush()
+        for side in self._sides.values():
+            self._try(
+                "evaluation run",
+                lambda side=side: runs.end(self._backend, side.run, status),
+            )
+        note = {"mlflow.note.content": f"**Stopped**: {reason}", "promptlathe.reason": reason}
+        self._try("reason", lambda: runs.log(self._backend, self._run, tags=note))
+        self._end(status)
+
+    def _write_candidates(self, standings: Sequence[Standing], _: Batch) -> None:
+        for standing in standings:
+            runs.log_candidate(self._backend, self._experiment, self._run, standing)
+
+    def _write_rows(self, rows: Sequence[tuple[EvaluationRun, Outcome]], batch: Batch) -> None:
+        log_rows(self._backend, self._experiment, self._about, rows, batch)
+
+    def _register(self, conclusion: Conclusion) -> RegisteredPrompt | None:
+        registered = self._try(
+            "registered prompt",
+            lambda: registry.register(
+                self._backend,
+                self._about,
+                conclusion,
+                run_id=self._run.id,
+                experiment=self._experiment,
+            ),
+        )
+        if registered:
+            examples = [o.cell.example for side in self._sides.values() for o in side.outcomes]
+            warning = self._try(
+                "check of the registered prompt",
+                lambda: registry.check_faithful(self._backend, registered, examples),
+            )
+            self.problems += [warning] if warning else []
+        return registered
+
+    def _write_artifacts(self, conclusion: Conclusion) -> None:
+        outcomes: dict[Side, list[Outcome]] = {
+            side: run.outcomes for side, run in self._sides.items()
+        }
+        table = examples_table(outcomes, self._about.target)
+        texts = {
+            "best_prompt.json": prompt_json(conclusion.best),
+            "best_prompt.txt": prompt_text(conclusion.best),
+            "seed_prompt.json": prompt_json(conclusion.seed),
+            "seed_prompt.txt": prompt_text(conclusion.seed),
+            "prompt.diff": prompt_diff(conclusion.seed, conclusion.best),
+            "result.json": conclusion.result,
+            "order.jsonl": conclusion.order,
+        }
+        if table["data"]:
+            texts[TABLE] = json.dumps(table, ensure_ascii=False, default=str)
+        for name, text in texts.items():
+            runs.log_text(self._backend, self._run, text, name)
+
+    def _write_summary(self, conclusion: Conclusion) -> None:
+        figures: dict[str, float | None] = {
+            "total_metric_calls": self._points.calls or None,
+            **conclusion.metrics,
+        }
+        if test := conclusion.comparison:
+            figures |= {
+                "initial_eval_score": test.baseline,
+                "final_eval_score": test.challenger,
+                "test_gain": test.gain,
+                "test_gain_low": test.low,
+                "test_gain_high": test.high,
+                "test_examples": test.examples,
+            }
+        if test := conclusion.champion:
+            figures |= {"champion_score": test.baseline, "gain_over_champion": test.gain}
+        runs.log(
+            self._backend,
+            self._run,
+            metrics=figures,
+            tags={
+                "mlflow.note.content": conclusion.description,
+                "mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}]),
+                "promptlathe.verdict": conclusion.verdict or "not compared",
+                "promptlathe.finish_reason": conclusion.finish_reason,
+            },
+        )
+
+    def _end(self, status: Status) -> None:
+        self._open = False
+        self._try("end", lambda: runs.end(self._backend, self._run, status))
+
+    def _in_batches(
+        self, what: str, items: Sequence[T], write: Callable[[Sequence[T], Batch], None]
+    ) -> None:
+        for first in range(0, len(items), BATCH):
+            some = items[first : first + BATCH]
+            try:
+                self._write(some, write)
+            except Exception:  # then one by one, so that one bad item costs only itself
+                _logger.exception("a batch failed")
+                for item in some:
+                    self._try(what, lambda item=item: self._write([item], write))
+
+    def _write(self, items: Sequence[T], write: Callable[[Sequence[T], Batch], None]) -> None:
+        with self._backend.one_transaction() as batch:
+            write(items, batch)
+
+    def _try(self, what: str, write: Callable[[], T]) -> T | None:
+        try:
+            return write()
+        except Exception as error:
+            _logger.exception("%s failed", what)
+            lines: list[Any] = str(error).strip().splitlines() or [type(error).__name__]
+            self.problems.append(f"MLflow did not take the {what}: {lines[0]}")
+            return None

@@ -1,0 +1,159 @@
+"""Where MLflow keeps things, and whether it can: cheap checks that do not import mlflow."""
+
+import os
+import re
+import socket
+import sqlite3
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from promptlathe.errors import InputError
+
+ALIAS = "champion"
+PROMPT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+CONNECT_SECONDS = 5.0
+_REVISION = re.compile(r"^(down_)?revision\s*=\s*[\"'](\w+)[\"']", re.MULTILINE)
+
+
+def default_uri(state: Path) -> str:
+    """The tracking URI of a workspace whose state folder is `state`."""
+    return f"sqlite:///{state.resolve() / 'mlflow.db'}"
+
+
+def default_artifacts(state: Path) -> str:
+    """The artifact folder of a workspace whose state folder is `state`."""
+    return str(state.resolve() / "artifacts")
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The database file of a `sqlite:///` URI; None for any other kind of store."""
+    if not re.match(r"sqlite(\+\w+)?:", uri):
+        return None
+    return Path(uri.partition(":///")[2].partition("?")[0])
+
+
+def redacted(uri: str) -> str:
+    """`uri` without its password."""
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", uri)
+
+
+def check_prompt_name(name: str, where: str | None = None) -> None:
+    """Raise InputError unless MLflow's prompt registry takes `name`."""
+    if not PROMPT_NAME.fullmatch(name):
+        raise InputError(
+            f"{name!r} is not a name for the prompt registry",
+            where,
+            "use letters, digits, '-', '_' and '.' only",
+        )
+
+
+def check_store(uri: str, *, where: str | None = None) -> None:
+    """Raise InputError when MLflow could not use `uri`, as far as a quick look tells.
+
+    A database file is looked into; a server is connected to; other databases are left to
+    `Tracker.ready`.
+    """
+    path = sqlite_file(uri)
+    scheme = urlsplit(uri).scheme
+    if path is not None:
+        _check_file(path, where or redacted(uri))
+    elif scheme in {"http", "https"}:
+        _check_server(uri, where or redacted(uri))
+    elif scheme in {"", "file"}:
+        raise InputError(
+            f"{uri!r} is a folder, and MLflow keeps runs in a database or on a server",
+            where,
+            "name a database as sqlite:///path/to/mlflow.db, or a server as http://host:port",
+        )
+
+
+def _check_file(path: Path, where: str) -> None:
+    other = "name another store with track.uri, or another state folder"
+    if path.name in {"", ":memory:"}:
+        raise InputError("an in-memory store keeps nothing", where, other)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, not a database", where, other)
+    _check_writable(path, where)
+    if path.exists():
+        _check_schema(path, where)
+
+
+def _check_writable(path: Path, where: str) -> None:
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder", where, "name another state folder")
+    blocked = next((p for p in (folder, path) if p.exists() and not os.access(p, os.W_OK)), None)
+    if blocked:
+        raise InputError(
+            f"{blocked} is not writable", where, "change its permissions, or name another store"
+        )
+
+
+def _check_schema(path: Path, where: str) -> None:
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
+            tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+            found = (
+                [revision for (revision,) in db.execute("SELECT version_num FROM alembic_version")]
+                if "alembic_version" in tables
+                else []
+            )
+    except sqlite3.Error as error:
+        raise InputError(
+            f"{path} cannot be read as a database: {error}",
+            where,
+            "move the file away, or name another store",
+        ) from error
+    if not tables:
+        return
+    if not found or "experiments" not in tables:
+        raise InputError(
+            f"{path} is a database of something else than MLflow", where, "name another store"
+        )
+    known, newest = revisions()
+    if unknown := [revision for revision in found if revision not in known]:
+        raise InputError(
+            f"{path} has a newer schema ({unknown[0]}) than the installed MLflow knows",
+            where,
+            "upgrade MLflow (pip install -U mlflow), or name another store",
+        )
+    if found != [newest]:
+        raise InputError(
+            f"{path} has the schema {found[0]} of an older MLflow",
+            where,
+            f"copy the file as a backup, then run: mlflow db upgrade sqlite:///{path}",
+        )
+
+
+def revisions() -> tuple[frozenset[str], str]:
+    """The schema revisions that the installed MLflow knows, and the newest of them."""
+    spec = find_spec("mlflow")
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError("MLflow is not installed", None, "install it with: pip install mlflow")
+    folder = Path(spec.submodule_search_locations[0], "store", "db_migrations", "versions")
+    known: set[str] = set()
+    replaced: set[str] = set()
+    for file in folder.glob("*_*.py"):
+        for down, revision in _REVISION.findall(file.read_text("utf-8")):
+            (replaced if down else known).add(revision)
+    return frozenset(known), next(iter(known - replaced), "")
+
+
+def _check_server(uri: str, where: str) -> None:
+    parts = urlsplit(uri)
+    if parts.scheme in getproxies() and not proxy_bypass(parts.hostname or ""):
+        return  # only the proxy can tell
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise InputError(
+            f"no MLflow server answers there: {error}",
+            where,
+            "start the server, correct the address, or leave track.uri out",
+        ) from error

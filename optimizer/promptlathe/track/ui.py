@@ -1,0 +1,146 @@
+"""MLflow's own web UI on a store, for as long as somebody looks at it."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from http.client import HTTPException
+from typing import IO, NoReturn
+from urllib.request import urlopen
+
+from promptlathe.errors import InputError, PromptlatheError
+from promptlathe.track.backend import environment
+from promptlathe.track.store import check_store
+
+START_SECONDS = 120.0
+STOP_SECONDS = 10.0
+
+
+def serve_ui(
+    uri: str,
+    artifacts: str | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 5000,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve the UI until Ctrl-C; `announce` gets the URL as soon as it answers.
+
+    One worker and no job runners: 5–10 s to start instead of 23. A store that is itself a
+    server has its UI already: only its URL is announced. Raises InputError for a port that is
+    taken or a store that cannot be used.
+    """
+    if uri.startswith(("http://", "https://")):
+        announce(uri)
+        return
+    check_store(uri)
+    check_port(host, port)
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        _sigterm_as_interrupt(),
+        ui_server(uri, artifacts, host=host, port=port) as (url, process),
+    ):
+        announce(url)
+        process.wait()
+
+
+@contextlib.contextmanager
+def ui_server(
+    uri: str, artifacts: str | None, *, host: str, port: int
+) -> "Generator[tuple[str, subprocess.Popen[bytes]]]":
+    """A running server: its URL, once it answers, and its process. It is gone afterwards."""
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    command += ["--host", host, "--port", str(port), "--workers", "1"]
+    command += ["--default-artifact-root", artifacts] if artifacts else []
+    with tempfile.TemporaryFile() as printed:
+        process = subprocess.Popen(
+            command,
+            env=environment(None) | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            # A group of its own: Ctrl-C reaches us alone, and we can end all of it.
+            start_new_session=True,
+        )
+        try:
+            url = f"http://{_reachable(host)}:{port}"
+            _wait(process, url, printed)
+            yield url, process
+        finally:
+            _stop(process)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise InputError when nothing could listen there."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"port {port} on {host} cannot be used: {error}",
+            None,
+            f"choose another one, such as --port {port + 1 if port < 65535 else 5001}",
+        ) from error
+
+
+def _reachable(host: str) -> str:
+    """`host` as a browser on this machine names it."""
+    if host in {"0.0.0.0", "::"}:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _wait(process: "subprocess.Popen[bytes]", url: str, printed: IO[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with (
+            contextlib.suppress(OSError, HTTPException),
+            urlopen(f"{url}/health", timeout=2) as response,
+        ):
+            if response.status == 200:
+                return
+        time.sleep(0.1)
+    printed.seek(0)
+    lines = printed.read().decode("utf-8", "replace").strip().splitlines()
+    raise PromptlatheError(f"the MLflow server did not start: {lines[-1] if lines else 'no word'}")
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """End the server and its workers, and wait until they are gone."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            deadline = time.monotonic() + STOP_SECONDS
+            while time.monotonic() < deadline:
+                process.poll()  # reaps it: a zombie still counts as a member of the group
+                os.killpg(process.pid, 0)
+                time.sleep(0.05)
+        except ProcessLookupError:
+            return
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt() -> Generator[None]:
+    """Within it, `kill` ends us as Ctrl-C does: in order."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread: signals are not ours
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

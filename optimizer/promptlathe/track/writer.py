@@ -1,0 +1,75 @@
+"""The writer's process: `python -m promptlathe.track.writer URI [ARTIFACTS]`.
+
+It reads requests from its standard input until that ends, and keeps a `Book`. MLflow costs
+seconds of CPU to import and milliseconds for every write; in a process of its own it takes
+none of that from the loop that makes the calls. When the other side is killed the input ends,
+and an open run is closed as KILLED: no run is left half-made.
+"""
+
+import logging
+import os
+import pickle
+import sys
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, BinaryIO
+
+from promptlathe.errors import InputError
+from promptlathe.track.book import Book
+
+Request = tuple[str, tuple[Any, ...], bool]
+"""Method of `Book`, its arguments, and whether an answer is waited for."""
+Reply = tuple[bool, Any]
+"""Whether it went well, and the result or the exception."""
+
+
+def serve(book: Book, requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answer until the input ends. Requests that came together are written together."""
+    inbox: SimpleQueue[Request | None] = SimpleQueue()
+    Thread(target=_read, args=(requests, inbox), daemon=True).start()
+    usable = True
+    while (request := inbox.get()) is not None:
+        method, arguments, answered = request
+        if not usable and not answered:
+            continue
+        try:
+            reply: Reply = True, getattr(book, method)(*arguments)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other side waits for it
+            reply = False, _portable(error)
+            usable = usable and method != "start"
+        if answered:
+            pickle.dump(reply, replies)
+            replies.flush()
+        if usable and inbox.empty():
+            book.flush()
+    book.abort("KILLED", "the optimizer ended unexpectedly")
+
+
+def _read(requests: BinaryIO, inbox: "SimpleQueue[Request | None]") -> None:
+    try:
+        while True:
+            inbox.put(pickle.load(requests))
+    except (EOFError, OSError, pickle.UnpicklingError):
+        inbox.put(None)
+
+
+def _portable(error: Exception) -> Exception:
+    """An exception that the other side can read; it has not imported MLflow."""
+    if isinstance(error, InputError):
+        return error
+    logging.getLogger(__name__).exception("request failed")
+    return RuntimeError(f"{type(error).__name__}: {error}")
+
+
+def main() -> None:
+    """Serve standard input and output; whatever is printed goes to standard error."""
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    uri, *artifacts = sys.argv[1:]
+    serve(Book(uri, *artifacts), sys.stdin.buffer, replies)
+    logging.shutdown()
+    os._exit(0)  # everything is committed: taking MLflow down in order costs a second
+
+
+if __name__ == "__main__":
+    main()

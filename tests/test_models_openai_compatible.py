@@ -1,0 +1,312 @@
+"""The client against a real HTTP server that misbehaves on request."""
+
+import asyncio
+import gzip
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptlathe.models import ModelSettings, connect
+from promptlathe.models.openai_compatible import limit_name, read_answer, request_body
+from promptlathe.records import Answer, Call, Failure, Message
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+HI = Call("m", (Message("user", "hi"),), (("max_tokens", 9), ("temperature", 0.5)))
+
+
+def completion(content: Any = "hello", **choice: Any) -> dict[str, Any]:
+    message = {"role": "assistant", "content": content}
+    return {
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"} | choice],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 2},
+    }
+
+
+class Service:
+    """Answers with `handlers` in turn, with the last of them for ever; keeps what it was sent."""
+
+    def __init__(self) -> None:
+        self.handlers: list[Handler] = []
+        self.bodies: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.bodies.append(await request.json())
+        self.headers.append(dict(request.headers))
+        handler = self.handlers.pop(0) if len(self.handlers) > 1 else self.handlers[0]
+        return await handler(request)
+
+    def says(self, content: Any, status: int = 200, **headers: str) -> None:
+        async def handler(_: web.Request) -> web.Response:
+            text = content if isinstance(content, str) else json.dumps(content)
+            return web.Response(text=text, status=status, headers=headers)
+
+        self.handlers.append(handler)
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[tuple[Service, str]]:
+    service = Service()
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", service.handle)
+    async with TestServer(app) as server:
+        yield service, str(server.make_url("/v1"))
+
+
+async def ask(url: str, call: Call = HI, **settings: Any) -> Answer | Failure:
+    model = connect(ModelSettings(name="m", base_url=url, **{"retries": 0} | settings))
+    try:
+        return await model.answer(call)
+    finally:
+        await model.close()
+
+
+async def test_an_answer_with_its_tokens(service: tuple[Service, str]) -> None:
+    fake, url = service
+    fake.says(completion())
+    reply = await ask(url)
+    assert isinstance(reply, Answer)
+    assert (reply.text, reply.input_tokens, reply.output_tokens) == ("hello", 5, 2)
+    assert reply.finish_reason == "stop"
+    assert 0 < reply.latency < 60
+    assert fake.bodies == [
+        {
+            "model": "m",
+            "messages": [{"role": "user", "content": "hi"}],
+            "max_tokens": 9,
+            "temperature": 0.5,
+        }
+    ]
+
+
+async def test_busy_services_are_asked_again(service: tuple[Service, str]) -> None:
+    fake, url = service
+    fake.says({"error": {"message": "slow down"}}, 429, **{"retry-after-ms": "1"})
+    fake.says("oops", 503, **{"retry-after-ms": "1"})
+    fake.says(completion())
+    assert isinstance(await ask(url, retries=5), Answer)
+    assert len(fake.bodies) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (400, "bad_request"),
+        (401, "authentication"),
+        (403, "authentication"),
+        (404, "not_found"),
+        (408, "timeout"),
+        (409, "bad_request"),
+        (422, "bad_request"),
+        (429, "rate_limited"),
+        (500, "server_error"),
+        (504, "timeout"),
+    ],
+)
+async def test_a_status_becomes_a_failure(
+    service: tuple[Service, str], status: int, reason: str
+) -> None:
+    fake, url = service
+    fake.says({"error": {"message": "no such luck"}}, status)
+    reply = await ask(url)
+    assert isinstance(reply, Failure)
+    assert reply.reason == reason
+    assert "no such luck" in reply.detail
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<html>a login page</html>",
+        '{"choices": [',
+        {"choices": []},
+        {"choices": [{}]},
+        {"object": "chat.completion"},
+        [],
+        None,
+        completion(None),
+        {"error": {"message": "upstream", "code": "x"}},
+    ],
+)
+async def test_what_is_no_completion_is_malformed(
+    service: tuple[Service, str], content: Any
+) -> None:
+    fake, url = service
+    fake.says(content)
+    reply = await ask(url)
+    assert isinstance(reply, Failure)
+    assert reply.reason == "malformed"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (completion(""), ""),
+        (completion(None, finish_reason="length"), ""),
+        (completion(None, message={"content": None, "refusal": "I cannot"}), "I cannot"),
+        (completion([{"type": "thinking"}, {"type": "text", "text": "yes"}]), "yes"),
+    ],
+)
+async def test_what_a_model_can_say_is_an_answer(
+    service: tuple[Service, str], content: Any, text: str
+) -> None:
+    fake, url = service
+    fake.says(content)
+    reply = await ask(url)
+    assert isinstance(reply, Answer)
+    assert reply.text == text
+
+
+async def test_unknown_tokens_are_none(service: tuple[Service, str]) -> None:
+    fake, url = service
+    fake.says({"choices": completion()["choices"]})
+    reply = await ask(url)
+    assert isinstance(reply, Answer)
+    assert (reply.input_tokens, reply.output_tokens) == (None, None)
+
+
+async def test_an_error_inside_status_200_keeps_its_status(service: tuple[Service, str]) -> None:
+    fake, url = service
+    fake.says({"error": {"code": 429, "message": "upstream is busy"}})
+    assert await ask(url) == Failure("rate_limited", "upstream is busy")
+
+
+async def test_compressed_answers_are_read(service: tuple[Service, str]) -> None:
+    fake, url = service
+
+    async def handler(_: web.Request) -> web.Response:
+        body = gzip.compress(json.dumps(completion("packed")).encode())
+        return web.Response(body=body, headers={"content-encoding": "gzip"})
+
+    fake.handlers.append(handler)
+    reply = await ask(url)
+    assert isinstance(reply, Answer)
+    assert reply.text == "packed"
+
+
+async def test_silence_is_a_timeout(service: tuple[Service, str]) -> None:
+    fake, url = service
+
+    async def handler(_: web.Request) -> web.Response:
+        await asyncio.sleep(30)
+        return web.Response()
+
+    fake.handlers.append(handler)
+    reply = await ask(url, timeout=0.1)
+    assert isinstance(reply, Failure)
+    assert reply.reason == "timeout"
+
+
+async def test_dripping_bytes_do_not_extend_the_time_limit(service: tuple[Service, str]) -> None:
+    fake, url = service
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(1000):
+            await response.write(b" ")
+            await asyncio.sleep(0.02)
+        return response
+
+    fake.handlers.append(handler)
+    reply = await ask(url, timeout=0.3)
+    assert isinstance(reply, Failure)
+    assert reply.reason == "timeout"
+
+
+async def test_a_dropped_connection(service: tuple[Service, str]) -> None:
+    fake, url = service
+
+    async def handler(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    fake.handlers.append(handler)
+    reply = await ask(url)
+    assert isinstance(reply, Failure)
+    assert reply.reason == "connection"
+
+
+async def test_a_refused_connection_names_the_address() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    reply = await ask(f"http://127.0.0.1:{port}/v1")
+    assert isinstance(reply, Failure)
+    assert reply.reason == "connection"
+    assert str(port) in reply.detail
+
+
+async def test_the_key_is_sent_but_never_told(
+    service: tuple[Service, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, url = service
+    monkeypatch.setenv("MY_KEY", "sk-very-secret\n")
+    fake.says({"error": {"message": "Incorrect API key: sk-very-secret"}}, 401)
+    reply = await ask(url, api_key_env="MY_KEY")
+    assert fake.headers[0]["Authorization"] == "Bearer sk-very-secret"
+    assert isinstance(reply, Failure)
+    assert "sk-very-secret" not in reply.detail
+    assert "Incorrect API key: ***" in reply.detail
+
+
+async def test_a_cancelled_call_leaves_the_model_usable(service: tuple[Service, str]) -> None:
+    fake, url = service
+    arrived = asyncio.Event()
+
+    async def handler(_: web.Request) -> web.Response:
+        arrived.set()
+        await asyncio.sleep(30)
+        return web.Response()
+
+    fake.handlers.append(handler)
+    fake.says(completion())
+    model = connect(ModelSettings(name="m", base_url=url))
+    task = asyncio.create_task(model.answer(HI))
+    await arrived.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert isinstance(await model.answer(HI), Answer)
+    await model.close()
+    await model.close()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "name"),
+    [
+        ("https://api.openai.com/v1", "max_completion_tokens"),
+        ("https://mine.openai.azure.com/openai/v1", "max_completion_tokens"),
+        ("https://notopenai.com/v1", "max_tokens"),
+        ("http://127.0.0.1:8000/v1", "max_tokens"),
+    ],
+)
+def test_the_name_of_the_token_limit(endpoint: str, name: str) -> None:
+    body = request_body(HI, limit_name(endpoint))
+    assert {key: value for key, value in body.items() if "max" in key} == {name: 9}
+
+
+KEYS = ["choices", "message", "content", "error", "code", "usage", "type", "text"]
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 600) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner),
+)
+
+
+@given(values)
+def test_no_json_breaks_the_reading(data: Any) -> None:
+    assert isinstance(read_answer(json.dumps(data).encode(), 0.0), Answer | Failure)
+
+
+@given(values)
+def test_no_message_breaks_the_reading(data: Any) -> None:
+    body = {"choices": [{"message": data}], "usage": data}
+    assert isinstance(read_answer(json.dumps(body).encode(), 0.0), Answer | Failure)

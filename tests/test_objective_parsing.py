@@ -1,0 +1,194 @@
+"""The parse step: what is read in an answer, and what cannot be read."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from promptlathe.errors import InputError
+from promptlathe.objective import exact_match
+from promptlathe.objective.labels import LabelReader
+from promptlathe.objective.numerals import last_number, whole_number
+from promptlathe.objective.parsing import parser
+
+
+def read(parse: Any, answer: str, labels: list[str] | None = None) -> Any:
+    return parser(exact_match("x", parse=parse).parse, lambda: labels or [])(answer)
+
+
+TEAMS = ["card_arrival", "card_lost", "Délai de paiement", "spam", "not spam", "A", "B", "(C)"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "label"),
+    [
+        ("card_arrival", "card_arrival"),
+        ("  Card Arrival.\n", "card_arrival"),
+        ("**CARD-ARRIVAL**", "card_arrival"),
+        ("«delai_de_paiement»", "Délai de paiement"),
+        ('{"label": "card lost"}', "card_lost"),
+        ("I would say: card lost, because the card is lost.", "card_lost"),
+        ("card_lost or card_arrival", None),
+        ("card_lost, card lost", "card_lost"),
+        ("This is not spam", "not spam"),
+        ("This is spam", "spam"),
+        ("antispam", None),
+        ("A", "A"),
+        ("a)", "A"),
+        ("The option is B: it has a number.", "B"),
+        ("it is a hard one", None),
+        ("(c)", "(C)"),
+        ("C", "(C)"),
+        ("the answer is (C).", "(C)"),
+        ("", None),
+        ("billing", None),
+    ],
+)
+def test_labels(answer: str, label: str | None):
+    assert LabelReader(TEAMS)(answer) == label
+
+
+def test_labels_that_differ_in_signs_only_are_kept_apart():
+    reader = LabelReader(["C", "C++", "C#"])
+    assert [reader(answer) for answer in ("c", "C++", "c#", "c!")] == ["C", "C++", "C#", None]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=5))
+def test_every_label_is_read_as_itself(labels: list[str]):
+    reader = LabelReader(labels)
+    assert all(reader(label) is not None or not label.strip() for label in labels)
+
+
+@pytest.mark.parametrize(
+    ("answer", "number"),
+    [
+        ("18", 18),
+        ("The answer is 18.", 18),
+        ("It costs $1,200.50 in all", 1200.5),
+        ("1.234,56 €", 1234.56),
+        ("soit 1 234,5 euros", 1234.5),
+        ("1\u202f234\u00a0567", 1234567),
+        ("1,234", 1234),
+        ("1.234", 1.234),
+        ("3,14", 3.14),
+        ("0,125", 0.125),
+        ("12,345,678", 12345678),
+        ("1.234.567", 1234567),
+        ("1'234", 1234),
+        ("about 12 %", 12),
+        ("-5", -5),
+        ("−5 °C", -5),
+        ("-$5", -5),
+        ("$-5", -5),
+        ("from 10-12", 12),
+        ("2 - 3", 3),
+        ("x2 and H2O", None),
+        ("6.02e23", 6.02e23),
+        ("1e999", None),
+        (".5", 0.5),
+        ("in 2023 100 people", 100),
+        (r"\boxed{1{,}234}", 1234),
+        ("#### 72", 72),
+        ("on 12.05.2024", None),
+        ("first 3, then 4", 4),
+        ("none", None),
+    ],
+)
+def test_numbers(answer: str, number: float | None):
+    assert last_number(answer) == number
+    assert read("number", answer) == number
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(-(10**12), 10**12))
+def test_numbers_with_separators_are_read_back(number: int):
+    assert last_number(f"so {number:,}.") == number
+    assert last_number(f"donc {number:,}".replace(",", "\u202f")) == number
+
+
+def test_a_whole_number_is_nothing_more():
+    assert whole_number(" $1,200 ") == 1200
+    assert whole_number("5 %") == 5
+    assert [whole_number(text) for text in ("5 apples", "room 5", "1, 2", "")] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("field", "answer", "value"),
+    [
+        ("label", '{"label": "a"}', "a"),
+        ("label", 'Sure!\n```json\n{"label": "a"}\n```\nBye {x}', "a"),
+        ("label", '{"label": "draft"} … finally {"label": "b", "why": "{}"}', "b"),
+        ("label", '{"label": "a"} and {"other": 1}', "a"),
+        ("a.b.0", '{"a": {"b": [7]}}', 7),
+        ("ok", '{"ok": true}', "true"),
+        ("tags", '{"tags": ["x", "é"]}', '["x", "é"]'),
+        ("inner", '{"inner": {"x": 1}}', {"x": 1}),
+        ("label", '{"label": null}', None),
+        ("label", '{"label": ""}', None),
+        ("label", '{"label": "a"', None),
+        ("label", "{" * 3000, None),
+        ("label", '{"a":' * 3000, None),
+        ("label", "label: a", None),
+    ],
+)
+def test_json_fields(field: str, answer: str, value: Any):
+    assert read({"json": field}, answer) == value
+
+
+def test_the_whole_json_object():
+    assert read("json", 'so {"a": 1} {"b": {"c": 2}} end') == {"b": {"c": 2}}
+    assert read({"json": None}, '{"a": 1}') == {"a": 1}
+    assert read("json", "[1]") is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ("<answer>a</answer>", "a"),
+        ("<answer>a</answer> no: <Answer>\n b \n</ANSWER>", "b"),
+        ("write <answer> first: <answer>c</answer>", "c"),
+        ('<answer kind="x">d</answer>', "d"),
+        ("<answers>e</answers>", None),
+        ("<answer></answer>", None),
+        ("<answer>cut", None),
+        ("İ<answer>f</answer>", "f"),
+    ],
+)
+def test_tags(answer: str, value: str | None):
+    assert read({"tag": "answer"}, answer) == value
+
+
+def test_regular_expressions():
+    assert read({"regex": r"Answer: (\w+)"}, "Answer: a\nAnswer: b") == "b"
+    assert read({"regex": r"\d+"}, "1 then 22") == "22"
+    assert read({"regex": r"(x)?y"}, "y") is None
+    assert read({"regex": r"z"}, "y") is None
+
+
+def test_text():
+    assert read("text", " a b\n") == "a b"
+    assert read("text", " \n") is None
+
+
+def test_steps_follow_each_other():
+    assert read([{"tag": "answer"}, "number"], "1 2 <answer>$3,000</answer> 4") == 3000
+    assert read([{"json": "label"}, "label"], '{"label": "CARD LOST!"} spam', TEAMS) == "card_lost"
+    assert read([{"tag": "answer"}, "number"], "4") is None
+
+
+@pytest.mark.parametrize(
+    ("parse", "words"),
+    [
+        ("lable", "'text', 'label', 'number' or 'json'"),
+        ({"regex": "("}, "is not a regular expression"),
+        ({"tag": "a b"}, "parse.tag"),
+        ({"jason": "x"}, "unknown key 'jason' in parse; did you mean 'json'?"),
+        ([], "must not be empty"),
+    ],
+)
+def test_declarations_that_make_no_sense(parse: Any, words: str):
+    with pytest.raises(InputError) as caught:
+        exact_match("x", parse=parse)
+    assert words in str(caught.value)
