@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test check bench clean schemas
+.PHONY: demo test check bench schemas clean
 .DEFAULT_GOAL := demo
 
 $(STAMP): pyproject.toml constraints.txt
@@ -31,3 +31,6 @@ bench: $(STAMP)
 
 clean:
 	rm -rf .venv .promptlathe dist build .pytest_cache .ruff_cache .hypothesis
+
+schemas: $(STAMP)
+	$(BIN)/python -m promptlathe.job.schemas

@@ -130,6 +130,8 @@ def _step(node: Mapping[str, Any], part: str | int) -> Iterator[Mapping[str, Any
         yield node["properties"][part]
         return
     yield from (node[name] for name in names if isinstance(node.get(name), dict))
+    if isinstance(part, str):
+        yield from node.get("patternProperties", {}).values()
     prefix = node.get("prefixItems", ())
     if isinstance(part, int) and part < len(prefix):
         yield prefix[part]

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from promptlathe import documents
+from promptlathe.errors import InputError
 
 if TYPE_CHECKING:
     from promptlathe.job.job import Job
@@ -29,9 +30,12 @@ def resolved(job: "Job") -> str:
     return documents.to_yaml(content)
 
 
-def _objective(job: "Job") -> dict[str, Any]:
-    """With absolute paths, so that the file can be run from anywhere."""
-    content = job.objective.model_dump(mode="json", exclude_defaults=True)
+def _objective(job: "Job") -> Any:
+    """With an absolute path, so that the file can be run from anywhere."""
+    try:
+        content = job.objective.to_dict()
+    except InputError:  # a scorer that is a Python function has no YAML form
+        return f"{job.objective.name} (made in Python)"
     dataset = content.get("dataset")
     if isinstance(dataset, str) and not dataset.startswith("hf:"):
         content["dataset"] = str((job.objective.folder / dataset).resolve())

@@ -34,19 +34,9 @@ MAX_SECTIONS = 6
 
 
 class Declared(documents.Model):
-    """Base of what a user declares, in YAML or in Python; a mistake is an InputError in both.
-
-    `__pydantic_base_init__` tells pydantic to fill an object from YAML without `__init__`, which
-    is the Python spelling and takes positional arguments.
-    """
+    """Base of what a user declares: frozen, closed to unknown keys."""
 
     model_config = ConfigDict(populate_by_name=True)
-
-    def __init__(self, **data: Any) -> None:
-        documents.parse(type(self), documents.Document(data))
-        super().__init__(**data)
-
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
 
 class Level(BaseModel):
