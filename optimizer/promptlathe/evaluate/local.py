@@ -59,7 +59,7 @@ class LocalEngine:
         """Cancel the slots, close the model."""
         model, self._model = self._model, None
         self._queue.clear()
-        slots = list(self._slots)
+        slots, self._slots = self._slots, set()
         for slot in slots:
             slot.cancel()
         await asyncio.gather(*slots, return_exceptions=True)

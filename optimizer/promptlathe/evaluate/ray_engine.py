@@ -134,10 +134,6 @@ class RayEngine:
             _kill(link)
         cluster.close()
 
-    def kill_worker(self) -> None:
-        """Kill a worker process, as a failing machine does: for tests and drills."""
-        _kill(self._links[0])
-
     async def __aenter__(self) -> Self:
         await self.start()
         return self

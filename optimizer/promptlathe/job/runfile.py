@@ -79,7 +79,8 @@ class RunFile(documents.Model):
     space: Part
     objective: Part
     model: Annotated[
-        ModelSettings, BeforeValidator(lambda given: given, json_schema_input_type=Any)
+        ModelSettings,
+        BeforeValidator(lambda given: given, json_schema_input_type=str | ModelSettings),
     ]
     prices: Prices = Field(default_factory=Prices, description="USD per million tokens, by model")
     budget: BudgetOptions = Field(default_factory=lambda: BudgetOptions())

@@ -62,7 +62,10 @@ Messages = Annotated[
     PlainSerializer(lambda messages: [{m.role: m.content} for m in messages]),
 ]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Components = Annotated[dict[Name, Component], BeforeValidator(_named)]
+Components = Annotated[
+    dict[Name, Component],
+    BeforeValidator(_named, json_schema_input_type=dict[Name, str | Component]),
+]
 
 
 class Forbid(Declared):
