@@ -176,6 +176,7 @@ async def test_a_missing_key_stops_the_start(make: Make, service: Service) -> No
 
 async def test_a_mistake_of_ours_is_raised(make: Make, service: Service) -> None:
     broken = Call("m", ("no message",))  # type: ignore[arg-type]
+    broken.__dict__["key"] = "known"
     async with make(service.settings, 2) as engine:
         engine.submit(broken)
         with pytest.raises((AttributeError, RuntimeError), match="to_dict"):

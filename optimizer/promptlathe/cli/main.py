@@ -123,10 +123,13 @@ def run(
     workspace: Path | None,
 ) -> None:
     from promptlathe.cli.display import display
-    from promptlathe.cli.report import show_result, write_json
+    from promptlathe.cli.report import check_json, show_result, write_json
     from promptlathe.job import Job
 
     job = Job.load(file, settings=_pairs(settings), workspace=workspace)
+    if json_path:
+        check_json(json_path)
+    job.check()  # what is wrong is said before the first line of progress
     with display(job) as progress:
         result = job.run(progress=progress, replay=replay)
     show_result(job, result)
@@ -154,13 +157,23 @@ def ui(host: str, port: int, workspace: Path | None) -> None:
 @click.option(
     "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free"
 )
-@click.option("--latency", default=0.0, show_default=True, help="Seconds added to each answer.")
+@click.option(
+    "--latency",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 3600),
+    help="Seconds added to each answer.",
+)
 @reported
 def pocket(host: str, port: int, latency: float) -> None:
     """Serve the embedded pocket model over HTTP, as an OpenAI-compatible endpoint."""
-    from promptlathe.models.pocket.server import Faults, run_server
+    from promptlathe.models.pocket.server import Faults, PocketServer, run_server
 
-    run_server(host=host, port=port, faults=Faults(latency=latency))
+    def ready(server: PocketServer) -> None:
+        click.echo(f"The pocket model answers at {server.base_url}  (Ctrl-C ends it)")
+        click.echo(f"In a run file:  model: {{name: pocket, base_url: {server.base_url}}}")
+
+    run_server(host, port, Faults(latency=latency), ready=ready)
 
 
 def _pairs(settings: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

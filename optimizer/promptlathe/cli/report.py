@@ -64,14 +64,13 @@ def _cost(plan: Plan) -> str:
 def show_result(job: "Job", result: Result) -> None:
     """The verdict, the prompt, what was spent, and what to do next."""
     out = click.echo
-    out()
-    out(_headline(result))
+    chosen = result.best if result.recommended == "best" else result.seed
+    out(f"\nThe recommended prompt ({_levels(tuple(chosen.levels.items()))}):")
+    _show_prompt(chosen)
+    out(f"\n{_headline(result)}")
     out(_test_line("seed", "best", result.test))
     if result.champion:
         out(_test_line("champion", "best", result.champion))
-    chosen = result.best if result.recommended == "best" else result.seed
-    out(f"\nRecommended: the {result.recommended} prompt ({_levels(tuple(chosen.levels.items()))})")
-    _show_prompt(chosen)
     out()
     if job.model.embedded:
         out("model     the embedded pocket model: its scores say nothing about an LLM's")
@@ -141,6 +140,19 @@ def _levels(levels: tuple[tuple[str, object], ...]) -> str:
     return ", ".join(f"{name}={value}" for name, value in levels) or "no levels"
 
 
+def check_json(path: Path) -> None:
+    """Raises InputError when the result could not be written there; leaves no new file."""
+    if str(path) == "-":
+        return
+    there = path.exists()
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    if not there:
+        path.unlink()
+
+
 def write_json(result: Result, path: Path) -> None:
     """Write the result; `-` is stdout. Raises InputError when the file cannot be written."""
     text = json.dumps(result.to_dict(), ensure_ascii=False, indent=2) + "\n"
@@ -150,4 +162,9 @@ def write_json(result: Result, path: Path) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}", str(path)) from None
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    fix = "make the folder first" if not path.parent.exists() else "name another file"
+    return InputError(f"{path} cannot be written: {error.strerror}", "--json", fix)

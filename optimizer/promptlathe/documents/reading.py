@@ -147,6 +147,8 @@ class _Builder:
 
     def _scalar(self, node: Node) -> str | int | float | bool | None:
         text = str(node.value)
+        if getattr(node, "style", None) == ">":
+            text = text.replace("\a", "")  # the round-trip loader marks each folded line end so
         match str(node.tag).removeprefix(_TAG):
             case "null":
                 return None

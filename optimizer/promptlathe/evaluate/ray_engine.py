@@ -4,8 +4,9 @@
     next   ← inbox   ←────(whatever has come, in chunks)────────── Link ← Worker ← model
 
 A chunk is how calls travel, not how they are answered: a worker sends each answer on within a
-few milliseconds, and takes new calls while the old ones are at the model. Each worker gets up
-to twice the calls that it may have at the model, so that its slots refill without the driver.
+few milliseconds, and takes new calls while the old ones are at the model. A worker is never
+given more calls than it has slots: a call that waits behind a slow one in one worker could not
+use the slot that is free in another. A slot so stays empty for the way there and back, 5–10 ms.
 
 When a worker dies, its calls go once more to another; the second time they come back as
 failures. A worker that had answered something is replaced, one that died at once is not.
@@ -16,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,6 +35,7 @@ _START = 60.0
 @dataclass(frozen=True, slots=True)
 class _Sent:
     call: Call
+    key: str
     again: bool = False
 
 
@@ -49,10 +51,10 @@ class _Link:
 
     @property
     def room(self) -> int:
-        return 2 * self.share - self.load
+        return self.share - self.load
 
     def add(self, item: _Sent) -> None:
-        self.sent.setdefault(item.call.key, []).append(item)
+        self.sent.setdefault(item.key, []).append(item)
         self.load += 1
 
     def remove(self, key: str) -> Call:
@@ -108,8 +110,8 @@ class RayEngine:
         """Take a call; it is sent in the next turn of the event loop, with its neighbours."""
         if self._cluster is None:
             raise RuntimeError("the engine is not open")
+        self._waiting.append(_Sent(call, call.key))
         self._inbox.expected += 1
-        self._waiting.append(_Sent(call))
         if not self._flushing:
             self._flushing = True
             asyncio.get_running_loop().call_soon(self._flush)
@@ -235,7 +237,7 @@ class RayEngine:
                 died = Failure("connection", "two Ray workers died while they had this call")
                 self._inbox.put((item.call, died))
             else:
-                self._waiting.append(_Sent(item.call, again=True))
+                self._waiting.append(replace(item, again=True))
         if link.answered:
             self._run(self._replace(link))
         self._flush()

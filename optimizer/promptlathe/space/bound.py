@@ -90,8 +90,6 @@ class BoundSpace:
                 chosen |= {} if text is None else {name: text}
             elif isinstance(one, Float | Int) and key in active:
                 chosen[name] = active[key]
-        if "name" in chosen:
-            chosen["model"] = chosen.pop("name")
         return tuple(sorted(chosen.items()))
 
     @cached_property

@@ -84,12 +84,13 @@ def log_rows(
 def end_evaluation(backend: Backend, side: EvaluationRun) -> None:
     """Write the means and close the run."""
     told = side.outcomes
-    tokens = [o.tokens for o in told]
-    costs = [o.cost for o in told]
+    answered = [o for o in told if isinstance(o.reply, Answer)]
+    tokens = [o.tokens for o in answered]
+    costs = [o.cost for o in answered]
     metrics: dict[str, float | None] = {
         **side.means(),
         "examples": len(told),
-        "failures": sum(isinstance(o.reply, Failure) for o in told),
+        "failures": len(told) - len(answered),
         "unparsed": sum(o.unparsed for o in told),
         "tokens": None if None in tokens else sum(t for t in tokens if t is not None),
         "cost_usd": None if None in costs else sum(c for c in costs if c is not None),
@@ -135,12 +136,13 @@ def trace(
     root = spans.make("row", "CHAIN", inputs, answer)
     messages = render(cell.candidate.prompt, cell.example.row)
     parameters = {**about.parameters, **dict(cell.candidate.prompt.parameters)}
+    model = str(parameters.pop("name", about.model))
     sent = spans.make(
-        "model",
+        about.model,
         "CHAT_MODEL",
-        _request(about.model, messages, parameters),
+        _request(model, messages, parameters),
         _response(answer),
-        {"mlflow.chat.tokenUsage": usage, "mlflow.llm.model": about.model} if usage else {},
+        {"mlflow.chat.tokenUsage": usage, "mlflow.llm.model": model} if usage else {},
         parent=root,
     )
     return info, [root, sent]

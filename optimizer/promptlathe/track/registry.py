@@ -73,16 +73,13 @@ def register(
     best = conclusion.best
     _ensure_prompt(backend, about.prompt, experiment)
     message = commit_message(conclusion)
+    parameters = {**about.parameters, **dict(best.parameters)}
     version: Any = backend.client.create_prompt_version(
         about.prompt,
         [m.to_dict() for m in best.messages],
         description=message,
         tags=_tags(conclusion, run_id),
-        model_config={
-            "model_name": about.model,
-            **about.parameters,
-            **dict(best.parameters),
-        },
+        model_config={"model_name": parameters.pop("name", about.model), **parameters},
     )
     number = int(version.version)
     entry = json.dumps([{"name": about.prompt, "version": str(number)}])

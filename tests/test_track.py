@@ -1,0 +1,382 @@
+"""What one run leaves in a real MLflow store."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptlathe.decide import Comparison
+from promptlathe.errors import InputError
+from promptlathe.records import (
+    Answer,
+    Candidate,
+    Cell,
+    Estimate,
+    Example,
+    Failure,
+    Message,
+    Outcome,
+    Prompt,
+    Standing,
+)
+from promptlathe.space.template import render
+from promptlathe.track import About, Conclusion, Dataset, default_artifacts, default_uri
+from promptlathe.track.backend import ENVIRONMENT, Backend
+from promptlathe.track.book import Book
+from promptlathe.track.progress import Points
+from promptlathe.track.registry import commit_message
+
+ODD = (
+    'Say "so" \\ once, \\1 \\g<0> \\u00e9 C:\\new\\table.\n\n  {"label": "{x}", "n": [1, {}]} $HOME '
+    "$1 %s {single} }} { { ünïcödé 漢字 🜁\u2028 trailing spaces   \n"
+)
+
+
+def prompt(text: str = "Answer with the label.", temperature: float | None = None) -> Prompt:
+    parameters = () if temperature is None else (("temperature", temperature),)
+    return Prompt((Message("system", text), Message("user", "Ticket: {{ text }}")), parameters)
+
+
+def candidate(text: str, **levels: str | float) -> Candidate:
+    return Candidate(tuple(levels.items()), prompt(text))
+
+
+SEED = candidate("Answer.", role="none", count=0)
+BEST = Candidate((("role", "agent"), ("count", 4)), prompt("Answer well.", 0.2))
+EXAMPLES = [
+    Example(f"e{i}", {"text": f"My invoice {i}", "label": "billing"}, "test") for i in range(3)
+]
+COMPARISON = Comparison(0.5, 0.75, 0.25, 0.1, 0.4, 108, 0)
+
+
+def answered(side: Candidate, example: Example, text: str) -> Outcome:
+    right = text == example.row["label"]
+    return Outcome(
+        Cell(side, example),
+        Answer(text, 40, 2, 0.25),
+        {"exact_match": float(right), "f1": 0.3 + 0.7 * right},
+        float(right),
+        text,
+        cost=0.001,
+    )
+
+
+def about(**changes: Any) -> About:
+    known: dict[str, Any] = {
+        "experiment": "triage",
+        "prompt": "support-triage",
+        "run_name": "pocket, seed 0",
+        "run_file": "model: pocket\n",
+        "model": "pocket",
+        "target": "label",
+        "pass_fail": frozenset({"exact_match"}),
+        "parameters": {"max_tokens": 50},
+        "params": {"policy": "tpe", "seed": 0},
+        "datasets": (Dataset.of("tickets", "test", "tickets.jsonl", EXAMPLES),),
+    }
+    return About(**known | changes)
+
+
+def conclusion(**changes: Any) -> Conclusion:
+    known: dict[str, Any] = {
+        "verdict": "better",
+        "finish_reason": "budget: calls",
+        "seed": SEED.prompt,
+        "best": BEST.prompt,
+        "comparison": COMPARISON,
+        "promote": True,
+        "description": "## Better",
+        "metrics": {"cost_usd": 0.5},
+        "result": '{"verdict": "better"}',
+        "order": '{"seq": 0}\n',
+    }
+    return Conclusion(**known | changes)
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty store with MLflow's tables: making them takes two seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        state = tmp_path_factory.mktemp("migrated")
+        Backend(default_uri(state)).store.engine.dispose()
+        yield state
+
+
+@pytest.fixture
+def state(migrated: Path, tmp_path: Path) -> Path:
+    shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.fixture
+def book(state: Path) -> Book:
+    return Book(default_uri(state), default_artifacts(state))
+
+
+@pytest.fixture
+def client(state: Path) -> Any:
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(default_uri(state), default_uri(state))
+
+
+def children(client: Any, experiment: str, kind: str) -> list[Any]:
+    return client.search_runs([experiment], f"tags.`promptlathe.kind` = '{kind}'")
+
+
+def text_of(run: Any, name: str) -> str:
+    return Path(run.info.artifact_uri, name).read_text("utf-8")
+
+
+def test_the_parent_run_holds_the_inputs_and_the_result(book: Book, client: Any):
+    started = book.start(about())
+    book.progress(1, 0.5, 0.5)
+    book.progress(60, 0.7, 0.5)
+    assert book.conclude(conclusion()).problems == ()
+    run = client.get_run(started.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"policy": "tpe", "seed": "0"}
+    assert run.data.tags["mlflow.note.content"] == "## Better"
+    metrics = run.data.metrics
+    assert metrics["initial_eval_score"] == 0.5
+    assert metrics["final_eval_score"] == 0.75
+    assert metrics["test_gain_low"] == 0.1
+    assert metrics["total_metric_calls"] == 60
+    assert metrics["cost_usd"] == 0.5
+    history = client.get_metric_history(started.run_id, "eval_score")
+    assert [(point.step, point.value) for point in history] == [(1, 0.5), (60, 0.7)]
+    (given,) = run.inputs.dataset_inputs
+    assert given.dataset.name == "tickets.test"
+    assert json.loads(given.dataset.profile) == {"num_rows": 3}
+    assert [tag.value for tag in given.tags] == ["test"]
+
+
+def test_the_artifacts_of_the_parent(book: Book, client: Any):
+    started = book.start(about())
+    for example in EXAMPLES:
+        book.test_outcome("seed", answered(SEED, example, "refund"))
+        book.test_outcome("best", answered(BEST, example, "billing"))
+    book.conclude(conclusion())
+    run = client.get_run(started.run_id)
+    assert text_of(run, "run.yaml") == "model: pocket\n"
+    assert json.loads(text_of(run, "best_prompt.json"))["parameters"] == {"temperature": 0.2}
+    assert "-Answer.\n+Answer well." in text_of(run, "prompt.diff")
+    assert json.loads(text_of(run, "result.json")) == {"verdict": "better"}
+    assert json.loads(text_of(run, "order.jsonl")) == {"seq": 0}
+    table = client.load_table("1", "test_rows.json", [started.run_id])
+    assert list(table["seed_answer"]) == ["refund"] * 3
+    assert list(table["best_score"]) == [1.0] * 3
+    assert list(table["expected"]) == ["billing"] * 3
+
+
+def test_a_candidate_is_a_nested_run_with_its_levels(book: Book, client: Any):
+    started = book.start(about())
+    estimate = Estimate(0.6, 0.5, 0.7, 24)
+    book.candidate(Standing(BEST, estimate, "dropped", 24, 3000, 0.01, 1, 2, 7))
+    book.candidate(Standing(SEED, None, "dropped", 3, None, None, 3, 0, 0))
+    book.flush()
+    without, scored = sorted(
+        children(client, started.experiment_id, "candidate"), key=lambda r: r.info.run_name
+    )
+    assert scored.data.params == {"role": "agent", "count": "4"}
+    assert scored.data.metrics == {
+        "estimate": 0.6,
+        "estimate_low": 0.5,
+        "estimate_high": 0.7,
+        "examples": 24,
+        "calls": 24,
+        "tokens": 3000,
+        "cost_usd": 0.01,
+        "failures": 1,
+        "unparsed": 2,
+    }
+    assert scored.data.tags["mlflow.parentRunId"] == started.run_id
+    assert scored.data.tags["promptlathe.candidate"] == BEST.id
+    assert scored.data.tags["promptlathe.state"] == "dropped"
+    assert scored.info.status == "FINISHED"
+    assert json.loads(text_of(scored, "prompt.json"))["id"] == BEST.id
+    assert without.data.metrics == {"calls": 3, "failures": 3, "unparsed": 0}
+
+
+def test_an_evaluation_run_shows_each_row(book: Book, client: Any):
+    started = book.start(about())
+    book.test_outcome("best", answered(BEST, EXAMPLES[0], "billing"))
+    book.test_outcome("best", answered(BEST, EXAMPLES[1], "refund"))
+    book.test_outcome("best", Outcome(Cell(BEST, EXAMPLES[2]), Failure("timeout", "30 s")))
+    assert book.conclude(conclusion(promote=False)).problems == ()
+    (run,) = children(client, started.experiment_id, "evaluation")
+    assert run.data.tags["mlflow.runType"] == "genai_evaluate"
+    assert run.data.metrics == {
+        "exact_match/mean": 0.5,
+        "f1/mean": pytest.approx(0.65),
+        "examples": 3,
+        "failures": 1,
+        "unparsed": 0,
+        "tokens": 84,
+        "cost_usd": pytest.approx(0.002),
+    }
+    traces = client.search_traces(
+        locations=[started.experiment_id], run_id=run.info.run_id, order_by=["timestamp_ms ASC"]
+    )
+    by_example = {t.info.trace_metadata["promptlathe.example"]: t for t in traces}
+    right, wrong, failed = (by_example[e.id] for e in EXAMPLES)
+    row, call = right.data.spans
+    assert row.inputs == {"text": "My invoice 0"}
+    assert row.outputs == "billing"
+    assert call.inputs["messages"] == [m.to_dict() for m in render(BEST.prompt, EXAMPLES[0].row)]
+    assert call.inputs["temperature"] == 0.2
+    assert right.info.token_usage["total_tokens"] == 42
+    said = {a.name: a for a in wrong.info.assessments}
+    assert said["exact_match"].value is False
+    assert said["f1"].value == 0.3
+    assert said["label"].value == "billing"
+    assert said["f1"].rationale == "expected 'billing', read 'refund'"
+    assert failed.info.state == "ERROR"
+    assert {a.name for a in failed.info.assessments} == {"label", "call"}
+
+
+def test_a_promoted_prompt_is_the_champion_and_linked_both_ways(book: Book, client: Any):
+    started = book.start(about())
+    registered = book.conclude(conclusion()).registered
+    assert registered
+    version = client.get_prompt_version_by_alias("support-triage", "champion")
+    assert version.commit_message == (
+        "0.75 on 108 held-out rows (+0.25, 95 % interval +0.10 to +0.40 over the seed)"
+    )
+    assert version.tags["mlflow.prompt.run_ids"] == started.run_id
+    assert version.tags["score"] == "0.7500"
+    assert version.tags["interval"] == "+0.1000 to +0.4000"
+    assert version.tags["n"] == "108"
+    assert version.tags["verdict"] == "better"
+    assert version.model_config == {"model_name": "pocket", "max_tokens": 50, "temperature": 0.2}
+    linked = client.get_run(started.run_id).data.tags["mlflow.linkedPrompts"]
+    assert json.loads(linked) == [{"name": "support-triage", "version": "1"}]
+    found = client.search_prompts(f'experiment_id = "{started.experiment_id}"')
+    assert [p.name for p in found] == ["support-triage"]
+
+
+def test_nothing_is_registered_without_a_promotion(book: Book, client: Any):
+    book.start(about())
+    assert book.conclude(conclusion(promote=False)).registered is None
+    assert list(client.search_prompts()) == []
+
+
+def test_the_next_run_finds_the_champion_as_it_was_scored(book: Book, state: Path):
+    first = book.start(about())
+    assert first.champion is None
+    book.conclude(conclusion())
+    second = Book(default_uri(state), default_artifacts(state))
+    champion = second.start(about(experiment="another")).champion
+    assert champion
+    assert champion.prompt == BEST.prompt
+    assert (champion.version, champion.run_id) == (1, first.run_id)
+    assert second.conclude(conclusion(best=SEED.prompt)).registered is not None
+    third = Book(default_uri(state)).start(about()).champion
+    assert third
+    assert third.prompt == SEED.prompt
+
+
+def test_a_champion_that_somebody_else_registered(book: Book, client: Any):
+    client.create_prompt("support-triage")
+    config = {"model_name": "gpt", "temperature": 0.5}
+    client.create_prompt_version("support-triage", "Label: {{ text }}", model_config=config)
+    client.set_prompt_alias("support-triage", "champion", 1)
+    champion = book.start(about()).champion
+    assert champion
+    assert champion.prompt == Prompt(
+        (Message("user", "Label: {{ text }}"),), (("temperature", 0.5),)
+    )
+    assert champion.run_id is None
+
+
+def test_a_loaded_prompt_renders_to_exactly_what_was_scored(
+    book: Book, state: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", default_uri(state))
+    best = prompt(ODD + "{{ text }} and {{hint}} again {{  text  }}" + ODD)
+    rows = [
+        Example("a", {"text": ODD, "hint": "", "label": "x"}, "test"),
+        Example("b", {"text": 'C:\\temp\\1 "{}" $2 {x}', "hint": None, "label": 3}, "test"),
+    ]
+    book.start(about())
+    for row in rows:
+        book.test_outcome("best", Outcome(Cell(Candidate((), best), row), Answer("x")))
+    assert book.conclude(conclusion(best=best)).problems == ()
+    loaded: Any = mlflow.genai.load_prompt("prompts:/support-triage@champion")
+    for row in rows:
+        ours = [m.to_dict() for m in render(best, row.row)]
+        assert loaded.format(**row.row) == ours
+
+
+def test_a_row_that_mlflow_would_fill_twice_is_told(book: Book):
+    best = prompt("{{ text }}")
+    row = Example("tricky", {"text": "{{ label }}", "label": "billing"}, "test")
+    book.start(about())
+    book.test_outcome("best", Outcome(Cell(Candidate((), best), row), Answer("x")))
+    concluded = book.conclude(conclusion(best=best))
+    assert concluded.registered
+    assert "for example tricky" in concluded.problems[0]
+
+
+def test_a_failed_write_is_a_problem_and_costs_only_itself(book: Book, client: Any):
+    started = book.start(about())
+    standing = Standing(SEED, None, "complete", 1, None, None, 0, 0, 0)
+    bad = Candidate((("a component ✗", 1),), prompt("other"))
+    book.candidate(standing)
+    book.candidate(Standing(bad, None, "complete", 1, None, None, 0, 0, 1))
+    concluded = book.conclude(conclusion())
+    assert len(concluded.problems) == 1
+    assert "MLflow did not take the candidate" in concluded.problems[0]
+    assert concluded.registered
+    assert client.get_run(started.run_id).info.status == "FINISHED"
+    names = {r.info.run_name for r in children(client, started.experiment_id, "candidate")}
+    assert "candidate 0" in names
+
+
+def test_an_aborted_run_ends_with_its_reason(book: Book, client: Any):
+    started = book.start(about())
+    book.test_outcome("seed", answered(SEED, EXAMPLES[0], "billing"))
+    book.abort("FAILED", "the model refuses the key")
+    run = client.get_run(started.run_id)
+    assert run.info.status == "FAILED"
+    assert "refuses the key" in run.data.tags["mlflow.note.content"]
+    (side,) = children(client, started.experiment_id, "evaluation")
+    assert side.info.status == "FAILED"
+    book.abort("KILLED", "again")
+    assert client.get_run(started.run_id).info.status == "FAILED"
+
+
+def test_a_deleted_experiment_is_named(book: Book, client: Any):
+    client.delete_experiment(client.create_experiment("triage"))
+    with pytest.raises(InputError, match="'triage' is deleted"):
+        book.start(about())
+    assert client.search_runs(["1"]) == []
+
+
+def test_a_name_that_a_model_has(book: Book, client: Any):
+    client.create_registered_model("support-triage")
+    with pytest.raises(InputError, match="is a registered model in MLflow"):
+        book.start(about())
+
+
+def test_the_commit_message_without_a_comparison():
+    assert commit_message(conclusion(comparison=None)) == "not compared on held-out rows"
+
+
+def test_points_are_thinned_but_the_last_one_stays():
+    points = Points()
+    for calls in range(1, 2001):
+        points.add(calls, calls / 2000, None)
+    points.finish()
+    steps = [step for _, step, _ in points.take()]
+    assert len(steps) < 200
+    assert steps[0] == 1
+    assert steps[-1] == 2000
+    assert points.take() == []
