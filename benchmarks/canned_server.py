@@ -8,11 +8,14 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing as mp
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
+Moment = Synchronized  # of a float
 ANSWER: dict[str, Any] = {
     "id": "chatcmpl-0",
     "object": "chat.completion",
@@ -38,8 +41,8 @@ ANSWER: dict[str, Any] = {
 
 
 class _Canned(asyncio.Protocol):
-    def __init__(self, response: bytes, latency: float) -> None:
-        self._response, self._latency = response, latency
+    def __init__(self, response: bytes, latency: float, first: Moment | None) -> None:
+        self._response, self._latency, self._first = response, latency, first
         self._buffer = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -55,6 +58,8 @@ class _Canned(asyncio.Protocol):
             if len(self._buffer) < size:
                 return
             del self._buffer[:size]
+            if self._first and not self._first.value:
+                self._first.value = time.monotonic()
             asyncio.get_running_loop().call_later(self._latency, self._answer)
 
     def _answer(self) -> None:
@@ -62,7 +67,7 @@ class _Canned(asyncio.Protocol):
             self._transport.write(self._response)
 
 
-def _serve(latency: float, port: Connection) -> None:
+def _serve(latency: float, first: Moment | None, port: Connection) -> None:
     body = json.dumps(ANSWER).encode()
     head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
     response = head.encode() + b"\r\n\r\n" + body
@@ -70,7 +75,7 @@ def _serve(latency: float, port: Connection) -> None:
     async def forever() -> None:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: _Canned(response, latency), "127.0.0.1", 0, backlog=2048
+            lambda: _Canned(response, latency, first), "127.0.0.1", 0, backlog=2048
         )
         port.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
@@ -78,12 +83,20 @@ def _serve(latency: float, port: Connection) -> None:
     asyncio.run(forever())
 
 
+def moment() -> Moment:
+    """A time of the system's monotonic clock in seconds, shared between processes; at first 0."""
+    return mp.get_context("spawn").Value("d", 0.0)
+
+
 @contextmanager
-def canned_server(latency: float) -> Generator[str]:
-    """Serve in another process; gives the base URL. `latency` is in seconds."""
+def canned_server(latency: float, *, first: Moment | None = None) -> Generator[str]:
+    """Serve in another process; gives the base URL. `latency` is in seconds.
+
+    first: gets the arrival of the first request that comes while it is 0.
+    """
     context = mp.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(latency, there), daemon=True)
+    process = context.Process(target=_serve, args=(latency, first, there), daemon=True)
     process.start()
     try:
         yield f"http://127.0.0.1:{here.recv()}/v1"

@@ -158,7 +158,9 @@ def test_a_union_tells_of_the_shape_that_was_meant(read: Any):
     head = "paint: {color: a}\nplan: "
     assert "unknown key 'fille' in plan; did you mean 'file'?" in message(read(head + "{fille: x}"))
     said = message(read(head + "{file: x, scale: big}"))
-    assert said == "house.yaml:2: plan.scale: expected a number, found the text 'big'"
+    assert said == (
+        "house.yaml:2: plan.scale: expected a number, found the text 'big'\n  → write a number"
+    )
     assert "expected keys with values or a text, found the number 5" in message(read(head + "5"))
 
 
@@ -171,7 +173,9 @@ def test_several_mistakes_come_in_one_message(read: Any):
 
 def test_python_data_is_named_by_its_field():
     said = message(Document({"paint": {"color": "a", "coats": "many"}}))
-    assert said == "paint.coats: expected a whole number, found the text 'many'"
+    assert said == (
+        "paint.coats: expected a whole number, found the text 'many'\n  → write a whole number"
+    )
 
 
 def test_models_are_frozen_and_numbers_finite():

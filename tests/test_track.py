@@ -30,8 +30,8 @@ from promptlathe.track.progress import Points
 from promptlathe.track.registry import commit_message
 
 ODD = (
-    'Say "so" \\ once, \\1 \\g<0> \\u00e9 C:\\new\\table.\n\n  {"label": "{x}", "n": [1, {}]} $HOME '
-    "$1 %s {single} }} { { ünïcödé 漢字 🜁\u2028 trailing spaces   \n"
+    'Say "so" \\ once, \\1 \\g<0> \\u00e9 C:\\new\\table.\n\n  {"label": "{x}", "n": [1, {}]} '
+    "$HOME $1 %s {single} }} { { ünïcödé 漢字 🜁\u2028 trailing spaces   \n"
 )
 
 
@@ -156,7 +156,10 @@ def test_the_parent_run_holds_the_inputs_and_the_result(book: Book, client: Any)
     assert [tag.value for tag in given.tags] == ["test"]
 
 
-def test_the_artifacts_of_the_parent(book: Book, client: Any):
+def test_the_artifacts_of_the_parent(
+    book: Book, client: Any, state: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", default_uri(state))  # `load_table` reads it
     started = book.start(about())
     for example in EXAMPLES:
         book.test_outcome("seed", answered(SEED, example, "refund"))

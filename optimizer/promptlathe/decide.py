@@ -72,14 +72,10 @@ def interval(differences: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
         centre = float(differences[0])
         return max(-1.0, centre - bound), min(1.0, centre + bound)
     rng = np.random.default_rng(seed)
-    means = np.array(
-        [differences[rng.integers(n, size=n)].mean() for _ in range(RESAMPLES)]
-    )
+    means = np.array([differences[rng.integers(n, size=n)].mean() for _ in range(RESAMPLES)])
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
 
 
 def _values(outcomes: Iterable[Outcome]) -> Mapping[tuple[str, int], float]:
-    return {
-        (o.cell.example.id, o.cell.repeat): o.value for o in outcomes if o.value is not None
-    }
+    return {(o.cell.example.id, o.cell.repeat): o.value for o in outcomes if o.value is not None}

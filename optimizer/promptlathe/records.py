@@ -1,7 +1,7 @@
 """The frozen records that travel between the parts. No imports of ours.
 
-    Example ─┐
-    Candidate ─→ Cell ─→ Call ─→ Answer | Failure ─→ Outcome ─→ Estimate
+Example ─┐
+Candidate ─→ Cell ─→ Call ─→ Answer | Failure ─→ Outcome ─→ Estimate
 """
 
 import hashlib

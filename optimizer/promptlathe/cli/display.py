@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ EVERY_LIVE, EVERY_PLAIN = 0.2, 5.0
 
 
 @contextmanager
-def display(job: "Job") -> Iterator[Progress]:
+def display(job: "Job") -> Generator[Progress]:
     """Progress on stderr, so that stdout holds the result alone."""
     click.echo(
         f"{job.name}: {job.space.size} on {job.model.name}"
@@ -92,7 +92,9 @@ def duration(seconds: float) -> str:
     if whole < 60:
         return f"{whole} s"
     minutes, rest = divmod(whole, 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    return (
+        f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    )
 
 
 def _score(standing: Standing) -> str:

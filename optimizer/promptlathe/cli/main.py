@@ -18,9 +18,9 @@ Exit codes: 0 finished (with or without an improvement), 2 bad input,
 Command = Callable[..., None]
 
 
-def example(*lines: str) -> dict[str, str]:
+def example(*lines: str) -> str:
     """The examples below a command's options."""
-    return {"epilog": "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)}
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def reported(command: Command) -> Command:
@@ -42,7 +42,9 @@ def reported(command: Command) -> Command:
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
-    **example("promptlathe init my-prompts", "promptlathe run my-prompts/runs/support_triage.yaml"),
+    epilog=example(
+        "promptlathe init my-prompts", "promptlathe run my-prompts/runs/support_triage.yaml"
+    ),
 )
 @click.version_option(version(), "--version", message="promptlathe %(version)s")
 def main() -> None:
@@ -57,7 +59,7 @@ Workspace = click.option(
 )
 
 
-@main.command(**example("promptlathe init", "promptlathe init my-prompts"))
+@main.command(epilog=example("promptlathe init", "promptlathe init my-prompts"))
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default=".")
 @reported
 def init(directory: Path) -> None:
@@ -73,7 +75,7 @@ def init(directory: Path) -> None:
     click.echo(f"\nNext:  promptlathe check {run}\n       promptlathe run {run}")
 
 
-@main.command(**example("promptlathe check runs/support_triage.yaml"))
+@main.command(epilog=example("promptlathe check runs/support_triage.yaml"))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="As for `run`.")
 @Workspace
@@ -89,7 +91,7 @@ def check(file: Path, settings: tuple[str, ...], workspace: Path | None) -> None
 
 
 @main.command(
-    **example(
+    epilog=example(
         "promptlathe run runs/support_triage.yaml",
         "promptlathe run runs/support_triage.yaml --set budget.calls=500 --set search.seed=3",
         "promptlathe run runs/support_triage.yaml --json result.json",
@@ -137,7 +139,7 @@ def run(
         write_json(result, json_path)
 
 
-@main.command(**example("promptlathe ui", "promptlathe ui --port 5001 --workspace my-prompts"))
+@main.command(epilog=example("promptlathe ui", "promptlathe ui --port 5001 --workspace my-prompts"))
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
 @Workspace
@@ -152,7 +154,7 @@ def ui(host: str, port: int, workspace: Path | None) -> None:
     serve_ui(default_uri(state), default_artifacts(state), host=host, port=port)
 
 
-@main.command(**example("promptlathe pocket --port 8000", "promptlathe pocket --latency 0.1"))
+@main.command(epilog=example("promptlathe pocket --port 8000", "promptlathe pocket --latency 0.1"))
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option(
     "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free"
@@ -180,7 +182,11 @@ def _pairs(settings: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     pairs: list[tuple[str, str]] = []
     for one in settings:
         key, equals, value = one.partition("=")
-        if not equals or not key:
-            raise InputError(f"{one!r} has no value", "--set", "write --set dotted.key=value")
+        if not equals or not key or not value:
+            raise InputError(
+                f"{one!r} has no value",
+                "--set",
+                "write --set dotted.key=value (null as the value leaves the key out)",
+            )
         pairs.append((key, value))
     return tuple(pairs)

@@ -80,8 +80,10 @@ def show_result(job: "Job", result: Result) -> None:
         out(f"note      {note}")
     if result.run_id:
         out(f"MLflow    run {result.run_id}{_promotion(job, result)}")
-        here = "" if Path.cwd().resolve() == job.workspace.resolve() else (
-            f" --workspace {job.workspace}"
+        here = (
+            ""
+            if Path.cwd().resolve() == job.workspace.resolve()
+            else (f" --workspace {job.workspace}")
         )
         out(f"\nNext:  promptlathe ui{here}")
 

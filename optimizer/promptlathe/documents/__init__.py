@@ -5,7 +5,7 @@
 Every mistake in a file becomes one `InputError` that names file, line and field.
 """
 
-from promptlathe.documents.document import Document, load, set_value
+from promptlathe.documents.document import Document, Loc, load, set_value
 from promptlathe.documents.models import Model, json_schema, parse
 from promptlathe.documents.reading import read_text
 from promptlathe.documents.wording import nearest
@@ -13,6 +13,7 @@ from promptlathe.documents.writing import to_yaml
 
 __all__ = [
     "Document",
+    "Loc",
     "Model",
     "json_schema",
     "load",

@@ -85,17 +85,19 @@ def set_value(document: Document, key: str, raw: str) -> Document:
     value = _value(raw, option)
     data = copy.deepcopy(document.data) if document.data is not None else {}
     *way, last = key.split(".")
+    made: dict[Loc, str] = {}
     loc: Loc = ()
     here = data
     for name in way:
         part = _part(here, name, loc, option)
         if isinstance(here, dict) and here.get(part) is None:
             here[part] = {}
+            made[(*document.root, *loc, part)] = option
         here, loc = here[part], (*loc, part)
     part = _part(here, last, loc, option)
     here[part] = value
-    overrides = {**document.overrides, (*document.root, *loc, part): option}
-    return replace(document, data=data, overrides=overrides)
+    made[(*document.root, *loc, part)] = option
+    return replace(document, data=data, overrides={**document.overrides, **made})
 
 
 def dotted(loc: Loc) -> str:

@@ -30,33 +30,43 @@ class Mistake:
 
 @dataclass(frozen=True)
 class _Placed:
-    """An error with its place in the data, and the union's branch that it is about."""
+    """An error with its place in the data, and the branches of unions that it is about."""
 
     error: Mapping[str, Any]
     loc: Loc
-    fork: Loc | None = None
-    branch: str | int = ""
+    forks: tuple[tuple[Loc, str | int], ...] = ()
+    """The unions on the way, outermost first: where each stands, and which branch was tried."""
 
 
 def find_mistakes(errors: Errors, data: Any, schema: Mapping[str, Any]) -> list[Mistake]:
     """The mistakes behind pydantic's `errors` on `data`; `schema` tells the valid keys."""
+    found = _resolve([_place(error, data) for error in errors], schema, 0)
+    return [m for m in found if m.kind != "too_short" or not _any_below(m.loc, found)]
+
+
+def _any_below(loc: Loc, mistakes: Sequence[Mistake]) -> bool:
+    """A list that lost its mistaken items is not too short: it is the items that are wrong."""
+    return any(len(m.loc) > len(loc) and m.loc[: len(loc)] == loc for m in mistakes)
+
+
+def _resolve(items: Sequence[_Placed], schema: Mapping[str, Any], depth: int) -> list[Mistake]:
+    """The mistakes of items whose first `depth` unions are decided already."""
     kept: list[Mistake] = []
     forks: dict[Loc, list[_Placed]] = defaultdict(list)
-    for item in [_place(error, data) for error in errors]:
-        if item.fork is None:
+    for item in items:
+        if len(item.forks) == depth:
             kept.append(_mistake([item], schema))
         else:
-            forks[item.fork].append(item)
-    for fork, items in forks.items():
-        kept += _nearest_branch(fork, items, schema)
+            forks[item.forks[depth][0]].append(item)
+    for fork, tried in forks.items():
+        kept += _nearest_branch(fork, tried, schema, depth)
     return _without_misspelt(kept)
 
 
 def _place(error: Mapping[str, Any], data: Any) -> _Placed:
     """Split pydantic's loc into the way through the data and the names of union branches."""
     loc: Loc = ()
-    fork: Loc | None = None
-    branch: str | int = ""
+    forks: list[tuple[Loc, str | int]] = []
     here = data
     parts = error["loc"]
     for index, part in enumerate(parts):
@@ -65,9 +75,9 @@ def _place(error: Mapping[str, Any], data: Any) -> _Placed:
             here, loc = here[part], (*loc, part)
         elif last and error["type"] == "missing":
             loc = (*loc, part)
-        elif fork is None and part != "[key]":
-            fork, branch = loc, part
-    return _Placed(error, loc, fork, branch)
+        elif part != "[key]":
+            forks.append((loc, part))
+    return _Placed(error, loc, tuple(forks))
 
 
 def _holds(here: Any, part: str | int) -> bool:
@@ -80,12 +90,14 @@ def _holds(here: Any, part: str | int) -> bool:
             return False
 
 
-def _nearest_branch(fork: Loc, items: list[_Placed], schema: Mapping[str, Any]) -> list[Mistake]:
+def _nearest_branch(
+    fork: Loc, items: list[_Placed], schema: Mapping[str, Any], depth: int
+) -> list[Mistake]:
     branches: dict[str | int, list[_Placed]] = defaultdict(list)
     for item in items:
-        branches[item.branch].append(item)
+        branches[item.forks[depth][1]].append(item)
     inside = [
-        _without_misspelt([_mistake([item], schema) for item in group])
+        _resolve(group, schema, depth + 1)
         for group in branches.values()
         if any(len(item.loc) > len(fork) for item in group)
     ]

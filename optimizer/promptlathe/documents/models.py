@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from promptlathe.documents.document import Document, dotted
 from promptlathe.documents.mistakes import Mistake, find_mistakes
-from promptlathe.documents.wording import choices, nearest, problem
+from promptlathe.documents.wording import choices, nearest, problem, remedy
 from promptlathe.errors import InputError
 
 M = TypeVar("M", bound=BaseModel)
@@ -41,7 +41,8 @@ def parse(model_type: type[M], document: Document, *, context: Any = None) -> M:
     """The document as a `model_type`; `context` is handed to the model's validators.
 
     Raises `InputError` with the place, the mistake in plain words, and the nearest valid key.
-    A validator's own ValueError becomes such a message; its `InputError` passes unchanged.
+    A validator's own `ValueError(what)` or `ValueError(what, fix)` becomes such a message; its
+    `InputError` passes unchanged.
     """
     if document.data is None:
         fix = f"write at least: {_required(model_type)}" if _required(model_type) else None
@@ -98,7 +99,10 @@ def _words(mistake: Mistake, document: Document) -> tuple[str, str | None]:
         case _:
             field = dotted(mistake.loc)
             said = (document.where(mistake.loc) or "").endswith(field)
-            return _problem(mistake) if said else f"{field}: {_problem(mistake)}", None
+            return (
+                _problem(mistake) if said else f"{field}: {_problem(mistake)}",
+                remedy(mistake.errors),
+            )
 
 
 def _problem(mistake: Mistake) -> str:

@@ -41,7 +41,8 @@ def read_text(path: Path) -> str:
         state = "the folder exists" if folder.is_dir() else f"there is no folder {folder}"
         raise InputError("there is no such file", str(path), f"check the path; {state}") from None
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", str(path)) from None
+        fix = "name a file" if path.is_dir() else "check its permissions"
+        raise InputError(f"cannot be read: {error.strerror}", str(path), fix) from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -84,7 +85,9 @@ def _syntax(error: MarkedYAMLError, name: str) -> tuple[str, str, str | None]:
         case _:
             start = error.context_mark
             since = f" ({error.context}, from line {start.line + 1})" if start else ""
-            return f"not YAML: {problem}{since}", where, None
+            opened = " that was opened" if start else ""
+            fix = f"look for a bracket or quote{opened} and never closed, or a wrong indentation"
+            return f"not YAML: {problem}{since}", where, fix
 
 
 class _Builder:

@@ -86,11 +86,27 @@ def problem(error: Mapping[str, Any]) -> str:
     if wish := expected(error):
         return f"expected {wish}, found {found}"
     if kind in ("value_error", "assertion_error"):
-        return str(error["ctx"]["error"])
+        what, *_ = error["ctx"]["error"].args or ("is wrong",)
+        return str(what)
     if kind in _LIMITS:
         name, words = _LIMITS[kind]
-        return f"must be {words} {error['ctx'][name]}, found {found}"
+        return f"must be {words} {error['ctx'][name]:g}, found {found}"
     if kind == "too_short" and error["ctx"]["min_length"] == 1:
         return "must not be empty"
     message = str(error["msg"])
     return f"{message[:1].lower()}{message[1:]}, found {found}"
+
+
+def remedy(errors: Sequence[Mapping[str, Any]]) -> str | None:
+    """What to do about a value: the kinds that fit, the limit, or a validator's own advice."""
+    wishes = [wish for error in errors if (wish := expected(error))]
+    if wishes:
+        return f"write {choices(list(dict.fromkeys(wishes)))}"
+    kind, context = errors[0]["type"], errors[0].get("ctx", {})
+    if kind in ("value_error", "assertion_error"):
+        _, *advice = context["error"].args or ("",)
+        return str(advice[0]) if advice and advice[0] else None
+    if kind in _LIMITS:
+        name, words = _LIMITS[kind]
+        return f"write a number that is {words} {context[name]:g}"
+    return None

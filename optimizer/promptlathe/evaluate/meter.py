@@ -87,8 +87,6 @@ class Meter:
         limit, spent = self._budget, self.spent
         if limit.tokens is not None:
             used = spent.tokens + spent.cached_tokens + self._held_tokens
-            if worst.tokens is None:
-                return "tokens"
             if used + worst.tokens + keep * (self._dearest.tokens or worst.tokens) > limit.tokens:
                 return "tokens"
         if limit.usd is not None:

@@ -6,12 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from promptlathe.documents import Loc
 from promptlathe.job.plan import Plan, plan
 from promptlathe.job.progress import Progress
 from promptlathe.job.result import Result
 from promptlathe.job.runfile import (
     BudgetOptions,
-    Loaded,
     ParallelOptions,
     RunFile,
     SearchOptions,
@@ -43,8 +43,8 @@ class Job:
     track: TrackOptions | Literal[False] = field(default_factory=TrackOptions)
     ledger: str | None = None
     workspace: Path = field(default_factory=Path.cwd)
-    place: Callable[[str], str | None] = lambda part: None
-    """Which file says something about `space`, `objective` or `run`, for messages."""
+    place: Callable[[str, Loc], str | None] = lambda part, loc: None
+    """Which file and line say something about `space`, `objective` or `run`, for messages."""
 
     @classmethod
     def load(
@@ -70,7 +70,7 @@ class Job:
             track=file.track,
             ledger=file.ledger,
             workspace=workspace or workspace_of(path),
-            place=_places(path, loaded),
+            place=loaded.place,
         )
 
     @property
@@ -110,11 +110,3 @@ def workspace_of(path: Path) -> Path:
     """The folder above `runs/`, or the run file's own."""
     folder = path.resolve().parent
     return folder.parent if folder.name == "runs" else folder
-
-
-def _places(path: Path, loaded: Loaded) -> Callable[[str], str | None]:
-    def place(part: str) -> str | None:
-        return loaded.place(part) if part in ("space", "objective") else str(path)
-
-    return place
-

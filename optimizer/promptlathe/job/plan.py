@@ -1,7 +1,9 @@
 """What a job is going to do, worked out before anything is sent."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +13,7 @@ from promptlathe.models.pricing import worst_case
 from promptlathe.models.seam import check_key
 from promptlathe.records import Call, Candidate, Example, content_hash
 from promptlathe.search import check_sampler
-from promptlathe.space import BoundSpace, check_data, render
+from promptlathe.space import BoundSpace, Demos, check_data, render
 
 if TYPE_CHECKING:
     from promptlathe.job.job import Job
@@ -52,22 +54,22 @@ def plan(job: "Job") -> Plan:
     """
     _check_budget(job)
     check_sampler(job.search.policy)
-    check_key(job.model)
+    _check_key(job)
     objective = job.objective
     objective.check()
     train, select, test = (objective.examples(s) for s in ("train", "select", "test"))
-    check_data(
-        job.space, objective.fields, target=objective.target, where=job.place("space")
-    )
+    place = partial(job.place, "space")
+    check_data(job.space, objective.fields, target=objective.target, where=place)
     space = BoundSpace(job.space, train, objective.target)
     _check_demos(job, len(train))
+    _check_rows(job, len(test))
     call = _typical(job, space, select)
     tokens = sum(len(m.content.encode()) for m in call.messages) // BYTES_PER_TOKEN
     worst = worst_case(call, job.prices)
     if job.budget.usd is not None and worst.usd is None:
         raise InputError(
             f"budget.usd needs a price, and {call.model!r} has none",
-            job.place("run"),
+            job.place("run", ("budget", "usd")),
             f"add  prices: {{{call.model}: {{input: …, output: …}}}}  (USD per million tokens), "
             "or limit calls instead",
         )
@@ -98,19 +100,43 @@ def plan(job: "Job") -> Plan:
 def _check_budget(job: "Job") -> None:
     limits = {name: getattr(job.budget, name) for name in ("calls", "tokens", "usd", "minutes")}
     for name, limit in limits.items():
-        if limit is not None and limit <= 0:
-            raise InputError(f"budget.{name} is {limit}", job.place("run"), "give more than 0")
+        number = isinstance(limit, int | float) and math.isfinite(limit)
+        if limit is not None and not (number and limit > 0):
+            raise InputError(
+                f"budget.{name} is {limit!r}",
+                job.place("run", ("budget", name)),
+                "give a number that is more than 0",
+            )
     if all(limit is None for limit in limits.values()):
-        raise InputError("the budget has no limit", job.place("run"), "set budget.calls, say")
+        raise InputError(
+            "the budget has no limit", job.place("run", ("budget",)), "set budget.calls, say"
+        )
+
+
+def _check_key(job: "Job") -> None:
+    try:
+        check_key(job.model)
+    except InputError as error:
+        place = job.place("run", ("model",))
+        raise InputError(error.what, place or error.where, error.fix) from None
+
+
+def _check_rows(job: "Job", test: int) -> None:
+    if test < FEWEST_TEST_ROWS:
+        raise InputError(
+            f"the test split has {test} rows: two prompts cannot be compared on fewer than "
+            f"{FEWEST_TEST_ROWS}",
+            job.place("objective", ("splits", "test")),
+            "add rows, or give `splits.test` a larger share",
+        )
 
 
 def _check_demos(job: "Job", available: int) -> None:
-    for parameter in job.space.parameters:
-        if parameter.name.endswith(".count") and max(parameter.domain.values) > available:
+    for name, component in job.space.components.items():
+        if isinstance(component, Demos) and (most := component.demos.count[1]) > available:
             raise InputError(
-                f"{parameter.name} goes up to {max(parameter.domain.values)}, "
-                f"and the train split has {available} rows",
-                job.place("space"),
+                f"{name} shows up to {most} rows, and the train split has {available}",
+                job.place("space", ("components", name, "demos", "count")),
                 "lower the count, or give `splits.train` a larger share",
             )
 

@@ -60,9 +60,7 @@ class Recorder:
     def progress(self, view: View) -> None:
         """The stepped metrics of the parent run."""
         best, seed = view.policy.best.estimate, view.policy.seed.estimate
-        self._tracker.progress(
-            view.meter.spent.used_calls, best and best.mean, seed and seed.mean
-        )
+        self._tracker.progress(view.meter.spent.used_calls, best and best.mean, seed and seed.mean)
 
     def test_outcome(self, side: Side, outcome: Outcome) -> None:
         """One row of the final comparison."""
@@ -165,7 +163,7 @@ def _fitting(started: Started | None, job: "Job") -> RegisteredPrompt | None:
     if missing := sorted(names - job.objective.fields):
         raise InputError(
             f"the champion {registered.uri} needs fields that the data lacks: {missing}",
-            job.place("run"),
+            job.place("run", ("track", "prompt")),
             "name another prompt with track.prompt: this one belongs to another task",
         )
     return registered

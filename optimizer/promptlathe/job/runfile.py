@@ -1,6 +1,7 @@
 """The run file: space, objective, model, budget, search, parallel, tracking."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -8,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from promptlathe import documents
-from promptlathe.documents import Document
+from promptlathe.documents import Document, Loc
 from promptlathe.errors import InputError
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
@@ -26,10 +27,10 @@ Count = Annotated[int, Field(gt=0)]
 class BudgetOptions(documents.Model):
     """Upper limits, checked before a call is sent; leave out what shall not be limited."""
 
-    calls: Count | None = Field(None, description="Calls of every role")
-    tokens: Count | None = Field(None, description="Input and output tokens together")
-    usd: Positive | None = Field(None, description="Needs `prices`")
-    minutes: Positive | None = Field(None, description="Wall-clock time")
+    calls: Count | None = Field(default=None, description="Calls of every role")
+    tokens: Count | None = Field(default=None, description="Input and output tokens together")
+    usd: Positive | None = Field(default=None, description="Needs `prices`")
+    minutes: Positive | None = Field(default=None, description="Wall-clock time")
 
     @property
     def record(self) -> Budget:
@@ -41,26 +42,30 @@ class BudgetOptions(documents.Model):
 class SearchOptions(documents.Model):
     """How candidates are chosen."""
 
-    policy: SamplerName = Field("tpe", description="Optuna's sampler behind the race")
-    seed: int = Field(0, ge=0, description="Of everything that is random")
+    policy: SamplerName = Field(default="tpe", description="Optuna's sampler behind the race")
+    seed: int = Field(default=0, ge=0, description="Of everything that is random")
 
 
 class ParallelOptions(documents.Model):
     """How many calls at a time, and where they are made."""
 
     engine: Literal["local", "ray"] = "local"
-    concurrency: int = Field(16, ge=1, le=4096, description="Calls in flight")
-    workers: int = Field(2, ge=1, le=1024, description="Ray actors")
-    address: str = Field("auto", description="Ray cluster; auto: the running one, or a new one")
+    concurrency: int = Field(default=16, ge=1, le=4096, description="Calls in flight")
+    workers: int = Field(default=2, ge=1, le=1024, description="Ray actors")
+    address: str = Field(
+        default="auto", description="Ray cluster; auto: the running one, or a new one"
+    )
 
 
 class TrackOptions(documents.Model):
     """Where MLflow records the job."""
 
-    experiment: str | None = Field(None, min_length=1)
-    prompt: str | None = Field(None, description="Name in the prompt registry")
+    experiment: str | None = Field(default=None, min_length=1)
+    prompt: str | None = Field(default=None, description="Name in the prompt registry")
     promote: Literal["if_better", "never"] = "if_better"
-    uri: str | None = Field(None, description="MLflow tracking URI; by default in the workspace")
+    uri: str | None = Field(
+        default=None, description="MLflow tracking URI; by default in the workspace"
+    )
 
     @field_validator("prompt")
     @classmethod
@@ -87,7 +92,9 @@ class RunFile(documents.Model):
     search: SearchOptions = Field(default_factory=lambda: SearchOptions())
     parallel: ParallelOptions = Field(default_factory=lambda: ParallelOptions())
     track: TrackOptions | Literal[False] = Field(default_factory=lambda: TrackOptions())
-    ledger: str | None = Field(None, description="SQLAlchemy URL; by default in the workspace")
+    ledger: str | None = Field(
+        default=None, description="SQLAlchemy URL; by default in the workspace"
+    )
 
     @classmethod
     def load(cls, path: str | Path, settings: tuple[tuple[str, str], ...] = ()) -> "Loaded":
@@ -99,9 +106,10 @@ class RunFile(documents.Model):
         for key, value in settings:
             document = documents.set_value(document, key, value)
         file = documents.parse(cls, document)
-        space = _part(document, "space", SearchSpace)
-        objective = _part(document, "objective", Objective)
-        return Loaded(file, space, objective, document)
+        parts = {name: _part(document, name) for name in ("space", "objective")}
+        space = SearchSpace.from_document(parts["space"])
+        objective = Objective.from_document(parts["objective"])
+        return Loaded(file, space, objective, {**parts, "run": document})
 
 
 @dataclass(frozen=True)
@@ -111,21 +119,19 @@ class Loaded:
     file: RunFile
     space: SearchSpace
     objective: Objective
-    document: Document
+    documents: Mapping[str, Document]
+    """Where `space`, `objective` and `run` were read from."""
 
-    def place(self, part: Literal["space", "objective"]) -> str | None:
-        """The file that holds a part, for messages."""
-        given = self.document.data[part]
-        if isinstance(given, str):
-            return str(self.document.folder / given)
-        return self.document.where((part,))
+    def place(self, part: str, loc: Loc = ()) -> str | None:
+        """The file and line that say something about `loc` of a part, for messages."""
+        return self.documents[part].where(loc)
 
 
-def _part(document: Document, name: str, kind: Any) -> Any:
+def _part(document: Document, name: str) -> Document:
     """A part that stands in the run file, or in the file that it names."""
     given = document.data[name]
     if not isinstance(given, str):
-        return kind.from_document(document.at(name))
+        return document.at(name)
     path = document.folder / given
     if not path.is_file():
         raise InputError(
@@ -133,4 +139,4 @@ def _part(document: Document, name: str, kind: Any) -> Any:
             document.where((name,)),
             f"looked for {path}; paths are relative to the run file",
         )
-    return kind.load(path)
+    return documents.load(path)

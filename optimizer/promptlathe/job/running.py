@@ -26,7 +26,7 @@ from promptlathe.records import Candidate, Cell, Outcome, Standing
 from promptlathe.search import RacePolicy, Study
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from promptlathe.job.job import Job
 
@@ -72,7 +72,7 @@ async def _with_signals(work: Coroutine[Any, Any, T]) -> T:
 
 
 @contextmanager
-def _signals(task: "asyncio.Future[Any]") -> "Iterator[None]":
+def _signals(task: "asyncio.Future[Any]") -> "Generator[None]":
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -199,9 +199,7 @@ class Running:
                 self._recorder.candidate(standing)
         return stopped.reason
 
-    async def _drive(
-        self, policy: Proposer, *, keep: int, first: Sequence[Cell] = ()
-    ) -> Stopped:
+    async def _drive(self, policy: Proposer, *, keep: int, first: Sequence[Cell] = ()) -> Stopped:
         return await drive(
             policy,
             self._cells,
@@ -297,4 +295,3 @@ def _tokens(outcomes: Sequence[Outcome]) -> float:
     """Mean tokens per call, of the answers that tell."""
     known = [outcome.tokens for outcome in outcomes if outcome.tokens is not None]
     return sum(known) / len(known) if known else 0.0
-

@@ -1,6 +1,6 @@
 """The JSON schemas that line 1 of each YAML file names, generated from the types.
 
-    python -m promptlathe.job.schemas        writes them into this checkout's content folders
+python -m promptlathe.job.schemas        writes them into this checkout's content folders
 """
 
 import json

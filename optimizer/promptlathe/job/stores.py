@@ -1,6 +1,7 @@
 """The stores of a job, checked before anything is paid for."""
 
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from promptlathe.errors import InputError
@@ -48,15 +49,19 @@ def existing_state(workspace: Path | None) -> Path:
 
 
 def writable(folder: Path) -> None:
-    """Make the folder. Raises InputError when nothing can be written there."""
+    """Raises InputError when nothing could be written there; makes neither folder nor file."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise InputError(
+            "the workspace is not writable: a file stands where a folder has to be",
+            str(there),
+            "move the file away, or choose another workspace with --workspace DIR",
+        )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
+        TemporaryFile(dir=there).close()
     except OSError as error:
         raise InputError(
             f"the workspace is not writable: {error.strerror}",
-            str(folder),
+            str(there),
             "choose another with --workspace DIR, or change its permissions",
         ) from None

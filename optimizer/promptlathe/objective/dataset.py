@@ -9,7 +9,7 @@ from typing import Any
 
 from promptlathe.documents import Model, nearest
 from promptlathe.errors import InputError, MissingExtra
-from promptlathe.objective.files import Row, read_file
+from promptlathe.objective.files import ENDINGS, Row, read_file
 from promptlathe.objective.scorer import Scorer
 from promptlathe.objective.values import kind, plain
 from promptlathe.records import content_hash
@@ -41,7 +41,14 @@ def load_rows(source: Source, folder: Path, where: str | None = None) -> Rows:
         source = HuggingFace(hf=source.removeprefix(HF))
     match source:
         case str():
-            read, name = read_file(folder / source), str(folder / source)
+            name = str(folder / source)
+            if where and Path(name).suffix in ENDINGS and not Path(name).exists():
+                raise InputError(
+                    f"names {source!r}, and there is no such file",
+                    where,
+                    f"looked for {name}; paths are relative to this file",
+                )
+            read = read_file(Path(name), where)
         case HuggingFace():
             read, name = _hub(source, folder), f"{HF}{source.hf}"
         case _:

@@ -96,4 +96,4 @@ def _named_function(path: str, name: str | None) -> Scorer:
     try:
         return function(path, name=name)
     except InputError as error:
-        raise ValueError(f"{error.what}: {error.fix}") from None
+        raise ValueError(error.what, error.fix) from None

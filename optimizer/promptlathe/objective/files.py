@@ -25,8 +25,11 @@ class Row:
     where: str
 
 
-def read_file(path: Path) -> Iterator[Row]:
-    """The rows of a file, by the ending of its name.
+ENDINGS = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+
+
+def read_file(path: Path, where: str | None = None) -> Iterator[Row]:
+    """The rows of a file, by the ending of its name; `where` is the place that names the file.
 
     Raises `InputError`, with file and line, for what cannot be read.
     """
@@ -41,8 +44,8 @@ def read_file(path: Path) -> Iterator[Row]:
             return _parquet(path)
         case ending:
             raise InputError(
-                f"a dataset cannot be a {ending or 'file without an ending'}",
-                str(path),
+                f"{path}: a dataset cannot be a {ending or 'file without an ending'}",
+                where or str(path),
                 "use .jsonl (one JSON object a line), .csv, .tsv or .parquet; "
                 "or hf:name for Hugging Face",
             )

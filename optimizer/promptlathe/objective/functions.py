@@ -128,10 +128,16 @@ def _load(place: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         del sys.modules[name]
-        raise InputError(f"is not Python: {error.msg}", f"{place}:{error.lineno}") from error
-    except Exception as error:
+        raise InputError(
+            f"is not Python: {error.msg}", f"{place}:{error.lineno}", "mend the line"
+        ) from error
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise InputError(f"does not load: {_said(error)}", _line_in(place, error)) from error
+        raise InputError(
+            f"does not load: {_said(error)}",
+            _line_in(place, error),
+            "mend the line, or put it into a function that only a script calls",
+        ) from error
     return module
 
 
@@ -179,5 +185,6 @@ def _said(error: BaseException) -> str:
 
 
 def _line_in(place: Path, error: BaseException) -> str:
-    lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == str(place)]
+    file = str(place.absolute())
+    lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == file]
     return f"{place}:{lines[-1]}" if lines else str(place)

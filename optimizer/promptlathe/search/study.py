@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from promptlathe.errors import MissingExtra
 from promptlathe.records import Value
@@ -70,7 +70,7 @@ class Study:
                 continue
             match parameter.domain:
                 case Categorical(values=values):
-                    value = trial.suggest_categorical(parameter.name, values)
+                    value = cast("Value", trial.suggest_categorical(parameter.name, values))
                 case Integer(low=low, high=high):
                     value = trial.suggest_int(parameter.name, low, high)
                 case real:

@@ -40,9 +40,7 @@ class BoundSpace:
         prompt = Prompt(tuple(m for m in messages if m.content), self._parameters(active))
         return Candidate(tuple(active.items()), prompt)
 
-    def _text(
-        self, name: str, component: Component, active: Mapping[str, Value]
-    ) -> str | None:
+    def _text(self, name: str, component: Component, active: Mapping[str, Value]) -> str | None:
         if not holds(component.when, active):
             return None
         match component:

@@ -1,6 +1,6 @@
 """What can be wrong with a space, found before any call is paid for."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -10,7 +10,13 @@ from promptlathe.documents import nearest
 from promptlathe.errors import InputError
 from promptlathe.space.components import Choice, Demos, Float, Int, Order, Text
 from promptlathe.space.conditions import Wanted, comparison_of, matches
-from promptlathe.space.parameters import Parameter, Real, in_dependency_order, parameters_of
+from promptlathe.space.parameters import (
+    Categorical,
+    Parameter,
+    Real,
+    in_dependency_order,
+    parameters_of,
+)
 from promptlathe.space.size import has_any
 from promptlathe.space.template import STATEMENT, placeholders
 
@@ -18,6 +24,9 @@ if TYPE_CHECKING:
     from promptlathe.space.space import SearchSpace
 
 Loc = tuple[str | int, ...]
+Where = Callable[[Loc], str | None]
+"""The file and line of a part of the space, for messages."""
+SHOWN = 12
 
 
 def check_declaration(space: "SearchSpace") -> None:
@@ -33,7 +42,11 @@ def check_declaration(space: "SearchSpace") -> None:
 
 
 def check_data(
-    space: "SearchSpace", fields: Iterable[str], *, target: str | None, where: str | None = None
+    space: "SearchSpace",
+    fields: Iterable[str],
+    *,
+    target: str | None,
+    where: Where = lambda loc: None,
 ) -> None:
     """The template against the rows: every placeholder known, the target never shown.
 
@@ -41,31 +54,32 @@ def check_data(
     """
     known = set(fields)
     used = {n: loc for loc, text in space.texts() for n in placeholders(text)}
-    for name in used:
+    for name, loc in used.items():
         if name in space.components and name in known:
             raise InputError(
                 f"{{{{ {name} }}}} is both a component and a field of the data",
-                where,
+                where(("components", name)),
                 f"rename the component {name!r}",
             )
         if name not in space.components:
-            _known_field(name, known, where, space.components)
+            _known_field(name, known, where(loc), space.components)
             if name == target:
                 raise InputError(
                     f"the template shows {{{{ {name} }}}}, the target, to the model",
-                    where,
+                    where(loc),
                     "use the target in the demos' template only",
                 )
     if not any(name in known for name in used):
         raise InputError(
             "the template uses no field of the data: every row would get the same prompt",
-            where,
+            where(("messages",)),
             f"place one of these in a message: {_braced(known - {target or ''})}",
         )
-    for component in space.components.values():
+    for key, component in space.components.items():
         if isinstance(component, Demos):
             for name in placeholders(component.demos.template):
-                _known_field(name, known, where, {})
+                place = where(("components", key, "demos", "template"))
+                _known_field(name, known, place, {})
 
 
 def _known_field(
@@ -92,9 +106,13 @@ def _check_model(space: "SearchSpace") -> None:
         if name not in MODEL_PARAMETERS:
             hint = nearest(name, MODEL_PARAMETERS)
             advice = f"did you mean {hint!r}?" if hint else f"known: {', '.join(MODEL_PARAMETERS)}"
-            raise problem(("model", name), f"unknown model parameter {name!r}; {advice}")
+            raise problem(("model", name), f"unknown model parameter {name!r}", advice)
         if isinstance(one, Demos | Order):
-            raise problem(("model", name), "a model parameter is a choice, a float or an int")
+            raise problem(
+                ("model", name),
+                "demos and order cannot be a model parameter",
+                "write a value, or a choice, float or int",
+            )
 
 
 def _check_ranges(space: "SearchSpace") -> None:
@@ -105,11 +123,15 @@ def _check_ranges(space: "SearchSpace") -> None:
             case Demos(demos=spec):
                 low, high = spec.count
                 if low < 0:
-                    raise problem(_place(name), "a count of demos cannot be negative")
+                    raise problem(_place(name), "a count of demos is negative", "start it at 0")
             case _:
                 continue
         if low > high:
-            raise problem(_place(name), f"the range starts at {low} and ends lower, at {high}")
+            raise problem(
+                _place(name),
+                f"the range starts at {low} and ends lower, at {high}",
+                f"write [{high}, {low}]",
+            )
 
 
 def _check_orders(space: "SearchSpace") -> None:
@@ -121,11 +143,15 @@ def _check_orders(space: "SearchSpace") -> None:
                 hint = nearest(section, [n for n in space.components if n != name])
                 raise problem(
                     ("components", name),
-                    f"there is no section {section!r} to order"
-                    + (f"; did you mean {hint!r}?" if hint else ""),
+                    f"there is no section {section!r} to order",
+                    f"did you mean {hint!r}?" if hint else "name components of this space",
                 )
         if any(sorted(layout) != sorted(one.order) for layout in one.layouts):
-            raise problem(("components", name, "layouts"), "a layout names each section once")
+            raise problem(
+                ("components", name, "layouts"),
+                "a layout does not name each section once",
+                f"write each of {', '.join(one.order)} once",
+            )
 
 
 def _check_placeholders(space: "SearchSpace") -> None:
@@ -135,16 +161,21 @@ def _check_placeholders(space: "SearchSpace") -> None:
     for loc, text in space.texts():
         for name in placeholders(text):
             if "." in name:
-                raise problem(loc, f"{{{{ {name} }}}} has a dot; names of placeholders are flat")
+                raise problem(loc, f"{{{{ {name} }}}} has a dot", "give it a name without one")
             if loc[0] != "messages" and name in space.components:
-                raise problem(loc, f"a level cannot contain the component {{{{ {name} }}}}")
+                raise problem(
+                    loc,
+                    f"a level cannot contain the component {{{{ {name} }}}}",
+                    "place it in a message",
+                )
     for name in space.components:
         if name not in in_template | ordered:
             hint = nearest(name, sorted(in_template - set(space.components)))
             raise problem(
                 ("components", name),
                 f"the template never uses {{{{ {name} }}}}"
-                + (f"; it has {{{{ {hint} }}}}: is that it?" if hint else ""),
+                + (f", but {{{{ {hint} }}}}: is that it?" if hint else ""),
+                f"place {{{{ {name} }}}} in a message, or remove the component",
             )
     _check_guaranteed(space, in_template, ordered)
 
@@ -164,7 +195,8 @@ def _check_guaranteed(space: "SearchSpace", in_template: set[str], ordered: set[
                 raise problem(
                     loc,
                     f"{{{{ {name} }}}} stands here but not in every candidate: "
-                    "some prompts would lose it; put it in the template, or in every level",
+                    "some prompts would lose it",
+                    "put it in the template, or in every level",
                 )
 
 
@@ -173,7 +205,8 @@ def _check_statements(space: "SearchSpace") -> None:
         if STATEMENT.search(text):
             raise problem(
                 loc,
-                "`{%` or `%}` in a prompt would be run as Jinja by MLflow; write it otherwise",
+                "`{%` or `%}` in a prompt would be run as Jinja by MLflow",
+                "write it otherwise",
             )
 
 
@@ -188,48 +221,54 @@ def _check_conditions(space: "SearchSpace", declared: Mapping[str, Parameter]) -
     for name, wanted in space.seed.items():
         _check_wanted(("seed", name), name, wanted, declared)
     if in_dependency_order(list(declared.values())) is None:
-        raise problem(("components",), "the conditions (`when`) form a circle")
+        raise problem(
+            ("components",), "the conditions (`when`) form a circle", "remove one of them"
+        )
 
 
-def _check_wanted(
-    loc: Loc, name: str, wanted: Wanted, declared: Mapping[str, Parameter]
-) -> None:
+def _check_wanted(loc: Loc, name: str, wanted: Wanted, declared: Mapping[str, Parameter]) -> None:
     parameter = declared.get(name)
     if parameter is None:
         hint = nearest(name, list(declared))
         advice = f"did you mean {hint!r}?" if hint else f"there are: {', '.join(declared)}"
-        raise problem(loc, f"unknown component {name!r}; {advice}")
+        raise problem(loc, f"unknown component {name!r}", advice)
     for one in wanted if isinstance(wanted, tuple) else (wanted,):
         domain = parameter.domain
-        fits = any(matches(one, value) for value in domain.values)
+        # Of numbers the two ends tell whether a comparison can hold anywhere between.
+        some = domain.values if isinstance(domain, Categorical) else (domain.low, domain.high)
+        fits = one in domain or any(matches(one, value) for value in some)
         if isinstance(domain, Real):
             fits = comparison_of(one) is not None or one in domain
         if not fits:
-            listed = ", ".join(str(value) for value in domain.values[:12])
-            raise problem(loc, f"{name} has no level {one!r}; it has: {listed}")
+            near = nearest(str(one), [str(value) for value in domain.values[:SHOWN]])
+            listed = ", ".join(str(value) for value in domain.values[:SHOWN])
+            advice = f"did you mean {near!r}?" if near else f"it has: {listed}"
+            raise problem(loc, f"{name} has no level {one!r}", advice)
 
 
 def _check_candidates(space: "SearchSpace", declared: Mapping[str, Parameter]) -> None:
     if not has_any(tuple(declared.values()), space.constraints):
-        raise problem(("constraints",), "the constraints forbid every candidate; remove one")
+        raise problem(
+            ("constraints",), "the constraints forbid every candidate", "remove one of them"
+        )
     if space.size.count < 2 and not space.size.continuous:
         raise problem(
             ("components",) if space.components else (),
-            "the space has one candidate only, so there is nothing to optimize; "
+            "the space has one candidate only, so there is nothing to optimize",
             "give a component a second level",
         )
     if not space.allows(space.seed_levels):
         raise problem(
             ("seed",) if space.seed else ("constraints",),
-            "the seed prompt is forbidden by a constraint; "
+            "the seed prompt is forbidden by a constraint",
             "name other levels under `seed:` (by default the first of each component)",
         )
 
 
-def problem(loc: Loc, message: str) -> ValidationError:
+def problem(loc: Loc, what: str, fix: str) -> ValidationError:
     """An error at a place of the document, which the reader turns into file and line."""
     details = InitErrorDetails(
-        type="value_error", loc=loc, input=None, ctx={"error": ValueError(message)}
+        type="value_error", loc=loc, input=None, ctx={"error": ValueError(what, fix)}
     )
     return ValidationError.from_exception_data("SearchSpace", [details])
 

@@ -38,6 +38,13 @@ class Declared(documents.Model):
 
     model_config = ConfigDict(populate_by_name=True)
 
+    def __init__(self, **data: Any) -> None:
+        super().__init__(**data)
+
+    # As in documents.Model: YAML is read without `__init__`. The classes below take positional
+    # arguments there, which is their Python spelling.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
 
 class Level(BaseModel):
     """A named text; None is "left out"."""
@@ -56,15 +63,14 @@ def _text_of(given: Any, base: Path | None) -> str | None:
     """An inline text, null, or the content of `{file: path}`."""
     if isinstance(given, Mapping) and set(given) == {"file"}:
         path = (base or Path()) / str(given["file"])
-        try:
-            return path.read_text(encoding="utf-8").strip("\n")
-        except FileNotFoundError:
-            raise ValueError(f"there is no file {path}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"the file {path} cannot be read: {error}") from None
+        if not path.exists():
+            raise ValueError(
+                f"there is no file {path}", "the path is relative to this file's folder"
+            )
+        return documents.read_text(path).strip("\n")
     if given is None or isinstance(given, str):
         return given
-    raise ValueError(f"a level is a text, null or {{file: path}}, not {given!r}: quote it")
+    raise ValueError(f"a level is a text, null or {{file: path}}, not {given!r}", "quote it")
 
 
 def _name_of(given: Any) -> str:
@@ -84,14 +90,16 @@ def _levels(given: Any, info: ValidationInfo) -> Any:
     elif isinstance(given, list | tuple):
         pairs = [(_name_of(one), one) for one in given]
     else:
-        raise ValueError("write a list of levels, or a mapping from a level's name to its text")
+        raise ValueError(
+            "is not a list of levels", "write a list, or a mapping from a level's name to its text"
+        )
     if not pairs:
-        raise ValueError("a choice needs at least one level")
+        raise ValueError("has no level", "write at least two")
     base = (info.context or {}).get("base")
     texts = [(name, _text_of(one, base)) for name, one in pairs]
     if len({text for _, text in texts}) < len(texts):
         twice = next(name for i, (name, t) in enumerate(texts) if t in [o for _, o in texts[:i]])
-        raise ValueError(f"the level {twice!r} is listed twice")
+        raise ValueError(f"the level {twice!r} is listed twice", "remove one of them")
     return tuple(Level(name=name, text=text) for name, text in _unique(texts))
 
 
@@ -104,9 +112,10 @@ def _unique(pairs: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]
     return named
 
 
-LevelsInput = list[str | dict[Literal["file"], str] | None] | dict[
-    str, str | dict[Literal["file"], str] | None
-]
+LevelsInput = (
+    list[str | dict[Literal["file"], str] | None]
+    | dict[str, str | dict[Literal["file"], str] | None]
+)
 Levels = Annotated[
     tuple[Level, ...],
     BeforeValidator(_levels, json_schema_input_type=LevelsInput),
@@ -170,13 +179,15 @@ class DemosSpec(Declared):
     select: Annotated[
         tuple[Selection, ...],
         BeforeValidator(_one_or_more, json_schema_input_type=Selection | list[Selection]),
-    ] = Field(("random",), min_length=1, description="`balanced` takes labels in turn")
+    ] = Field(default=("random",), min_length=1, description="`balanced` takes labels in turn")
     order: Annotated[
         tuple[Ordering, ...],
         BeforeValidator(_one_or_more, json_schema_input_type=Ordering | list[Ordering]),
-    ] = Field(("drawn",), min_length=1)
-    draws: int = Field(8, ge=1, le=1000, description="How many different draws may be tried")
-    separator: str = Field("\n\n", description="Between two demos")
+    ] = Field(default=("drawn",), min_length=1)
+    draws: int = Field(
+        default=8, ge=1, le=1000, description="How many different draws may be tried"
+    )
+    separator: str = Field(default="\n\n", description="Between two demos")
 
 
 class Demos(Declared):

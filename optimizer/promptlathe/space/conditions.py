@@ -1,14 +1,14 @@
 """Conditions on levels: when a component is active, and which combinations are forbidden.
 
-    when: {format: json}                 # the level's name
-    when: {format: [json, tagged]}       # any of these
-    when: {demos.count: "> 0"}           # a comparison, for numbers
+when: {format: json}                 # the level's name
+when: {format: [json, tagged]}       # any of these
+when: {demos.count: "> 0"}           # a comparison, for numbers
 """
 
 import operator
 import re
-from collections.abc import Callable, Mapping
-from typing import Annotated
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator, PlainSerializer
 
@@ -24,17 +24,23 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 
 Wanted = Value | tuple[Value | None, ...] | None
+
+
+def _pairs(given: Any) -> Any:
+    if not isinstance(given, Mapping):
+        return given
+    items = cast("Mapping[str, Any]", given).items()
+    return tuple((k, tuple(v) if isinstance(v, list | tuple) else v) for k, v in items)
+
+
+def _mapping(pairs: Iterable[tuple[str, Wanted]]) -> dict[str, Any]:
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in pairs}
+
+
 Condition = Annotated[
     tuple[tuple[str, Wanted], ...],
-    BeforeValidator(
-        lambda given: (
-            tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in given.items())
-            if isinstance(given, Mapping)
-            else given
-        ),
-        json_schema_input_type=dict[str, Value | list[Value | None] | None],
-    ),
-    PlainSerializer(lambda pairs: {k: list(v) if isinstance(v, tuple) else v for k, v in pairs}),
+    BeforeValidator(_pairs, json_schema_input_type=dict[str, Value | list[Value | None] | None]),
+    PlainSerializer(_mapping),
 ]
 """Pairs (parameter, wanted value), all of which must hold; a mapping in YAML and Python."""
 

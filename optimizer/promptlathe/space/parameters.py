@@ -1,6 +1,6 @@
 """What a policy sees of a space: flat parameters, some of them active only sometimes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,8 +41,8 @@ class Integer:
         return self.high - self.low + 1
 
     @property
-    def values(self) -> tuple[Value, ...]:
-        return tuple(range(self.low, self.high + 1))
+    def values(self) -> Sequence[Value]:
+        return range(self.low, self.high + 1)
 
     def __contains__(self, value: object) -> bool:
         return isinstance(value, int) and self.low <= value <= self.high

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 import numpy as np
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
@@ -37,15 +37,20 @@ def _messages(given: Any) -> Any:
     if isinstance(given, Mapping):
         given = [{role: text} for role, text in given.items()]
     messages: list[Message] = []
-    for one in given if isinstance(given, list | tuple) else ():
+    for one in cast("list[Any]", given) if isinstance(given, list | tuple) else ():
         if isinstance(one, Message):
             messages.append(one)
-        elif isinstance(one, Mapping) and len(one) == 1:
+        elif isinstance(one, Mapping) and all(isinstance(text, str) for text in one.values()):
             messages.extend(Message(str(role), text) for role, text in one.items())
-    if not messages or any(not isinstance(m.content, str) for m in messages):
-        raise ValueError("write messages as a mapping from role to text: {system: …, user: …}")
+        else:
+            messages.clear()
+            break
+    if not messages:
+        raise ValueError(
+            "must map roles to texts", 'write {system: "…", user: "…"}, or a list of such'
+        )
     if wrong := next((m.role for m in messages if m.role not in ROLES), None):
-        raise ValueError(f"unknown role {wrong!r}; roles are: {', '.join(ROLES)}")
+        raise ValueError(f"unknown role {wrong!r}", f"roles are: {', '.join(ROLES)}")
     return tuple(messages)
 
 
@@ -120,9 +125,7 @@ class SearchSpace(Declared):
     @cached_property
     def varied(self) -> dict[str, Component]:
         """All components by name, model parameters as `model.<name>`."""
-        of_model = {
-            f"model.{name}": one for name, one in self.model.items() if not _is_scalar(one)
-        }
+        of_model = {f"model.{name}": one for name, one in self.model.items() if not _is_scalar(one)}
         return {**self.components, **of_model}  # type: ignore[dict-item]
 
     @cached_property
@@ -180,7 +183,7 @@ class SearchSpace(Declared):
     def texts(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Every text that may enter a prompt, with its place: templates and levels."""
         for i, message in enumerate(self.messages):
-            yield ("messages", i), message.content
+            yield ("messages", i, message.role), message.content
         for name, component in self.components.items():
             match component:
                 case Text(text=text):

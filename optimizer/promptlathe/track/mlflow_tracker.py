@@ -130,6 +130,7 @@ class MlflowTracker:
 
     def _ask(self, method: str, *arguments: Any, future: Future[Any] | None = None) -> Future[Any]:
         future = future or Future()
+        future.set_running_or_notify_cancel()  # an impatient waiter must not cancel the answer
         self._requests.put((method, arguments, future))
         return future
 
