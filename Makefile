@@ -30,7 +30,7 @@ bench: $(STAMP)
 	for bench in startup tracking throughput; do $(BIN)/python benchmarks/$$bench.py || exit 1; done
 
 clean:
-	rm -rf .venv .promptlathe dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis
 
 schemas: $(STAMP)
 	$(BIN)/python -m promptlathe.job.schemas

@@ -47,13 +47,14 @@ HELPERS = """
 const sleep = ms => new Promise(done => setTimeout(done, ms));
 const withText = text => [...document.querySelectorAll('button, label, span, div, a')]
     .filter(one => one.textContent.trim() === text).pop();
-const closeAssistant = async () => {
+const makeRoom = async () => {
     document.querySelector('[data-component-id="mlflow.assistant.chat_panel.close"]')?.click();
+    document.querySelector('[data-component-id*="sidebar"][aria-label]')?.click();
     await sleep(800);
 };
 """
 COLUMNS = HELPERS + """
-await closeAssistant();
+await makeRoom();
 withText('Columns').click();
 await sleep(1000);
 for (const name of %s) {
@@ -186,10 +187,10 @@ async def take(url: str, state: Path, out: Path) -> None:
         await page.picture(out / "mlflow-run.png")
         compared = f"selectedRunUuid={sides['best']}&compareToRunUuid={sides['seed']}"
         await page.open(f"{pages}/evaluation-runs?{compared}", until="exact_match")
-        await page.script(HELPERS + "await closeAssistant();")
+        await page.script(HELPERS + "await makeRoom();")
         await page.picture(out / "mlflow-evaluation.png")
         await page.open(f"{url}/#/prompts/support-triage", until="champion")
-        await page.script(HELPERS + "await closeAssistant();")
+        await page.script(HELPERS + "await makeRoom();")
         await page.picture(out / "mlflow-prompt.png")
 
 

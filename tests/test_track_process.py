@@ -95,6 +95,19 @@ async def test_a_run_from_start_to_end(state: Path):
     assert rows(state, "PRAGMA journal_mode") == [("wal",)]
 
 
+def test_two_runs_that_make_the_store_at_the_same_time(tmp_path: Path):
+    with tracker_at(tmp_path) as first, tracker_at(tmp_path) as second:
+        for tracker in (first, second):
+            tracker.start(ABOUT)
+        one, other = first.ready.result(), second.ready.result()
+        assert one
+        assert other
+        assert one.experiment_id == other.experiment_id
+        for tracker in (first, second):
+            tracker.abort("KILLED", "enough")
+    assert rows(tmp_path, "SELECT status FROM runs") == [("KILLED",), ("KILLED",)]
+
+
 def test_a_run_whose_process_is_killed_ends_as_killed(state: Path):
     done = subprocess.run(
         [sys.executable, "-c", DYING, str(state)], capture_output=True, text=True, check=False

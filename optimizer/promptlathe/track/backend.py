@@ -5,6 +5,7 @@ call opens several sessions, each with three PRAGMAs and a commit, and reads the
 again. So a batch of calls shares one session, and the experiment is read once.
 """
 
+import fcntl
 import getpass
 import os
 import sqlite3
@@ -21,6 +22,7 @@ ENVIRONMENT = {
     # Its evaluation and its server open more sessions at once than the default pool of 15.
     "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "64",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """What MLflow has to find in the environment before it is imported, unless set by the user."""
@@ -54,11 +56,11 @@ class Backend:
 
         self.uri, self.artifacts = uri, artifacts
         try:
-            _prepare(uri)
-            self.client = MlflowClient(uri, uri)
-            # The store behind the client: the same calls for a database and for a server,
-            # and the only way to give a run's start, end and tags in one call each.
-            self.store: Any = self.client._tracking_client.store  # pyright: ignore[reportPrivateUsage]
+            with _alone(uri):
+                self.client = MlflowClient(uri, uri)
+                # The store behind the client: the same calls for a database and for a server,
+                # and the only way to give a run's start, end and tags in one call each.
+                self.store: Any = self.client._tracking_client.store  # pyright: ignore[reportPrivateUsage]
             self.store.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError, sqlite3.Error, ImportError) as error:
             raise unusable(uri, error) from error
@@ -148,14 +150,23 @@ def unusable(uri: str, error: BaseException) -> InputError:
     )
 
 
-def _prepare(uri: str) -> None:
-    """Make a missing SQLite file, in WAL mode: readers and the writer then do not wait."""
+@contextmanager
+def _alone(uri: str) -> Generator[None]:
+    """Let one process at a time open a SQLite file: MLflow's making of it is not safe for two.
+
+    A missing file is made in WAL mode: readers and the writer then do not wait for each other.
+    """
     path = sqlite_file(uri)
-    if path is None or path.exists():
+    if path is None:
+        yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA journal_mode=WAL")
+    with path.with_name(path.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            with closing(sqlite3.connect(path)) as db:
+                db.execute("PRAGMA journal_mode=WAL")
+        yield
 
 
 def _user() -> str:

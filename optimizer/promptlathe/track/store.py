@@ -111,10 +111,12 @@ def _check_schema(path: Path, where: str) -> None:
         ) from error
     if not tables:
         return
-    if not found or "experiments" not in tables:
+    if "experiments" not in tables:
         raise InputError(
             f"{path} is a database of something else than MLflow", where, "name another store"
         )
+    if not found:
+        return  # another process is making it just now
     known, newest = revisions()
     if unknown := [revision for revision in found if revision not in known]:
         raise InputError(
