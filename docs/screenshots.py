@@ -49,7 +49,7 @@ const withText = text => [...document.querySelectorAll('button, label, span, div
     .filter(one => one.textContent.trim() === text).pop();
 const makeRoom = async () => {
     document.querySelector('[data-component-id="mlflow.assistant.chat_panel.close"]')?.click();
-    document.querySelector('[data-component-id*="sidebar"][aria-label]')?.click();
+    document.querySelector('[aria-label="Toggle sidebar"]')?.click();
     await sleep(800);
 };
 """
@@ -68,6 +68,11 @@ withText('Training runs').click();
 await sleep(500);
 document.querySelector('.ag-row button')?.click();
 await sleep(2500);
+"""
+COMPARED = HELPERS + """
+await makeRoom();
+document.querySelector('[data-component-id$="table_resizer.collapse"]')?.click();
+await sleep(500);
 """
 SHOWN = [
     *("Dataset", "Source", "Models"),  # on by default: off
@@ -186,8 +191,8 @@ async def take(url: str, state: Path, out: Path) -> None:
         await page.script(COLUMNS % json.dumps(SHOWN))
         await page.picture(out / "mlflow-run.png")
         compared = f"selectedRunUuid={sides['best']}&compareToRunUuid={sides['seed']}"
-        await page.open(f"{pages}/evaluation-runs?{compared}", until="exact_match")
-        await page.script(HELPERS + "await makeRoom();")
+        await page.open(f"{pages}/evaluation-runs?{compared}", until="Comparing")
+        await page.script(COMPARED)
         await page.picture(out / "mlflow-evaluation.png")
         await page.open(f"{url}/#/prompts/support-triage", until="champion")
         await page.script(HELPERS + "await makeRoom();")

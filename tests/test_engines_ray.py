@@ -2,9 +2,12 @@
 
 import asyncio
 import os
-import signal
 import socket
+import subprocess
+import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -24,7 +27,7 @@ def cluster() -> Iterator[None]:
 
 
 class Gate:
-    """Holds every call until it is opened; knows the worker process of each by its port."""
+    """Holds every call until it is opened."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
@@ -74,18 +77,19 @@ async def until_busy(gate: Gate, count: int) -> None:
         await asyncio.sleep(0.01)
 
 
-def kill_worker(engine: RayEngine) -> None:
+def kill_workers(engine: RayEngine, count: int = 1) -> None:
     """As a failing machine does."""
     import ray
 
-    ray.kill(engine._links[0].actor)
+    for link in engine._links[:count]:
+        ray.kill(link.actor)
 
 
 async def test_the_calls_of_a_dead_worker_go_to_another(cluster: None, gate: Gate) -> None:
     async with RayEngine(gate.settings, 4, workers=2) as engine:
         await submit(engine, gate, 4)
         await until_busy(gate, 4)
-        kill_worker(engine)
+        kill_workers(engine)
         await until_busy(gate, 2)
         gate.open.set()
         found = await replies(engine)
@@ -97,8 +101,7 @@ async def test_without_workers_the_calls_come_back_as_failures(cluster: None, ga
     async with RayEngine(gate.settings, 4, workers=2) as engine:
         await submit(engine, gate, 10)
         await until_busy(gate, 4)
-        kill_worker(engine)
-        kill_worker(engine)
+        kill_workers(engine, 2)
         found = await replies(engine)
         await submit(engine, gate, 1)
         found += await replies(engine)
@@ -113,7 +116,7 @@ async def test_a_worker_that_has_proved_itself_is_replaced(cluster: None, gate: 
         gate.open.clear()
         await submit(engine, gate, 2)
         await until_busy(gate, 1)
-        kill_worker(engine)
+        kill_workers(engine)
         gate.open.set()
         assert [type(reply) for reply in await replies(engine)] == [Answer, Answer]
 
@@ -126,24 +129,70 @@ def test_an_address_without_a_cluster_is_named_at_once() -> None:
         Cluster(address)
     with pytest.raises(InputError, match="ray://"):
         Cluster("ray://127.0.0.1:10001")
-    assert "RAY_USAGE_STATS_ENABLED" not in os.environ
 
 
-def test_a_cluster_of_ones_own_leaves_no_traces(monkeypatch: pytest.MonkeyPatch) -> None:
+OWN = """
+import os, signal, sys
+from promptlathe.evaluate.cluster import Cluster
+
+mine = lambda *_: None
+signal.signal(signal.SIGTERM, mine)
+before = dict(os.environ)
+with Cluster("auto"):
+    import ray
+    assert ray.is_initialized()
+    assert signal.getsignal(signal.SIGTERM) is mine
+    addresses = ray.get_runtime_context().gcs_address
+assert not ray.is_initialized()
+assert signal.getsignal(signal.SIGTERM) is mine
+assert dict(os.environ) == before
+print(addresses.rpartition(":")[0])
+"""
+
+
+def test_auto_passes_over_a_dead_cluster_and_leaves_no_traces() -> None:
+    # Unix sockets lie in this folder, and their paths must be short.
+    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
+        Path(folder, "ray").mkdir()
+        Path(folder, "ray", "ray_current_cluster").write_text("127.0.0.1:1")
+        env = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | {"RAY_TMPDIR": folder}
+        assert python(OWN, env) == "127.0.0.1"
+
+
+JOIN = """
+import asyncio
+from promptlathe.evaluate.ray_engine import RayEngine
+from promptlathe.models import ModelSettings
+from promptlathe.records import Message
+
+async def main():
+    settings = ModelSettings(name="pocket")
+    async with RayEngine(settings, 1, workers=1, address="auto") as engine:
+        engine.submit(settings.call([Message("user", "hello")]))
+        [(call, answer)] = await engine.next()
+        print(bool(answer.text))
+
+asyncio.run(main())
+"""
+
+
+def test_a_running_cluster_is_joined_and_left_running(cluster: None) -> None:
     import ray
 
-    if ray.is_initialized():
-        pytest.skip("another test holds a cluster")
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    before = dict(os.environ)
-    mine = signal.signal(signal.SIGTERM, lambda *_: None)
-    try:
-        handler = signal.getsignal(signal.SIGTERM)
-        with Cluster("local"):
-            assert signal.getsignal(signal.SIGTERM) is handler
-            assert ray.is_initialized()
-        assert not ray.is_initialized()
-        assert signal.getsignal(signal.SIGTERM) is handler
-        assert dict(os.environ) == before
-    finally:
-        signal.signal(signal.SIGTERM, mine)
+    address = ray.get_runtime_context().gcs_address
+    env = {k: v for k, v in os.environ.items() if k not in STARTED} | {"RAY_ADDRESS": address}
+    assert python(JOIN, env) == "True"
+    assert ray.get(ray.put(1)) == 1
+    assert [node["Alive"] for node in ray.nodes()] == [True]
+
+
+STARTED = {"RAY_AUTH_MODE", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "OMP_NUM_THREADS", "PYTHONPATH"}
+
+
+def python(script: str, env: dict[str, str]) -> str:
+    """What a script prints, run by this interpreter in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()

@@ -215,7 +215,7 @@ def test_short_and_long_forms_are_the_same():
         ({"exact_match": {"target": "x", "parse": "labl"}}, "scorers.0.exact_match.parse"),
         ({"exact_match": "x", "contains": "y"}, "a scorer is one key with its settings"),
         ({}, "a scorer is one key with its settings"),
-        ("metric.py", "'metric.py' names no function: write file.py:function"),
+        ("metric.py", "'metric.py' names no function\n  → write file.py:function"),
         ("package.metric:f", "names no function"),
         ({"regex": "("}, "is not a regular expression"),
         ({"regex": {"pattern": "x", "parse": "label"}}, "`label` needs a target"),

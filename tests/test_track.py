@@ -297,6 +297,15 @@ def test_a_champion_that_somebody_else_registered(book: Book, client: Any):
     assert champion.run_id is None
 
 
+def test_a_champion_that_is_a_program_is_left_alone(book: Book, client: Any):
+    client.create_prompt("support-triage")
+    client.create_prompt_version("support-triage", "{% if text %}{{ text }}{% endif %}")
+    client.set_prompt_alias("support-triage", "champion", 1)
+    started = book.start(about())
+    assert started.champion is None
+    assert "prompts:/support-triage/1 is a Jinja program" in started.problems[0]
+
+
 def test_a_loaded_prompt_renders_to_exactly_what_was_scored(
     book: Book, state: Path, monkeypatch: pytest.MonkeyPatch
 ):

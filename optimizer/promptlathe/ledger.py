@@ -5,12 +5,14 @@ Two tables: `answers`, one row for each distinct call ever answered in the works
 a later run asks again.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     Boolean,
     Column,
     DateTime,
@@ -24,6 +26,8 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    inspect,
+    make_url,
     select,
 )
 from sqlalchemy.exc import SQLAlchemyError
@@ -76,12 +80,7 @@ class Ledger:
             _metadata.create_all(self._engine)
             self._connection = self._engine.connect()
         except (SQLAlchemyError, OSError, ImportError) as error:
-            cause = getattr(error, "orig", None) or error
-            raise InputError(
-                f"the ledger cannot be opened: {cause}",
-                url,
-                "name a folder that is writable, or another database URL, under `ledger:`",
-            ) from None
+            raise _unusable(url, error) from None
 
     def find(self, keys: Sequence[str]) -> dict[str, Answer]:
         """The known answers among `keys`."""
@@ -131,12 +130,44 @@ class Ledger:
         self._engine.dispose()
 
 
+def check_ledger(url: str) -> None:
+    """Raise InputError when the database could not be opened; makes neither file nor table."""
+    try:
+        address = make_url(url)
+        file = _file_of(address)
+        if file is not None and not file.exists():
+            return
+        engine = create_engine(address)
+        with engine.connect() as connection:
+            inspect(connection).get_table_names()
+        engine.dispose()
+    except (SQLAlchemyError, OSError, ImportError) as error:
+        raise _unusable(url, error) from None
+
+
+def _file_of(address: URL) -> Path | None:
+    """The file of a SQLite database; None for one in memory, and for any other."""
+    if address.get_backend_name() != "sqlite" or address.database in (None, "", ":memory:"):
+        return None
+    return Path(str(address.database))
+
+
+def _unusable(url: str, error: Exception) -> InputError:
+    cause = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return InputError(
+        f"the ledger cannot be opened: {cause[0] if cause else type(error).__name__}",
+        re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url),  # without the password
+        "move a file away that is no ledger, or name another database under `ledger:` "
+        "(sqlite:///path/to/ledger.db, postgresql+psycopg://…)",
+    )
+
+
 def _open(url: str) -> Engine:
     engine = create_engine(url)
     if engine.dialect.name != "sqlite":
         return engine
-    if engine.url.database not in (None, "", ":memory:"):
-        Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+    if file := _file_of(engine.url):
+        file.parent.mkdir(parents=True, exist_ok=True)
 
     @event.listens_for(engine, "connect")
     def _durable(connection: Any, _: object) -> None:  # pyright: ignore[reportUnusedFunction]

@@ -19,7 +19,8 @@ Errors = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing to mend: its place in the data, pydantic's error type, the keys valid there."""
+    """One thing to mend: its place in the data, pydantic's error type, the keys valid there
+    (beside an unknown key, within anything else)."""
 
     loc: Loc
     kind: str
@@ -109,7 +110,7 @@ def _nearest_branch(
 def _mistake(group: list[_Placed], schema: Mapping[str, Any]) -> Mistake:
     first = group[0]
     kind = first.error["type"] if len(group) == 1 else "union"
-    keys = tuple(_keys(schema, first.loc[:-1])) if kind == "extra_forbidden" else ()
+    keys = tuple(_keys(schema, first.loc[:-1] if kind == "extra_forbidden" else first.loc))
     return Mistake(first.loc, kind, tuple(item.error for item in group), keys)
 
 

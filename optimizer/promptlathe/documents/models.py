@@ -101,7 +101,7 @@ def _words(mistake: Mistake, document: Document) -> tuple[str, str | None]:
             said = (document.where(mistake.loc) or "").endswith(field)
             return (
                 _problem(mistake) if said else f"{field}: {_problem(mistake)}",
-                remedy(mistake.errors),
+                remedy(mistake.errors, mistake.keys),
             )
 
 

@@ -71,7 +71,7 @@ def expected(error: Mapping[str, Any]) -> str | None:
     """What kind of value pydantic's error asks for; None when it is not about the kind."""
     kind: str = error["type"]
     if kind in ("literal_error", "enum"):
-        return str(error["ctx"]["expected"])
+        return str(error["ctx"]["expected"]).replace("False", "false").replace("True", "true")
     for ending in _WRONG_KIND:
         kind = kind.removesuffix(ending)
     return _EXPECTED.get(kind)
@@ -93,19 +93,27 @@ def problem(error: Mapping[str, Any]) -> str:
         return f"must be {words} {error['ctx'][name]:g}, found {found}"
     if kind == "too_short" and error["ctx"]["min_length"] == 1:
         return "must not be empty"
+    if kind == "string_pattern_mismatch":
+        return f"{found} has a character that is not allowed here"
     message = str(error["msg"])
     return f"{message[:1].lower()}{message[1:]}, found {found}"
 
 
-def remedy(errors: Sequence[Mapping[str, Any]]) -> str | None:
-    """What to do about a value: the kinds that fit, the limit, or a validator's own advice."""
+def remedy(errors: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> str | None:
+    """What to do about a value: the kinds that fit, the limit, or a validator's own advice.
+
+    keys: those that it may hold, if it holds any.
+    """
     wishes = [wish for error in errors if (wish := expected(error))]
     if wishes:
-        return f"write {choices(list(dict.fromkeys(wishes)))}"
+        listed = f" (keys: {', '.join(keys)})" if keys else ""
+        return f"write {choices(list(dict.fromkeys(wishes)))}{listed}"
     kind, context = errors[0]["type"], errors[0].get("ctx", {})
     if kind in ("value_error", "assertion_error"):
         _, *advice = context["error"].args or ("",)
         return str(advice[0]) if advice and advice[0] else None
+    if kind == "string_pattern_mismatch":
+        return f"it has to match {context['pattern']}"
     if kind in _LIMITS:
         name, words = _LIMITS[kind]
         return f"write a number that is {words} {context[name]:g}"

@@ -37,10 +37,10 @@ class Cluster:
     """
 
     def __init__(self, address: str) -> None:
+        target = _target(address)
         self._saved: dict[str, str | None] = {}
         self._sigterm: Any = None
         self._owned = False
-        target = _target(address)
         self._set(_ALWAYS if target else _OWN)
         import ray
 
@@ -114,12 +114,6 @@ def _start() -> None:
 def _join(address: str) -> None:
     import ray
 
-    if not _reachable(address):
-        raise InputError(
-            f"there is no Ray cluster at {address}",
-            "parallel.address",
-            "start one with `ray start --head`, or write `address: local`",
-        )
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
@@ -153,6 +147,13 @@ def _checked(address: str) -> str:
             "parallel.address",
             "write `auto`, `local`, or the head's host:port (mostly port 6379); "
             "for a Ray Client address (ray://), run the job on the cluster instead",
+        )
+    # Ray itself would try a dead address for minutes.
+    if not _reachable(address):
+        raise InputError(
+            f"there is no Ray cluster at {address}",
+            "parallel.address",
+            "start one with `ray start --head`, or write `address: local`",
         )
     return address
 

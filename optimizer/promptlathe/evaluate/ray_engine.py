@@ -82,6 +82,7 @@ class RayEngine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: deque[_Sent] = deque()
         self._flushing = False
+        self._starting = 0
         self._inbox: Inbox[Reply] = Inbox()
 
     async def start(self) -> None:
@@ -187,11 +188,10 @@ class RayEngine:
     def _flush(self) -> None:
         """Send what waits to the workers with the most room, one chunk for each."""
         self._flushing = False
-        if not self._links:
+        if not self._links and not self._starting:
             self._give_up()
-            return
         chunks: dict[int, list[Call]] = {}
-        while self._waiting:
+        while self._waiting and self._links:
             i, link = max(enumerate(self._links), key=lambda pair: pair[1].room)
             if link.room <= 0:
                 break
@@ -239,6 +239,7 @@ class RayEngine:
             else:
                 self._waiting.append(replace(item, again=True))
         if link.answered:
+            self._starting += 1
             self._run(self._replace(link))
         self._flush()
 
@@ -249,8 +250,10 @@ class RayEngine:
         try:
             await fresh.actor.start.remote()
         except RayError:
-            return  # the others go on
-        self._open(fresh)
+            pass  # the others go on
+        else:
+            self._open(fresh)
+        self._starting -= 1
         self._flush()
 
     def _give_up(self) -> None:

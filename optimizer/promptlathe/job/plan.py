@@ -1,19 +1,31 @@
 """What a job is going to do, worked out before anything is sent."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import ValidationError
 
 from promptlathe.errors import BudgetTooSmall, InputError
 from promptlathe.models.pricing import worst_case
 from promptlathe.models.seam import check_key
-from promptlathe.records import Call, Candidate, Example, content_hash
+from promptlathe.models.settings import ModelSettings
+from promptlathe.records import Call, Candidate, Example, Scalar, content_hash
 from promptlathe.search import check_sampler
-from promptlathe.space import BoundSpace, Demos, check_data, render
+from promptlathe.space import (
+    BoundSpace,
+    Choice,
+    Demos,
+    Float,
+    Int,
+    Text,
+    check_data,
+    render,
+)
+from promptlathe.space.components import Component
 
 if TYPE_CHECKING:
     from promptlathe.job.job import Job
@@ -55,6 +67,7 @@ def plan(job: "Job") -> Plan:
     _check_budget(job)
     check_sampler(job.search.policy)
     _check_key(job)
+    _check_parameters(job)
     objective = job.objective
     objective.check()
     train, select, test = (objective.examples(s) for s in ("train", "select", "test"))
@@ -76,8 +89,8 @@ def plan(job: "Job") -> Plan:
     output = int(dict(call.parameters).get("max_tokens", 0))
     price = job.prices.of(call)
     usd = price.of(tokens, output) if price else None
-    calls = _affordable(job, tokens + output, usd)
-    rows = _rows(calls, len(select), len(test))
+    limit = _tightest(job, tokens + output, usd)
+    rows = _rows(limit, len(select), len(test))
     notes = [
         f"{used} of {there} {split} rows are used: the budget affords no more"
         for split, used, there in zip(
@@ -89,7 +102,7 @@ def plan(job: "Job") -> Plan:
         space,
         _some(select, rows[0], job.search.seed),
         _some(test, rows[1], job.search.seed),
-        calls,
+        limit and limit.calls,
         tokens,
         output,
         usd,
@@ -119,6 +132,34 @@ def _check_key(job: "Job") -> None:
     except InputError as error:
         place = job.place("run", ("model",))
         raise InputError(error.what, place or error.where, error.fix) from None
+
+
+def _check_parameters(job: "Job") -> None:
+    """What the space sets for the model must be what a model takes."""
+    for name, component in job.space.model.items():
+        for value in _extremes(component):
+            try:
+                ModelSettings.model_validate({"name": "any", name: value}, strict=True)
+            except ValidationError as error:
+                raise InputError(
+                    f"the model parameter {name!r} cannot be {value!r}: {error.errors()[0]['msg']}",
+                    job.place("space", ("model", name)),
+                    "write numbers as a float or an int component, within the model's range",
+                ) from None
+
+
+def _extremes(component: Scalar | Component) -> Iterable[Scalar]:
+    match component:
+        case Float(bounds=bounds) | Int(bounds=bounds):
+            return bounds
+        case Choice(choice=levels):
+            return [level.text for level in levels if level.text is not None]
+        case Text(text=text):
+            return [text]
+        case str() | int() | float():
+            return [component]
+        case _:
+            return []
 
 
 def _check_rows(job: "Job", test: int) -> None:
@@ -154,28 +195,48 @@ def _typical(job: "Job", space: BoundSpace, select: Sequence[Example]) -> Call:
     return calls[len(calls) // 2]
 
 
-def _affordable(job: "Job", tokens: int, usd: float | None) -> int | None:
+def _tightest(job: "Job", tokens: int, usd: float | None) -> "Limit | None":
+    """The limit that ends the job first; tokens and usd are those of one call."""
     budget = job.budget
+    each = {"calls": 1, "tokens": tokens, "usd": usd}
     limits = [
-        budget.calls,
-        budget.tokens // tokens if budget.tokens is not None else None,
-        int(budget.usd / usd) if budget.usd is not None and usd else None,
+        Limit(name, limit, cost)
+        for name, cost in each.items()
+        if cost and (limit := getattr(budget, name)) is not None
     ]
-    return min((limit for limit in limits if limit is not None), default=None)
+    return min(limits, key=lambda limit: limit.calls, default=None)
 
 
-def _rows(calls: int | None, select: int, test: int) -> tuple[int, int]:
-    """How many rows of `select` and of `test` the budget affords."""
-    if calls is None:
-        return select, test
-    test = min(test, int(calls * DECISION_SHARE / 2))
-    if test < FEWEST_TEST_ROWS:
-        least = int(2 * FEWEST_TEST_ROWS / DECISION_SHARE)
-        raise BudgetTooSmall(
-            f"the budget affords about {calls} calls: too few to compare two prompts",
-            f"allow at least {least} calls (a few hundred for a useful search)",
+@dataclass(frozen=True)
+class Limit:
+    """A limit of the budget, and what a call takes of it at most, estimated."""
+
+    name: str
+    amount: float
+    each: float
+
+    @property
+    def calls(self) -> int:
+        return int(self.amount // self.each)
+
+    def too_small(self, calls: int) -> BudgetTooSmall:
+        """The error that asks for enough of it for so many calls."""
+        least = self.each * calls
+        amount = f"{least:.4f}" if self.name == "usd" else f"{math.ceil(least):,}"
+        return BudgetTooSmall(
+            f"budget.{self.name} affords about {self.calls} calls: too few to compare two prompts",
+            f"set budget.{self.name} to at least {amount} (ten times as much for a useful search)",
         )
-    passes = (calls - 2 * test) // FULL_PASSES
+
+
+def _rows(limit: Limit | None, select: int, test: int) -> tuple[int, int]:
+    """How many rows of `select` and of `test` the budget affords."""
+    if limit is None:
+        return select, test
+    test = min(test, int(limit.calls * DECISION_SHARE / 2))
+    if test < FEWEST_TEST_ROWS:
+        raise limit.too_small(int(2 * FEWEST_TEST_ROWS / DECISION_SHARE))
+    passes = (limit.calls - 2 * test) // FULL_PASSES
     return min(select, max(FEWEST_SELECT_ROWS, passes)), test
 
 

@@ -39,6 +39,12 @@ class Recorder:
         recorder._tracker.start(about(job, run))
         return recorder
 
+    def check(self) -> None:
+        """Raises InputError as soon as it is known that the store cannot be used."""
+        ready = self._tracker.ready
+        if ready.done():
+            ready.result()
+
     async def champion(self) -> Candidate | None:
         """The registered champion, if there is one that fits the data; waits for MLflow.
 
@@ -149,7 +155,8 @@ def _tracker(job: "Job") -> Tracker:
     from promptlathe.track.mlflow_tracker import MlflowTracker
     from promptlathe.track.store import default_artifacts
 
-    return MlflowTracker(tracking_uri(job), artifacts=default_artifacts(job.state))
+    log = job.state / "mlflow.log"
+    return MlflowTracker(tracking_uri(job), artifacts=default_artifacts(job.state), log=log)
 
 
 def _fitting(started: Started | None, job: "Job") -> RegisteredPrompt | None:

@@ -71,7 +71,10 @@ class TrackOptions(documents.Model):
     @classmethod
     def _registry_name(cls, name: str | None) -> str | None:
         if name is not None and not PROMPT_NAME.fullmatch(name):
-            raise ValueError(f"{name!r}: use letters, digits, hyphen, underscore and dot only")
+            raise ValueError(
+                f"{name!r} is not a name for the prompt registry",
+                "use letters, digits, '-', '_' and '.' only",
+            )
         return name
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from promptlathe.decide import Comparison, compare
-from promptlathe.errors import BudgetTooSmall, Interrupted, PromptlatheError
+from promptlathe.errors import BudgetTooSmall, InputError, Interrupted, PromptlatheError
 from promptlathe.evaluate import Engine, LocalEngine
 from promptlathe.evaluate.evaluator import Evaluator
 from promptlathe.evaluate.health import Health
@@ -91,6 +91,12 @@ async def _run(job: "Job", progress: Progress | None, replay: str | None) -> Res
     run = uuid4().hex[:12]
     ledger = Ledger(ledger_url(job))
     try:
+        if replay and not ledger.order(replay):
+            raise InputError(
+                f"no run {replay!r} is in the ledger",
+                "--replay",
+                "name the `run` of a result that was made in this workspace",
+            )
         engine = _engine(job)
         async with engine:
             recorder = Recorder.start(job, run)
@@ -211,6 +217,7 @@ class Running:
 
     def _watch(self, outcome: Outcome, settled: Sequence[Standing]) -> None:
         self._health.watch(outcome)
+        self._recorder.check()
         self._failed += outcome.value is None
         for standing in settled:
             self._recorder.candidate(standing)

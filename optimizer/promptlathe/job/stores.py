@@ -15,7 +15,10 @@ STATE = ".promptlathe"
 
 def check_stores(job: "Job") -> None:
     """Raises InputError for a workspace, ledger or MLflow store that cannot be used."""
+    from promptlathe.ledger import check_ledger
+
     writable(job.state)
+    check_ledger(ledger_url(job))
     if job.track:
         check_store(tracking_uri(job))
 

@@ -65,9 +65,12 @@ class ModelSettings(documents.Model):
             return None
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ValueError(f"{url!r} is not a web address: write it as https://host/v1")
+            raise ValueError(f"{url!r} is not a web address", "write it as https://host/v1")
         if "@" in parts.netloc:
-            raise ValueError("a key does not belong in the address: name its variable")
+            raise ValueError(
+                "a key does not belong in the address",
+                "put it into an environment variable, and name that with api_key_env",
+            )
         return url.rstrip("/")
 
     @property

@@ -42,7 +42,7 @@ def load_rows(source: Source, folder: Path, where: str | None = None) -> Rows:
     match source:
         case str():
             name = str(folder / source)
-            if where and Path(name).suffix in ENDINGS and not Path(name).exists():
+            if where and Path(name).suffix.lower() in ENDINGS and not Path(name).exists():
                 raise InputError(
                     f"names {source!r}, and there is no such file",
                     where,

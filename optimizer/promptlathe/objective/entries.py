@@ -59,7 +59,9 @@ class ScorerEntry(Model):
     def _one(self) -> Self:
         given = [name for name in self.model_fields_set if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError("a scorer is one key with its settings, such as `exact_match: label`")
+            raise ValueError(
+                "a scorer is one key with its settings", "write such as `exact_match: label`"
+            )
         return self
 
     @property

@@ -97,7 +97,11 @@ def _csv(path: Path, delimiter: str | None = None) -> Iterator[Row]:
             else:
                 yield Row(dict(zip(names, record, strict=True)), where)
     except csv.Error as error:
-        raise InputError(f"is not CSV: {error}", f"{path}:{line}") from None
+        raise InputError(
+            f"is not CSV: {error}",
+            f"{path}:{line}",
+            "close the quote of a value; a quote within a value is written twice",
+        ) from None
 
 
 def _header(record: list[str], where: str) -> list[str]:
@@ -117,6 +121,7 @@ def _parquet(path: Path) -> Iterator[Row]:
     except FileNotFoundError:
         raise InputError("there is no such file", str(path), "check the path") from None
     except (ArrowException, OSError) as error:
-        raise InputError(f"is not Parquet: {error}".splitlines()[0], str(path)) from None
+        what = f"is not Parquet: {error}".splitlines()[0]
+        raise InputError(what, str(path), "write the file again, or use .jsonl or .csv") from None
     for number, values in enumerate(table.to_pylist(), start=1):
         yield Row(values, f"{path}: row {number}")

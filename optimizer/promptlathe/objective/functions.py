@@ -142,6 +142,17 @@ def _load(place: Path) -> ModuleType:
 
 
 def _guarded(metric: Metric, label: str) -> Measure:
+    try:
+        inspect.signature(metric).bind({}, "")
+    except ValueError:  # some built-in functions do not tell
+        pass
+    except TypeError as error:
+        raise InputError(
+            f"the metric cannot be called with a row and an answer: {error}",
+            label,
+            "write it as  def metric(row, answer):",
+        ) from None
+
     def score(example: Example, text: str) -> Reading:
         answer = text.strip()
         try:

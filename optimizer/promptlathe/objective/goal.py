@@ -32,7 +32,7 @@ def parse_goal(text: str) -> Goal:
     """The goal that `text` writes. Raises ValueError, with the form, for anything else."""
     direction, _, terms = text.strip().partition(" ")
     if direction not in ("maximize", "minimize") or not terms.strip():
-        raise ValueError(f"{text!r} is not a goal: {_FORM}")
+        raise ValueError(f"{text!r} is not a goal", _FORM)
     sign = 1.0 if direction == "maximize" else -1.0
     terms = terms.strip()
     terms = terms if terms[0] in "+-" else f"+{terms}"
@@ -41,7 +41,7 @@ def parse_goal(text: str) -> Goal:
     while end < len(terms):
         term = _TERM.match(terms, end)
         if term is None or term[3] in weights:
-            raise ValueError(f"{text!r} is not a goal: {_FORM}")
+            raise ValueError(f"{text!r} is not a goal", _FORM)
         weights[term[3]] = sign * float(f"{term[1]}{term[2] or 1}")
         end = term.end()
     return Goal(weights)

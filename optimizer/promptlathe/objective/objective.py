@@ -62,7 +62,7 @@ class Objective(documents.Model):
         names = [scorer.name for scorer in scorers]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"two scorers have the name {name!r}: add `name: …` to one")
+                raise ValueError(f"two scorers have the name {name!r}", "add `name: …` to one")
         return scorers
 
     @field_validator("goal")
@@ -77,15 +77,17 @@ class Objective(documents.Model):
             if name not in names:
                 near = documents.nearest(name, names)
                 hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(names)}"
-                raise ValueError(f"{name!r} is no scorer; {hint}")
+                raise ValueError(f"{name!r} is no scorer", hint)
         return goal
 
     @model_validator(mode="after")
     def _sourced(self) -> Self:
         if self.splits.shares and self.dataset is None:
-            raise ValueError("the dataset is missing: name a file, or a file for each split")
+            raise ValueError(
+                "the dataset is missing", "add  dataset: FILE  (or a file for each split)"
+            )
         if self.dataset is not None and not self.splits.shares:
-            raise ValueError("each split has its own file: leave the dataset out")
+            raise ValueError("each split has its own file", "leave the dataset out")
         return self
 
     @classmethod

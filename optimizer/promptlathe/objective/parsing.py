@@ -74,7 +74,9 @@ def compiles(regex: str) -> str:
     try:
         re.compile(regex)
     except re.error as error:
-        raise ValueError(f"{regex!r} is not a regular expression: {error}") from None
+        raise ValueError(
+            f"{regex!r} is not a regular expression: {error}", "mend it (Python's `re` syntax)"
+        ) from None
     return regex
 
 

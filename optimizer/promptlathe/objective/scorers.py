@@ -168,7 +168,10 @@ class Regex(Scorer):
     @classmethod
     def _needs_no_labels(cls, parse: Parse) -> Parse:
         if "label" in steps(parse):
-            raise ValueError("`label` needs a target, which the scorer regex does not have")
+            raise ValueError(
+                "`label` needs a target, which the scorer regex does not have",
+                "leave `parse` out, or take another scorer",
+            )
         return parse
 
     def measure(self, around: Surroundings) -> Measure:

@@ -51,13 +51,18 @@ class Splits(Model):
     def _fit(self) -> Self:
         for name in COMPARED:
             if self.shares.get(name) == 0:
-                raise ValueError(f"{name} must be more than 0: it is what prompts are compared on")
+                raise ValueError(
+                    f"{name} is 0, and it is what prompts are compared on", "write more than 0"
+                )
         unsaid = [name for name in SPLITS if name not in self.model_fields_set]
         if self.sources and unsaid:
-            raise ValueError(f"{choices(unsaid, 'and')}: say a file, or a fraction of the dataset")
+            raise ValueError(
+                f"one part has a file, and nothing is said of {choices(unsaid, 'and')}",
+                "name a file, or a fraction of the dataset, for each part",
+            )
         if sum(self.shares.values()) > 1 + _EPSILON:
             total = " + ".join(f"{share:g}" for share in self.shares.values())
-            raise ValueError(f"the fractions sum to more than 1: {total}")
+            raise ValueError(f"the fractions sum to more than 1: {total}", "lower one of them")
         return self
 
     @property

@@ -27,6 +27,8 @@ Loc = tuple[str | int, ...]
 Where = Callable[[Loc], str | None]
 """The file and line of a part of the space, for messages."""
 SHOWN = 12
+LARGEST = 2**53
+"""Beyond it, whole numbers are not exact in JSON, nor in Optuna."""
 
 
 def check_declaration(space: "SearchSpace") -> None:
@@ -126,6 +128,10 @@ def _check_ranges(space: "SearchSpace") -> None:
                     raise problem(_place(name), "a count of demos is negative", "start it at 0")
             case _:
                 continue
+        if max(abs(low), abs(high)) > LARGEST:
+            raise problem(
+                _place(name), f"the range goes to {max(low, high):g}", "stay below 9e15"
+            )
         if low > high:
             raise problem(
                 _place(name),

@@ -138,7 +138,7 @@ class Choice(Declared):
 def _load_text(given: Any, info: ValidationInfo) -> Any:
     text = _text_of(given, (info.context or {}).get("base"))
     if not text:
-        raise ValueError("a text component needs a text")
+        raise ValueError("a text component is empty", "write a text, or leave the component out")
     return text
 
 

@@ -54,7 +54,9 @@ class Backend:
         from mlflow.tracking import MlflowClient
         from sqlalchemy.exc import SQLAlchemyError
 
-        self.uri, self.artifacts = uri, artifacts
+        self.uri = uri
+        # A server decides itself where artifacts are kept.
+        self.artifacts = None if uri.startswith(("http://", "https://")) else artifacts
         try:
             with _alone(uri):
                 self.client = MlflowClient(uri, uri)

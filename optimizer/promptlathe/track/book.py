@@ -63,7 +63,11 @@ class Book:
         except Exception as error:  # a server may answer with anything
             raise unusable(self._uri, error) from error
         self._open = True
-        return Started(self._run.id, self._experiment, champion, tuple(self.problems))
+        if champion and registry.is_program(champion.prompt):
+            self.problem(f"{champion.uri} is a Jinja program: it is not compared with")
+            champion = None
+        told, self.problems = tuple(self.problems), []
+        return Started(self._run.id, self._experiment, champion, told)
 
     def candidate(self, standing: Standing) -> None:
         """Keep a nested run for later."""
@@ -128,6 +132,11 @@ class Book:
         self._try("reason", lambda: runs.log(self._backend, self._run, tags=note))
         self._end(status)
 
+    def problem(self, line: str) -> None:
+        """Note what could not be done, once."""
+        if line not in self.problems:
+            self.problems.append(line)
+
     def _write_candidates(self, standings: Sequence[Standing], _: Batch) -> None:
         for standing in standings:
             runs.log_candidate(self._backend, self._experiment, self._run, standing)
@@ -152,7 +161,8 @@ class Book:
                 "check of the registered prompt",
                 lambda: registry.check_faithful(self._backend, registered, examples),
             )
-            self.problems += [warning] if warning else []
+            if warning:
+                self.problem(warning)
         return registered
 
     def _write_artifacts(self, conclusion: Conclusion) -> None:
@@ -228,5 +238,5 @@ class Book:
         except Exception as error:
             _logger.exception("%s failed", what)
             lines: list[Any] = str(error).strip().splitlines() or [type(error).__name__]
-            self.problems.append(f"MLflow did not take the {what}: {lines[0]}")
+            self.problem(f"MLflow did not take the {what}: {lines[0]}")
             return None

@@ -11,7 +11,7 @@ from typing import Any
 
 from promptlathe.errors import InputError
 from promptlathe.records import Example, Message, Prompt
-from promptlathe.space.template import render
+from promptlathe.space.template import STATEMENT, render
 from promptlathe.track.backend import Backend
 from promptlathe.track.records import About, Conclusion, RegisteredPrompt
 from promptlathe.track.store import ALIAS
@@ -64,6 +64,11 @@ def read(version: Any) -> Prompt:
         tuple(Message(m["role"], m["content"]) for m in template),
         tuple(sorted(parameters.items())),
     )
+
+
+def is_program(prompt: Prompt) -> bool:
+    """True when MLflow would run the text as a Jinja program instead of filling it in."""
+    return any(STATEMENT.search(message.content) for message in prompt.messages)
 
 
 def register(

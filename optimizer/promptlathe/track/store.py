@@ -15,6 +15,7 @@ from promptlathe.errors import InputError
 ALIAS = "champion"
 PROMPT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 CONNECT_SECONDS = 5.0
+DATABASES = ("postgresql", "mysql", "mssql", "databricks")
 _REVISION = re.compile(r"^(down_)?revision\s*=\s*[\"'](\w+)[\"']", re.MULTILINE)
 
 
@@ -59,9 +60,15 @@ def check_store(uri: str, *, where: str | None = None) -> None:
     path = sqlite_file(uri)
     scheme = urlsplit(uri).scheme
     if path is not None:
-        _check_file(path, where or redacted(uri))
+        _check_file(path, where or str(path))
     elif scheme in {"http", "https"}:
         _check_server(uri, where or redacted(uri))
+    elif scheme.partition("+")[0] not in {"", "file", *DATABASES}:
+        raise InputError(
+            f"MLflow knows no store of the kind {scheme!r}",
+            where or redacted(uri),
+            "name a database as sqlite:///path/to/mlflow.db, or a server as http://host:port",
+        )
     elif scheme in {"", "file"}:
         raise InputError(
             f"{uri!r} is a folder, and MLflow keeps runs in a database or on a server",
@@ -105,7 +112,7 @@ def _check_schema(path: Path, where: str) -> None:
             )
     except sqlite3.Error as error:
         raise InputError(
-            f"{path} cannot be read as a database: {error}",
+            f"cannot be read as a database: {error}",
             where,
             "move the file away, or name another store",
         ) from error
@@ -113,20 +120,20 @@ def _check_schema(path: Path, where: str) -> None:
         return
     if "experiments" not in tables:
         raise InputError(
-            f"{path} is a database of something else than MLflow", where, "name another store"
+            "is a database of something else than MLflow", where, "name another store"
         )
     if not found:
         return  # another process is making it just now
     known, newest = revisions()
     if unknown := [revision for revision in found if revision not in known]:
         raise InputError(
-            f"{path} has a newer schema ({unknown[0]}) than the installed MLflow knows",
+            f"the database has a newer schema ({unknown[0]}) than the installed MLflow knows",
             where,
             "upgrade MLflow (pip install -U mlflow), or name another store",
         )
     if found != [newest]:
         raise InputError(
-            f"{path} has the schema {found[0]} of an older MLflow",
+            f"the database has the schema {found[0]} of an older MLflow",
             where,
             f"copy the file as a backup, then run: mlflow db upgrade sqlite:///{path}",
         )

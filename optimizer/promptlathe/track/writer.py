@@ -37,6 +37,7 @@ def serve(book: Book, requests: BinaryIO, replies: BinaryIO) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is, the other side waits for it
             reply = False, _portable(error)
             usable = usable and method != "start"
+            book.problem(f"MLflow: {method} failed: {error}")
         if answered:
             pickle.dump(reply, replies)
             replies.flush()
