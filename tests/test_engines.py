@@ -3,14 +3,13 @@
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from promptlathe.errors import InputError
-from promptlathe.evaluate.cluster import Cluster
 from promptlathe.evaluate.engine import Engine, Reply
 from promptlathe.evaluate.local import LocalEngine
 from promptlathe.evaluate.ray_engine import RayEngine
@@ -18,13 +17,6 @@ from promptlathe.models import ModelSettings
 from promptlathe.records import Answer, Call, Failure, Message
 
 Make = Callable[[ModelSettings, int], Engine]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """One for all tests: starting Ray takes seconds."""
-    with Cluster("local"):
-        yield
 
 
 @pytest.fixture(params=["local", "ray"])

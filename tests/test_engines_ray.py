@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +18,6 @@ from promptlathe.evaluate.cluster import Cluster
 from promptlathe.evaluate.ray_engine import RayEngine
 from promptlathe.models import ModelSettings
 from promptlathe.records import Answer, Failure, Message
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    with Cluster("local"):
-        yield
 
 
 class Gate:

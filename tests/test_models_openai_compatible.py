@@ -258,6 +258,18 @@ async def test_the_key_is_sent_but_never_told(
     assert "Incorrect API key: ***" in reply.detail
 
 
+async def test_the_proxy_of_the_environment_is_used(
+    service: tuple[Service, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, url = service
+    fake.says(completion())
+    for name in ("HTTP_PROXY", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", url.removesuffix("/v1"))
+    assert isinstance(await ask("http://service.example/v1"), Answer)
+    assert fake.headers[0]["Host"] == "service.example"
+
+
 async def test_a_cancelled_call_leaves_the_model_usable(service: tuple[Service, str]) -> None:
     fake, url = service
     arrived = asyncio.Event()

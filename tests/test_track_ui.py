@@ -51,7 +51,7 @@ def test_a_port_that_is_taken(tmp_path: Path):
         port = taken.getsockname()[1]
         with pytest.raises(InputError) as caught:
             serve_ui(default_uri(tmp_path), default_artifacts(tmp_path), port=port)
-    assert f"port {port} on 127.0.0.1 cannot be used" in str(caught.value)
+    assert f"127.0.0.1:{port}: port {port} is already taken" in str(caught.value)
     assert "--port" in str(caught.value)
 
 

@@ -1,12 +1,12 @@
 """The front door for notebooks and scripts."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from promptlathe import documents
 from promptlathe.documents import Document
+from promptlathe.errors import InputError
 from promptlathe.job import Job, Result
 from promptlathe.job.runfile import ParallelOptions, SearchOptions, TrackOptions
 from promptlathe.models.pricing import Prices
@@ -41,23 +41,31 @@ def optimize(
 
     Raises InputError, BudgetTooSmall, ModelUnavailable or Interrupted.
     """
-    options: dict[str, Any] = {"search": _read(SearchOptions, {"policy": policy, "seed": seed})}
-    if parallel is not None:
-        options["parallel"] = _read(ParallelOptions, parallel)
-    if track is not None:
-        options["track"] = track and _read(TrackOptions, track)
-    if workspace is not None:
-        options["workspace"] = Path(workspace)
-    job = Job(
+    given = {
+        "search": {"policy": policy, "seed": seed},
+        "parallel": {} if parallel is None else parallel,
+        "track": {} if track is None else track,
+        "model": model,
+        "prices": {} if prices is None else prices,
+    }
+
+    def read(part: str, kind: Any) -> Any:
+        return documents.parse(kind, Document(given).at(part))
+
+    try:
+        folder = Path.cwd() if workspace is None else Path(workspace)
+    except TypeError:
+        found = documents.describe(workspace)
+        raise InputError(f"expected a path, found {found}", "workspace", "name a folder") from None
+    return Job(
         space=space,
         objective=objective,
-        model=documents.parse(ModelSettings, Document(model)),
+        model=read("model", ModelSettings),
         name=name,
-        prices=documents.parse(Prices, Document(dict(prices or {}))),
-        **options,
-    )
-    return (replace(job, budget=budget) if budget else job).run()
-
-
-def _read(kind: Any, given: Mapping[str, Any]) -> Any:
-    return documents.parse(kind, Document(dict(given)))
+        budget=Budget(calls=1000) if budget is None else budget,
+        prices=read("prices", Prices),
+        search=read("search", SearchOptions),
+        parallel=read("parallel", ParallelOptions),
+        track=False if track is False else read("track", TrackOptions),
+        workspace=folder,
+    ).run()

@@ -16,6 +16,8 @@ from promptlathe.records import Outcome
 
 Verdict = Literal["better", "no significant gain", "worse"]
 RESAMPLES = 10_000
+_AT_ONCE = 500
+"""Resamples in one array: bounds the memory."""
 LEVEL = 0.95
 
 
@@ -31,7 +33,7 @@ class Comparison:
     examples: int
     """Rows that both sides answered."""
     missing: int
-    """Rows left out because a call failed."""
+    """Rows left out because a call failed or the budget ended."""
 
     @property
     def verdict(self) -> Verdict:
@@ -42,15 +44,19 @@ class Comparison:
 
 
 def compare(
-    baseline: Iterable[Outcome], challenger: Iterable[Outcome], *, seed: int = 0
+    baseline: Iterable[Outcome], challenger: Iterable[Outcome], *, rows: int = 0, seed: int = 0
 ) -> Comparison | None:
-    """Pair outcomes by example. None when no row was answered by both."""
+    """Pair outcomes by example. None when no row was answered by both.
+
+    rows: how many were to be compared, where the budget may have ended before all were asked.
+    """
     first, second = _values(baseline), _values(challenger)
-    common = sorted(first.keys() & second.keys())
-    if not common:
+    asked = first.keys() | second.keys()
+    pairs = [(first.get(key), second.get(key)) for key in sorted(asked)]
+    answered = [(a, b) for a, b in pairs if a is not None and b is not None]
+    if not answered:
         return None
-    a = np.array([first[key] for key in common])
-    b = np.array([second[key] for key in common])
+    a, b = np.array(answered).T
     low, high = interval(b - a, seed=seed)
     return Comparison(
         baseline=float(a.mean()),
@@ -58,8 +64,8 @@ def compare(
         gain=float((b - a).mean()),
         low=low,
         high=high,
-        examples=len(common),
-        missing=len(first.keys() | second.keys()) - len(common),
+        examples=len(answered),
+        missing=max(rows, len(asked)) - len(answered),
     )
 
 
@@ -68,14 +74,23 @@ def interval(differences: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
     n = len(differences)
     tail = (1 - LEVEL) / 2
     if np.ptp(differences) == 0:
-        bound = 1 - tail ** (1 / n)
+        # At most this share of all rows differs otherwise, and by no more than the whole scale.
+        share = 1 - tail ** (1 / n)
         centre = float(differences[0])
-        return max(-1.0, centre - bound), min(1.0, centre + bound)
+        most = max(1.0, abs(centre))
+        return centre - share * (most + centre), centre + share * (most - centre)
+    # To draw how often each value comes is to draw the rows.
+    values, counts = np.unique(differences, return_counts=True)
     rng = np.random.default_rng(seed)
-    means = np.array([differences[rng.integers(n, size=n)].mean() for _ in range(RESAMPLES)])
+    means = np.concatenate(
+        [
+            rng.multinomial(n, counts / n, size=_AT_ONCE) @ values / n
+            for _ in range(RESAMPLES // _AT_ONCE)
+        ]
+    )
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def _values(outcomes: Iterable[Outcome]) -> Mapping[tuple[str, int], float]:
-    return {(o.cell.example.id, o.cell.repeat): o.value for o in outcomes if o.value is not None}
+def _values(outcomes: Iterable[Outcome]) -> Mapping[tuple[str, int], float | None]:
+    return {(o.cell.example.id, o.cell.repeat): o.value for o in outcomes}

@@ -1,15 +1,17 @@
 """The durable record of every outcome: cache, resume and replay are all read from it.
 
-Two tables: `answers`, one row for each distinct call ever answered in the workspace, and
-`told`, the order in which a run's policy was told its outcomes. Failures are told, not cached:
-a later run asks again.
+Three tables: `answers`, one row for each distinct call ever answered in the workspace; `told`,
+the order in which a run's policy was told its outcomes; `stops`, where each stage of
+the search ended. Failures are told, not cached: a later run asks again.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     URL,
@@ -25,15 +27,20 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    func,
     insert,
     inspect,
     make_url,
     select,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from promptlathe.errors import InputError
-from promptlathe.records import Answer, Call, Failure, Outcome
+from promptlathe.records import Answer, Call, Failure, FailureReason, Outcome
+
+Key = tuple[str, str, int]
+"""(candidate, example, repeat) of a cell."""
 
 _metadata = MetaData()
 _answers = Table(
@@ -62,18 +69,37 @@ _told = Table(
     Column("failure", String(20)),
     Column("cached", Boolean, nullable=False),
 )
+_stops = Table(
+    "stops",
+    _metadata,
+    Column("run", String(32), primary_key=True),
+    Column("stage", Integer, primary_key=True),
+    Column("told", Integer, nullable=False),
+    Column("limit", String(20), nullable=False),
+)
 _ANSWER_COLUMNS = ("text", "input_tokens", "output_tokens", "latency", "finish_reason")
 _CHUNK = 500
 
 
+@dataclass(frozen=True)
+class Course:
+    """How a run went, as far as the answers do not say it."""
+
+    stages: tuple[tuple[tuple[Key, ...], str], ...] = ()
+    """For each stage of the search: its cells in the order they were told, and the limit of the
+    budget that ended it (empty when there was nothing left to propose)."""
+    failures: dict[Key, Failure] = field(default_factory=dict["Key", Failure])
+
+
 class Ledger:
-    """Durable outcomes at a SQLAlchemy URL. One process writes at a time.
+    """Durable outcomes at a SQLAlchemy URL. Several processes may use one file at a time.
 
     A row is on disk when `record` returns (SQLite: WAL with synchronous=FULL).
-    Raises InputError when the database cannot be opened or written.
+    Every method raises InputError when the database cannot be opened, read or written.
     """
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self._seq: dict[str, int] = {}
         try:
             self._engine = _open(url)
@@ -86,7 +112,7 @@ class Ledger:
         """The known answers among `keys`."""
         known: dict[str, Answer] = {}
         columns = [_answers.c[name] for name in ("key", *_ANSWER_COLUMNS)]
-        with self._connection.begin():
+        with self._transaction():
             for start in range(0, len(keys), _CHUNK):
                 asked = keys[start : start + _CHUNK]
                 query = select(*columns).where(_answers.c.key.in_(asked))
@@ -100,30 +126,76 @@ class Ledger:
         run: str | None = None,
         told: Sequence[Outcome] = (),
     ) -> None:
-        """Write new answers, and a run's outcomes in the order in which they will be told."""
+        """Write new answers, and a run's outcomes in the order in which they will be told.
+
+        Of two answers to one call the first stays: another process may have been quicker.
+        """
         now = datetime.now(UTC)
         rows = [_answer_row(call, answer, now) for call, answer in answers]
         order: list[dict[str, Any]] = []
-        if run is not None:
-            first = self._seq.get(run, 0)
-            self._seq[run] = first + len(told)
+        if run is not None and told:
+            first = self.count(run)
             order = [_told_row(run, first + i, outcome) for i, outcome in enumerate(told)]
-        with self._connection.begin():
+            self._seq[run] = first + len(told)
+        with self._transaction():
             if rows:
-                self._connection.execute(insert(_answers), rows)
+                self._connection.execute(_insert_new(self._engine.dialect.name), rows)
             if order:
                 self._connection.execute(insert(_told), order)
 
-    def order(self, run: str) -> list[tuple[str, str, int]]:
+    def stop(self, run: str, limit: str) -> None:
+        """A stage of the run's search has ended after what was told so far."""
+        with self._transaction():
+            stages = select(func.count()).select_from(_stops).where(_stops.c.run == run)
+            stage = self._connection.execute(stages).scalar_one()
+            row = {"run": run, "stage": stage, "told": self.count(run), "limit": limit}
+            self._connection.execute(insert(_stops), row)
+
+    def order(self, run: str) -> list[Key]:
         """(candidate, example, repeat) of a run's outcomes, in the order they were told."""
         columns = (_told.c.candidate, _told.c.example, _told.c.repeat)
         query = select(*columns).where(_told.c.run == run).order_by(_told.c.seq)
-        with self._connection.begin():
+        with self._transaction():
             return [(c, e, r) for c, e, r in self._connection.execute(query)]
+
+    def course(self, run: str) -> Course:
+        """What a replay of the run imposes."""
+        order = self.order(run)
+        stops = select(_stops.c.told, _stops.c.limit).where(_stops.c.run == run)
+        failed = select(_told.c.candidate, _told.c.example, _told.c.repeat, _told.c.failure).where(
+            _told.c.run == run, _told.c.failure.is_not(None)
+        )
+        stages: list[tuple[tuple[Key, ...], str]] = []
+        start = 0
+        with self._transaction():
+            for end, limit in self._connection.execute(stops.order_by(_stops.c.stage)):
+                stages.append((tuple(order[start:end]), limit))
+                start = end
+            failures = {
+                (c, e, r): Failure(cast(FailureReason, reason), "as recorded")
+                for c, e, r, reason in self._connection.execute(failed)
+            }
+        return Course(tuple(stages), failures)
 
     def count(self, run: str) -> int:
         """How many outcomes of a run were recorded."""
-        return self._seq.get(run, 0)
+        if run not in self._seq:
+            query = select(func.count()).select_from(_told).where(_told.c.run == run)
+            with self._transaction():
+                self._seq[run] = self._connection.execute(query).scalar_one()
+        return self._seq[run]
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        """One transaction, or a part of the one that is open."""
+        try:
+            if self._connection.in_transaction():
+                yield
+            else:
+                with self._connection.begin():
+                    yield
+        except SQLAlchemyError as error:
+            raise _unusable(self._url, error) from None
 
     def close(self) -> None:
         self._connection.close()
@@ -155,7 +227,7 @@ def _file_of(address: URL) -> Path | None:
 def _unusable(url: str, error: Exception) -> InputError:
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()
     return InputError(
-        f"the ledger cannot be opened: {cause[0] if cause else type(error).__name__}",
+        f"the ledger cannot be used: {cause[0] if cause else type(error).__name__}",
         re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url),  # without the password
         "move a file away that is no ledger, or name another database under `ledger:` "
         "(sqlite:///path/to/ledger.db, postgresql+psycopg://…)",
@@ -176,6 +248,15 @@ def _open(url: str) -> Engine:
         connection.execute("PRAGMA busy_timeout=20000")
 
     return engine
+
+
+def _insert_new(dialect: str) -> Any:
+    """INSERT that leaves a row alone that is there already."""
+    if dialect == "sqlite":
+        return sqlite.insert(_answers).on_conflict_do_nothing()
+    if dialect == "postgresql":
+        return postgresql.insert(_answers).on_conflict_do_nothing()
+    return insert(_answers).prefix_with("IGNORE", dialect="mysql")
 
 
 def _answer_row(call: Call, answer: Answer, at: datetime) -> dict[str, Any]:

@@ -37,6 +37,8 @@ def copy_starter(directory: Path) -> tuple[list[Path], list[Path]]:
                 made.append(target)
     except OSError as error:
         raise InputError(
-            f"cannot be written: {error.strerror}", str(directory), "choose another folder"
+            f"cannot be written: {error.strerror}",
+            str(error.filename or directory),
+            "choose another folder",
         ) from None
     return made, kept

@@ -8,13 +8,14 @@ Every mistake in a file becomes one `InputError` that names file, line and field
 from promptlathe.documents.document import Document, Loc, load, set_value
 from promptlathe.documents.models import Model, json_schema, parse
 from promptlathe.documents.reading import read_text
-from promptlathe.documents.wording import nearest
+from promptlathe.documents.wording import describe, nearest
 from promptlathe.documents.writing import to_yaml
 
 __all__ = [
     "Document",
     "Loc",
     "Model",
+    "describe",
     "json_schema",
     "load",
     "nearest",

@@ -42,12 +42,13 @@ class _Placed:
 def find_mistakes(errors: Errors, data: Any, schema: Mapping[str, Any]) -> list[Mistake]:
     """The mistakes behind pydantic's `errors` on `data`; `schema` tells the valid keys."""
     found = _resolve([_place(error, data) for error in errors], schema, 0)
-    return [m for m in found if m.kind != "too_short" or not _any_below(m.loc, found)]
+    return [m for m in found if m.kind != "too_short" or not _others_within(m, found)]
 
 
-def _any_below(loc: Loc, mistakes: Sequence[Mistake]) -> bool:
+def _others_within(mistake: Mistake, mistakes: Sequence[Mistake]) -> bool:
     """A list that lost its mistaken items is not too short: it is the items that are wrong."""
-    return any(len(m.loc) > len(loc) and m.loc[: len(loc)] == loc for m in mistakes)
+    loc = mistake.loc
+    return any(m.kind != "too_short" and m.loc[: len(loc)] == loc for m in mistakes)
 
 
 def _resolve(items: Sequence[_Placed], schema: Mapping[str, Any], depth: int) -> list[Mistake]:

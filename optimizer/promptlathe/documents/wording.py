@@ -93,6 +93,10 @@ def problem(error: Mapping[str, Any]) -> str:
         return f"must be {words} {error['ctx'][name]:g}, found {found}"
     if kind == "too_short" and error["ctx"]["min_length"] == 1:
         return "must not be empty"
+    if kind in ("too_short", "too_long"):
+        limit = error["ctx"].get("min_length") or error["ctx"].get("max_length")
+        words = "at least" if kind == "too_short" else "at most"
+        return f"must have {words} {limit} items, found {found}"
     if kind == "string_pattern_mismatch":
         return f"{found} has a character that is not allowed here"
     message = str(error["msg"])
@@ -112,6 +116,8 @@ def remedy(errors: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> str | No
     if kind in ("value_error", "assertion_error"):
         _, *advice = context["error"].args or ("",)
         return str(advice[0]) if advice and advice[0] else None
+    if kind in ("too_short", "too_long"):
+        return f"write {context.get('min_length') or context.get('max_length')} of them"
     if kind == "string_pattern_mismatch":
         return f"it has to match {context['pattern']}"
     if kind in _LIMITS:

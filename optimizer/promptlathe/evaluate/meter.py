@@ -56,7 +56,8 @@ class Meter:
         self._budget, self._prices, self._clock = budget, prices, clock
         self._bounded = budget.tokens is not None or budget.usd is not None
         self._start = clock()
-        self._held: dict[str, WorstCase] = {}
+        self._held: dict[str, list[WorstCase]] = {}
+        self._held_calls = 0
         self._held_tokens, self._held_usd = 0, 0.0
         self._used_usd = 0.0
         self._dearest = WorstCase(0, 0.0)
@@ -74,7 +75,7 @@ class Meter:
         at worst.
         """
         limit, spent = self._budget, self.spent
-        under_way = spent.used_calls + len(self._held)
+        under_way = spent.used_calls + self._held_calls
         if limit.calls is not None and under_way + 1 + keep > limit.calls:
             return "calls"
         if limit.minutes is not None:
@@ -98,30 +99,53 @@ class Meter:
         return None
 
     def hold(self, call: Call) -> None:
-        """The call is taken on: its worst case counts until it is settled."""
-        if call.key in self._held:
-            return
+        """The call is taken on: its worst case counts until it is settled.
+
+        Of equal calls each one counts, though the answer comes once: whether the second is
+        under way together with the first or after it must not change what the budget affords.
+        """
         worst = worst_case(call, self._prices) if self._bounded else WorstCase(0, 0.0)
-        self._held[call.key] = worst
+        self._held.setdefault(call.key, []).append(worst)
+        self._held_calls += 1
         self._held_tokens += worst.tokens or 0
         self._held_usd += worst.usd or 0.0
 
-    def settle(self, call: Call, reply: Answer | Failure, *, cached: bool = False) -> float | None:
-        """Count what came back; its cost in USD, None when unknown."""
-        worst = self._held.pop(call.key)
-        self._held_tokens -= worst.tokens or 0
-        self._held_usd -= worst.usd or 0.0
-        tokens, usd = 0, None
+    def cost(self, call: Call, reply: Answer | Failure) -> float | None:
+        """What a reply costs in USD; None when unknown."""
+        return cost(call, reply, self._prices) if isinstance(reply, Answer) else None
+
+    def settle(self, call: Call, reply: Answer | Failure, *, cached: bool = False) -> None:
+        """Count what came back.
+
+        What the service does not tell, and what a failed call may have been charged for,
+        counts at its worst: the budget fails closed.
+        """
+        worst = self._take(call.key)
+        tokens, usd = _tokens(reply), self.cost(call, reply)
         if isinstance(reply, Answer):
-            tokens = (reply.input_tokens or 0) + (reply.output_tokens or 0)
-            usd = cost(call, reply, self._prices)
             self._dearest = WorstCase(
-                max(self._dearest.tokens or 0, tokens), max(self._dearest.usd or 0.0, usd or 0.0)
+                max(self._dearest.tokens, tokens or 0), max(self._dearest.usd or 0.0, usd or 0.0)
             )
-        # What the service does not tell, and what a failed call may have been charged for,
-        # counts at its worst: the budget fails closed.
-        if self._bounded and tokens == 0:
-            tokens = worst.tokens or 0
+        if tokens is None:
+            tokens = worst.tokens
         self._used_usd += (worst.usd or 0.0) if usd is None else usd
         self.spent = self.spent.plus(tokens, usd, cached=cached)
-        return usd
+
+    def _take(self, key: str) -> WorstCase:
+        held = self._held[key]
+        worst = held.pop()
+        if not held:
+            del self._held[key]
+        self._held_calls -= 1
+        self._held_tokens -= worst.tokens
+        self._held_usd = self._held_usd - (worst.usd or 0.0) if self._held else 0.0
+        return worst
+
+
+def _tokens(reply: Answer | Failure) -> int | None:
+    """Input and output together; None when the service does not tell, or the call failed."""
+    match reply:
+        case Answer(input_tokens=int(i), output_tokens=int(o)):
+            return i + o
+        case _:
+            return None

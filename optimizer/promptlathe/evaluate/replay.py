@@ -1,36 +1,56 @@
 """Tell a run's outcomes again in the order in which they were told the first time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from promptlathe.errors import InputError
-from promptlathe.evaluate.evaluator import Evaluator
+from promptlathe.evaluate.evaluator import Evaluator, Key
+from promptlathe.ledger import Course
 from promptlathe.records import Cell, Outcome
 
 
 class ReplayedEvaluator:
-    """An evaluator whose outcomes come one by one in a recorded order.
+    """An evaluator whose outcomes come in a recorded order, for as long as there is one.
 
-    The answers come from the ledger (or are asked for again where it has none); only the order
-    is imposed, which is all that many calls in flight leave to chance.
+    The answers come from the ledger; what is imposed is what calls in flight and the clock
+    leave to chance: the order, and where each stage of the search ended. The decision after
+    the search has no such things, and takes its course as in any run.
     """
 
-    def __init__(self, evaluator: Evaluator, order: Sequence[tuple[str, str, int]]) -> None:
-        self._evaluator, self._order = evaluator, iter(order)
-        self._early: dict[tuple[str, str, int], Outcome] = {}
+    def __init__(self, evaluator: Evaluator, course: Course) -> None:
+        self._evaluator, self._stages = evaluator, iter(course.stages)
+        self._early: dict[Key, Outcome] = {}
+        self._enter()
+
+    def _enter(self) -> None:
+        """The next recorded stage, or none."""
+        cells, limit = next(self._stages, (None, ""))
+        self._order: Iterator[Key] | None = None if cells is None else iter(cells)
+        self._cells, self._limit = frozenset(cells or ()), limit
 
     def submit(self, cell: Cell, *, keep: int = 0) -> str | None:
+        """As for any evaluator; a cell that was not taken in this stage is not taken now."""
+        if self._limit and cell.key not in self._cells:
+            return self._limit
         return self._evaluator.submit(cell, keep=keep)
 
-    async def next(self) -> list[Outcome]:
-        """The one outcome whose turn it is. Raises InputError when the run has left the record."""
+    async def next(self) -> Outcome | None:
+        """The outcome whose turn it is. Raises InputError when the run has left the record."""
+        if self._order is None:
+            return await self._evaluator.next()
         wanted = next(self._order, None)
-        while wanted is None or wanted not in self._early:
-            outcomes = await self._evaluator.next()
-            if not outcomes or wanted is None:
+        while wanted not in self._early:
+            outcomes = await self._evaluator.arrivals()
+            if not outcomes and wanted is None and not self._early:
+                return None
+            if not outcomes:
                 raise InputError(
                     "the recorded run took another course: its space, objective or seed differ",
                     "--replay",
                     "replay a run with the run file that it was made with",
                 )
             self._early.update({outcome.cell.key: outcome for outcome in outcomes})
-        return [self._early.pop(wanted)]
+        return self._evaluator.hand_over(self._early.pop(wanted))
+
+    def stop(self, limit: str) -> None:
+        """A stage of the search has ended."""
+        self._enter()

@@ -1,5 +1,6 @@
 """A job: a run file made executable."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +25,8 @@ from promptlathe.objective import Objective
 from promptlathe.records import Budget
 from promptlathe.space import SearchSpace
 
+NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -36,6 +39,7 @@ class Job:
     objective: Objective
     model: ModelSettings
     name: str = "promptlathe"
+    """Of the studies, and by default of the experiment and of the prompt."""
     budget: Budget = field(default_factory=lambda: BudgetOptions().record)
     prices: Prices = field(default_factory=Prices)
     search: SearchOptions = field(default_factory=SearchOptions)
@@ -62,7 +66,7 @@ class Job:
             space=loaded.space,
             objective=loaded.objective,
             model=file.model,
-            name=path.stem.replace("_", "-"),
+            name=NOT_IN_NAMES.sub("-", path.resolve().stem).strip("-") or "promptlathe",
             budget=file.budget.record,
             prices=file.prices,
             search=file.search,

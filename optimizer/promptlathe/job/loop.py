@@ -27,15 +27,30 @@ class Cells(Protocol):
 
     def submit(self, cell: Cell, *, keep: int = 0) -> str | None: ...
 
-    async def next(self) -> list[Outcome]: ...
+    async def next(self) -> Outcome | None: ...
+
+    def stop(self, limit: str) -> None: ...
+
+
+WORST_CASES = ("tokens", "usd")
+"""Limits that reckon with the worst of the calls under way: what they refuse now may be
+affordable when those are back."""
 
 
 @dataclass(frozen=True)
 class Stopped:
     """Why the loop ended, and the cells that were proposed but not affordable."""
 
-    reason: str
+    finished: str
+    """The policy's reason."""
+    limit: str = ""
+    """The limit of the budget that was reached; empty when the policy had nothing left."""
     refused: tuple[Cell, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """For the result."""
+        return f"budget: {self.limit}" if self.limit else self.finished
 
 
 async def drive(
@@ -55,7 +70,6 @@ async def drive(
     """
     pending: dict[tuple[str, str, int], Cell] = {}
     waiting = deque(first)
-    limit: str | None = None
 
     def fill() -> str | None:
         while len(pending) < concurrency:
@@ -71,14 +85,12 @@ async def drive(
         return None
 
     limit = fill()
-    while pending:
-        for outcome in await evaluator.next():
-            del pending[outcome.cell.key]
-            watch(outcome, policy.tell(outcome))
-            limit = limit or fill()
-    if limit:
-        return Stopped(f"budget: {limit}", tuple(waiting))
-    return Stopped(policy.finish_reason or "done")
+    while outcome := await evaluator.next():
+        del pending[outcome.cell.key]
+        watch(outcome, policy.tell(outcome))
+        if limit is None or limit in WORST_CASES:
+            limit = fill()
+    return Stopped(policy.finish_reason or "done", limit or "", tuple(waiting))
 
 
 class Fixed:

@@ -1,6 +1,7 @@
 """What a job is going to do, worked out before anything is sent."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import ValidationError
 
+from promptlathe.documents import describe
 from promptlathe.errors import BudgetTooSmall, InputError
 from promptlathe.models.pricing import worst_case
 from promptlathe.models.seam import check_key
 from promptlathe.models.settings import ModelSettings
-from promptlathe.records import Call, Candidate, Example, Scalar, content_hash
+from promptlathe.objective import Objective
+from promptlathe.records import Budget, Call, Candidate, Example, Scalar, content_hash
 from promptlathe.search import check_sampler
 from promptlathe.space import (
     BoundSpace,
@@ -21,6 +24,7 @@ from promptlathe.space import (
     Demos,
     Float,
     Int,
+    SearchSpace,
     Text,
     check_data,
     render,
@@ -30,6 +34,8 @@ from promptlathe.space.components import Component
 if TYPE_CHECKING:
     from promptlathe.job.job import Job
 
+JOB_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+"""It becomes the name of a file, and of a prompt in MLflow's registry."""
 DECISION_SHARE = 0.4
 """At most this part of the budget is kept for the final comparison."""
 FEWEST_TEST_ROWS = 10
@@ -64,6 +70,7 @@ def plan(job: "Job") -> Plan:
 
     Raises InputError, or BudgetTooSmall when nothing could be compared.
     """
+    _check_kinds(job)
     _check_budget(job)
     check_sampler(job.search.policy)
     _check_key(job)
@@ -110,10 +117,28 @@ def plan(job: "Job") -> Plan:
     )
 
 
+def _check_kinds(job: "Job") -> None:
+    """What only Python can get wrong: a run file was checked when it was read."""
+    wanted: dict[str, tuple[type, str]] = {
+        "space": (SearchSpace, "make one, or SearchSpace.load(path)"),
+        "objective": (Objective, "make one, or Objective.load(path)"),
+        "budget": (Budget, "write Budget(calls=1000), say"),
+        "name": (str, "give a text"),
+    }
+    for name, (kind, fix) in wanted.items():
+        given = getattr(job, name)
+        if not isinstance(given, kind):
+            raise InputError(f"expected a {kind.__name__}, found {describe(given)}", name, fix)
+    if not JOB_NAME.fullmatch(job.name):
+        raise InputError(
+            f"{job.name!r} cannot name a job", "name", "use letters, digits, '-', '_' and '.' only"
+        )
+
+
 def _check_budget(job: "Job") -> None:
     limits = {name: getattr(job.budget, name) for name in ("calls", "tokens", "usd", "minutes")}
     for name, limit in limits.items():
-        number = isinstance(limit, int | float) and math.isfinite(limit)
+        number = type(limit) in (int, float) and math.isfinite(limit)
         if limit is not None and not (number and limit > 0):
             raise InputError(
                 f"budget.{name} is {limit!r}",

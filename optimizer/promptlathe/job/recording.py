@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from promptlathe.decide import Comparison
@@ -27,23 +28,31 @@ PASS_FAIL = ("exact_match", "contains", "regex", "numeric")
 class Recorder:
     """One run's record, from its first call to its end."""
 
-    def __init__(self, job: "Job", run: str, tracker: Tracker) -> None:
-        self._job, self._run, self._tracker = job, run, tracker
+    def __init__(self, job: "Job", run: str) -> None:
+        self._job, self._run = job, run
         self._notes: list[str] = []
         self._registered: RegisteredPrompt | None = None
+        self._over = False
 
-    @classmethod
-    def start(cls, job: "Job", run: str) -> "Recorder":
-        """Begin the run in MLflow, in the background."""
-        recorder = cls(job, run, _tracker(job))
-        recorder._tracker.start(about(job, run))
-        return recorder
+    @cached_property
+    def _tracker(self) -> Tracker:
+        tracker = _tracker(self._job)
+        tracker.start(about(self._job, self._run))
+        return tracker
+
+    @property
+    def _begun(self) -> bool:
+        return "_tracker" in self.__dict__
+
+    def begin(self) -> None:
+        """Begin the run in MLflow, in the background; whatever is recorded first does it too."""
+        if not self._over:
+            _ = self._tracker
 
     def check(self) -> None:
         """Raises InputError as soon as it is known that the store cannot be used."""
-        ready = self._tracker.ready
-        if ready.done():
-            ready.result()
+        if self._begun and self._tracker.ready.done():
+            self._tracker.ready.result()
 
     async def champion(self) -> Candidate | None:
         """The registered champion, if there is one that fits the data; waits for MLflow.
@@ -111,7 +120,10 @@ class Recorder:
         )
 
     def abort(self, status: Literal["FAILED", "KILLED"], reason: str) -> None:
-        """End the run without a result."""
+        """End the run without a result; one that was not begun leaves nothing."""
+        self._over = True
+        if not self._begun:
+            return
         self._tracker.abort(status, reason)
         self._tracker.close()
 

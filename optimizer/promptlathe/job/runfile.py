@@ -43,7 +43,7 @@ class SearchOptions(documents.Model):
     """How candidates are chosen."""
 
     policy: SamplerName = Field(default="tpe", description="Optuna's sampler behind the race")
-    seed: int = Field(default=0, ge=0, description="Of everything that is random")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Of everything that is random")
 
 
 class ParallelOptions(documents.Model):

@@ -4,8 +4,9 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from promptlathe.decide import Comparison, compare
 from promptlathe.errors import BudgetTooSmall, InputError, Interrupted, PromptlatheError
 from promptlathe.evaluate import Engine, LocalEngine
 from promptlathe.evaluate.evaluator import Evaluator
-from promptlathe.evaluate.health import Health
+from promptlathe.evaluate.health import Health, check_reachable
 from promptlathe.evaluate.meter import Meter
 from promptlathe.evaluate.replay import ReplayedEvaluator
 from promptlathe.job.loop import Cells, Fixed, Proposer, Stopped, drive
@@ -21,8 +22,8 @@ from promptlathe.job.progress import Progress, View
 from promptlathe.job.recording import Recorder, sides
 from promptlathe.job.result import Result, Side, Test
 from promptlathe.job.stores import ledger_url
-from promptlathe.ledger import Ledger
-from promptlathe.records import Candidate, Cell, Outcome, Standing
+from promptlathe.ledger import Course, Ledger
+from promptlathe.records import Answer, Candidate, Cell, Outcome, Standing
 from promptlathe.search import RacePolicy, Study
 
 if TYPE_CHECKING:
@@ -31,37 +32,44 @@ if TYPE_CHECKING:
     from promptlathe.job.job import Job
 
 T = TypeVar("T")
+HEAD_START = 0.05
+"""Seconds from the first answer until MLflow is started: that takes a core for seconds, and the
+first calls go first. A model that never answers leaves no run."""
 
 
 def run_job(job: "Job", *, progress: Progress | None, replay: str | None) -> Result:
     """Run it in an event loop of its own, whether or not the caller has one (a notebook)."""
 
-    def run() -> Result:
-        return asyncio.run(_with_signals(_run(job, progress, replay)))
-
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return run()
-    return _in_thread(run)
+        return asyncio.run(_with_signals(_run(job, progress, replay)))
+    return _in_thread(lambda: _run(job, progress, replay))
 
 
-def _in_thread(run: Callable[[], T]) -> T:
-    box: list[T] = []
-    errors: list[BaseException] = []
+def _in_thread(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run it in a thread; Ctrl-C, which only the caller's thread hears, cancels it there."""
+    done: Future[T] = Future()
+    cancels: list[Callable[[], object]] = []
+
+    async def cancellable() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work())
+        cancels.append(lambda: loop.call_soon_threadsafe(task.cancel))
+        return await task
 
     def target() -> None:
         try:
-            box.append(run())
+            done.set_result(asyncio.run(cancellable()))
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
-            errors.append(error)
+            done.set_exception(error)
 
-    thread = threading.Thread(target=target, name="promptlathe")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return box[0]
+    threading.Thread(target=target, name="promptlathe").start()
+    try:
+        return done.result()
+    except KeyboardInterrupt:
+        for cancel in cancels:
+            cancel()
+        return done.result()
 
 
 async def _with_signals(work: Coroutine[Any, Any, T]) -> T:
@@ -77,14 +85,15 @@ def _signals(task: "asyncio.Future[Any]") -> "Generator[None]":
         yield
         return
     loop = asyncio.get_running_loop()
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    for kind in kinds:
+    before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
+    for kind in before:
         loop.add_signal_handler(kind, task.cancel)
     try:
         yield
     finally:
-        for kind in kinds:
+        for kind, handler in before.items():
             loop.remove_signal_handler(kind)
+            signal.signal(kind, handler)
 
 
 async def _run(job: "Job", progress: Progress | None, replay: str | None) -> Result:
@@ -98,20 +107,24 @@ async def _run(job: "Job", progress: Progress | None, replay: str | None) -> Res
                 "name the `run` of a result that was made in this workspace",
             )
         engine = _engine(job)
+        if isinstance(engine, LocalEngine):
+            await check_reachable(job.model)
         async with engine:
-            recorder = Recorder.start(job, run)
+            recorder = Recorder(job, run)
             try:
                 running = Running(job, run, ledger, engine, recorder, progress, replay)
                 return await running.to_the_end()
             except asyncio.CancelledError:
                 recorder.abort("KILLED", "interrupted")
-                raise Interrupted(ledger.count(run)) from None
+                raise
             except PromptlatheError as error:
                 recorder.abort("FAILED", str(error))
                 raise
             except BaseException as error:
                 recorder.abort("FAILED", f"{type(error).__name__}: {error}")
                 raise
+    except asyncio.CancelledError:
+        raise Interrupted(ledger.count(run)) from None
     finally:
         ledger.close()
 
@@ -155,19 +168,24 @@ class Running:
     ) -> None:
         self._job, self._run, self._recorder, self._progress = job, run, recorder, progress
         self._ledger, self._plan = ledger, job.plan
-        self._meter = Meter(job.budget, job.prices)
+        self._course = _course(ledger, replay) if replay else None
+        # The record says where the clock ended the search that is replayed.
+        budget = replace(job.budget, minutes=None) if replay else job.budget
+        self._meter = Meter(budget, job.prices)
         self._health = Health(job.model.name)
         evaluator = Evaluator(
             engine, ledger, job.objective, job.model, self._meter, None if replay else run
         )
         self._cells: Cells = evaluator
-        if replay:
-            self._cells = ReplayedEvaluator(evaluator, ledger.order(replay))
+        if self._course:
+            evaluator.failures = self._course.failures
+            self._cells = ReplayedEvaluator(evaluator, self._course)
         self._policy = RacePolicy(
             self._plan.space, self._plan.select, study=self._study(), seed=job.search.seed
         )
         self._view = View(self._policy, self._meter, job.budget, job.model.name)
         self._failed = 0
+        self._answered = False
 
     async def to_the_end(self) -> Result:
         """Search, decide, record."""
@@ -197,13 +215,21 @@ class Running:
         """Keeps the calls of the decision back: also for a champion, until there is none."""
         rows = len(self._plan.test)
         stopped = await self._drive(self._policy, keep=3 * rows)
-        if stopped.refused and await self._recorder.champion() is None:
+        self._cells.stop(stopped.limit)
+        if stopped.limit and await self._has_calls_left():
             stopped = await self._drive(self._policy, keep=2 * rows, first=stopped.refused)
+            self._cells.stop(stopped.limit)
         self._policy.close()
         for standing in self._policy.standings:
             if standing.state == "running" and standing.calls:
                 self._recorder.candidate(standing)
         return stopped.reason
+
+    async def _has_calls_left(self) -> bool:
+        """Those that were kept back for a champion that is not there."""
+        if self._course:
+            return len(self._course.stages) > 1
+        return await self._recorder.champion() is None
 
     async def _drive(self, policy: Proposer, *, keep: int, first: Sequence[Cell] = ()) -> Stopped:
         return await drive(
@@ -217,6 +243,9 @@ class Running:
 
     def _watch(self, outcome: Outcome, settled: Sequence[Standing]) -> None:
         self._health.watch(outcome)
+        if not self._answered and isinstance(outcome.reply, Answer):
+            self._answered = True
+            asyncio.get_running_loop().call_later(HEAD_START, self._recorder.begin)
         self._recorder.check()
         self._failed += outcome.value is None
         for standing in settled:
@@ -249,7 +278,7 @@ class Running:
 
     def _decide(self, best: Candidate, outcomes: dict[str, list[Outcome]]) -> Decided:
         seed = self._plan.space.seed
-        comparison = _compare(outcomes, seed, best, self._job.search.seed)
+        comparison = self._compare(outcomes, seed, best)
         if comparison is None:
             raise BudgetTooSmall(
                 "no row of the test split was answered by both prompts",
@@ -258,9 +287,22 @@ class Running:
         champion = self._recorder.known_champion
         return Decided(
             comparison,
-            _compare(outcomes, champion, best, self._job.search.seed) if champion else None,
+            self._compare(outcomes, champion, best) if champion else None,
             _tokens(outcomes[best.id]) < _tokens(outcomes[seed.id]),
         )
+
+    def _compare(
+        self, outcomes: dict[str, list[Outcome]], baseline: Candidate, best: Candidate
+    ) -> Comparison | None:
+        found = compare(
+            outcomes[baseline.id],
+            outcomes[best.id],
+            rows=len(self._plan.test),
+            seed=self._job.search.seed,
+        )
+        if found and baseline == best:  # the same prompt: no gain, and no doubt about it
+            return replace(found, gain=0.0, low=0.0, high=0.0)
+        return found
 
     def _result(self, reason: str, best: Standing, decided: Decided) -> Result:
         comparison = decided.comparison
@@ -287,15 +329,15 @@ class Running:
         )
 
 
-def _compare(
-    outcomes: dict[str, list[Outcome]], baseline: Candidate, best: Candidate, seed: int
-) -> Comparison | None:
-    found = compare(outcomes[baseline.id], outcomes[best.id], seed=seed)
-    if found and baseline.id == best.id:  # the same prompt: no gain, and no doubt about it
-        return Comparison(
-            found.baseline, found.challenger, 0.0, 0.0, 0.0, found.examples, found.missing
+def _course(ledger: Ledger, run: str) -> Course:
+    course = ledger.course(run)
+    if not course.stages:
+        raise InputError(
+            f"the run {run!r} was interrupted before its search ended",
+            "--replay",
+            "replay a run that has a result",
         )
-    return found
+    return course
 
 
 def _tokens(outcomes: Sequence[Outcome]) -> float:

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from promptlathe.models.failures import failure_from, reason_of_status, short
 from promptlathe.models.settings import ModelSettings
-from promptlathe.models.transport import AioHttpTransport
+from promptlathe.models.transport import LeanClient
 from promptlathe.records import Answer, Call, Failure
 
 _NEW_NAME_HOSTS = ("openai.com", "openai.azure.com")
@@ -37,9 +37,7 @@ class OpenAICompatibleModel:
             base_url=settings.endpoint,
             timeout=settings.timeout,
             max_retries=settings.retries,
-            http_client=httpx2.AsyncClient(
-                transport=AioHttpTransport(), timeout=settings.timeout, follow_redirects=True
-            ),
+            http_client=LeanClient(self._url, timeout=settings.timeout),
         )
 
     async def answer(self, call: Call) -> Answer | Failure:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from promptlathe import documents
+from promptlathe.errors import InputError
 from promptlathe.objective.dataset import Source
 from promptlathe.objective.entries import AnyScorer
 from promptlathe.objective.examples import Examples, first_target, read_examples
@@ -50,6 +51,10 @@ class Objective(documents.Model):
         splits: Splits | Mapping[str, Any] | None = None,
     ) -> None:
         given = [*([] if scorer is None else [scorer]), *scorers]
+        if callable(getattr(dataset, "to_dict", None)):
+            raise InputError(
+                "a data frame is not read", "dataset", 'pass its rows: frame.to_dict("records")'
+            )
         source = str(dataset) if isinstance(dataset, Path) else dataset
         data = {"dataset": source, "scorers": given, "goal": goal, "splits": splits}
         super().__init__(**{key: value for key, value in data.items() if value is not None})

@@ -66,9 +66,12 @@ class Entrant:
         return self.tokens / len(self.values) if self.values else 0.0
 
     @property
-    def rank(self) -> tuple[float, float, int]:
-        """Higher is better: the score, then the cheaper, then the earlier."""
-        return self.mean, -self.tokens_per_call, -self.number
+    def rank(self) -> tuple[bool, float, float, int]:
+        """Higher is better: the score, then the cheaper, then the earlier.
+
+        Who never got an answer has no score, which is worse than any.
+        """
+        return bool(self.values), self.mean, -self.tokens_per_call, -self.number
 
     def standing(self) -> Standing:
         return Standing(
@@ -124,10 +127,11 @@ class RacePolicy:
         entrant.take(self._place[outcome.cell.example.id], outcome)
         if entrant.told < entrant.goal or entrant.state != "running":
             return []
-        self._study.report(entrant.number, entrant.mean, entrant.told)
+        if entrant.values:
+            self._study.report(entrant.number, entrant.mean, entrant.told)
         if entrant is not self._seed and self._loses(entrant):
             entrant.state = "dropped"
-            self._study.prune(entrant.number, entrant.mean, entrant.tokens_per_call)
+            self._close(entrant)
         elif entrant.told == len(self._examples):
             entrant.state = "complete"
             self._close(entrant)
@@ -175,10 +179,12 @@ class RacePolicy:
         return sum(differences) < 0 and worse_probability(differences) < ALPHA
 
     def _close(self, entrant: Entrant) -> None:
-        if entrant.values:
-            self._study.complete(entrant.number, entrant.mean, entrant.tokens_per_call)
-        else:
+        if not entrant.values:
             self._study.discard(entrant.number, "no call was answered")
+        elif entrant.state == "dropped":
+            self._study.prune(entrant.number, entrant.mean, entrant.tokens_per_call)
+        else:
+            self._study.complete(entrant.number, entrant.mean, entrant.tokens_per_call)
 
     def _newcomer(self) -> Entrant | None:
         """The sampler's next suggestion that is allowed and new; else a random one; else None."""
@@ -195,6 +201,8 @@ class RacePolicy:
                 return self._enter(proposal.number, candidate)
             if known.state == "running":
                 self._study.discard(proposal.number, "under way already")
+            elif not known.values:
+                self._study.discard(proposal.number, "known already, and never answered")
             else:
                 self._study.complete(
                     proposal.number, known.mean, known.tokens_per_call, "known already"

@@ -31,7 +31,7 @@ ROLES = ("system", "developer", "user", "assistant")
 
 
 def _messages(given: Any) -> Any:
-    """A mapping {role: text}, a list of such, or one text (a user message)."""
+    """A mapping {role: text}, a list of such or of chat messages, or one text (the user's)."""
     if isinstance(given, str):
         return (Message("user", given),)
     if isinstance(given, Mapping):
@@ -40,6 +40,8 @@ def _messages(given: Any) -> Any:
     for one in cast("list[Any]", given) if isinstance(given, list | tuple) else ():
         if isinstance(one, Message):
             messages.append(one)
+        elif isinstance(one, Mapping) and set(one) == {"role", "content"}:
+            messages.append(Message(str(one["role"]), str(one["content"])))
         elif isinstance(one, Mapping) and all(isinstance(text, str) for text in one.values()):
             messages.extend(Message(str(role), text) for role, text in one.items())
         else:

@@ -1,6 +1,7 @@
 """MLflow's own web UI on a store, for as long as somebody looks at it."""
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -83,10 +84,12 @@ def check_port(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except (OSError, OverflowError) as error:
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        other = f"choose another one, such as --port {port + 1 if port < 65535 else 5001}"
         raise InputError(
-            f"port {port} on {host} cannot be used: {error}",
-            None,
-            f"choose another one, such as --port {port + 1 if port < 65535 else 5001}",
+            f"port {port} is already taken" if taken else f"cannot listen: {error}",
+            f"{host}:{port}",
+            other if taken else "give an address of this machine with --host, and a free --port",
         ) from error
 
 

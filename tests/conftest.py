@@ -1,0 +1,14 @@
+"""Fixtures that several files share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from promptlathe.evaluate.cluster import Cluster
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[None]:
+    """One Ray cluster for all tests: starting it takes seconds."""
+    with Cluster("local"):
+        yield
