@@ -18,22 +18,16 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
-from promptlathe.decide import interval
+from promptlathe import decide
 
-RESAMPLES = 2000
+RESAMPLES = decide.RESAMPLES = 2000
 """Enough for coverage; a job takes 10,000."""
 Interval = tuple[float, float]
 RNG = np.random.default_rng(0)
 
 
 def bootstrap(d: np.ndarray) -> Interval:
-    """As `promptlathe.decide.interval`; drawn by counts of values, which is the same and quick."""
-    if np.ptp(d) == 0:
-        return interval(d)
-    values, counts = np.unique(d, return_counts=True)
-    drawn = RNG.multinomial(len(d), counts / len(d), size=RESAMPLES)
-    low, high = np.quantile(drawn @ values / len(d), [0.025, 0.975])
-    return float(low), float(high)
+    return decide.interval(d, seed=int(RNG.integers(1 << 31)))
 
 
 def student(d: np.ndarray) -> Interval:

@@ -15,7 +15,7 @@ from time import perf_counter
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import optuna  # noqa: E402 - after the variable that it reads
+import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 

@@ -39,7 +39,9 @@ def candidate(number: int) -> Candidate:
 
 
 def outcome(side: Candidate, number: int) -> Outcome:
-    row = Example(f"row{number}", {"text": "Where is my parcel? " * 10, "label": "delivery"}, "test")
+    row = Example(
+        f"row{number}", {"text": "Where is my parcel? " * 10, "label": "delivery"}, "test"
+    )
     return Outcome(
         Cell(side, row), Answer("delivery", 700, 2, 0.1), {"exact_match": 1.0}, 1.0, "delivery"
     )

@@ -53,7 +53,9 @@ const makeRoom = async () => {
     await sleep(800);
 };
 """
-COLUMNS = HELPERS + """
+COLUMNS = (
+    HELPERS
+    + """
 await makeRoom();
 withText('Columns').click();
 await sleep(1000);
@@ -69,11 +71,15 @@ await sleep(500);
 document.querySelector('.ag-row button')?.click();
 await sleep(2500);
 """
-COMPARED = HELPERS + """
+)
+COMPARED = (
+    HELPERS
+    + """
 await makeRoom();
 document.querySelector('[data-component-id$="table_resizer.collapse"]')?.click();
 await sleep(500);
 """
+)
 SHOWN = [
     *("Dataset", "Source", "Models"),  # on by default: off
     *("calls", "estimate", "estimate_high", "estimate_low", "tokens"),

@@ -6,7 +6,6 @@ and prints what the `text` block below it says. In a console block, each `prompt
 options that exist.
 """
 
-import ast
 import contextlib
 import io
 import json
@@ -14,6 +13,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +25,17 @@ from promptlathe import errors
 from promptlathe.cli.main import main
 from promptlathe.documents import Document, load
 from promptlathe.job import Job
+from promptlathe.job.resolved import resolved
 from promptlathe.job.runfile import RunFile
 from promptlathe.job.schemas import schemas
 from promptlathe.objective import Objective
 from promptlathe.records import Answer, Cell
 from promptlathe.space import SearchSpace
-from promptlathe.starter import copy_starter, starter
+from promptlathe.starter import FOLDERS, copy_starter, starter
 from promptlathe.track.backend import ENVIRONMENT
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted(
-    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
-    + list((ROOT / "docs").rglob("*.md"))
-)
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 EXECUTED = ("docs/guide/your-own-task.md",)
 """Pages whose `promptlathe check` and `run` lines are executed as well."""
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -193,7 +191,8 @@ def test_a_shipped_run_file_is_ready_to_run(file: Path, tmp_path: Path):
 
 
 def test_shipped_files_name_their_schema():
-    for file in [f for folder in ("search_spaces", "objectives", "runs") for f in (ROOT / folder).rglob("*.yaml")]:
+    shipped = [file for folder in FOLDERS for file in (starter() / folder).rglob("*.yaml")]
+    for file in shipped:
         first, *_ = file.read_text("utf-8").splitlines()
         schema = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
         assert schema, file
@@ -225,33 +224,27 @@ def table(page: str, *header: str) -> list[list[str]]:
 
 
 def test_the_run_files_keys_and_defaults():
-    documented = {
-        key.strip("`"): default
-        for key, default, _ in table("docs/reference/runfile.md", "key", "default", "meaning")
-    }
+    rows = table("docs/reference/runfile.md", "key", "default", "meaning")
+    documented = {key.strip("`"): default for key, default, _ in rows}
     least = {"space": {"a": 1}, "objective": {"a": 1}, "model": {"name": "m"}}
     file = RunFile.model_validate(least)
-    parts = ("model", "budget", "search", "parallel", "track")
     real: dict[str, Any] = dict(file)
-    for part in parts:
+    for part in ("model", "budget", "search", "parallel", "track"):
         real |= {f"{part}.{key}": value for key, value in getattr(file, part)}
     assert documented.keys() == real.keys()
     for key, said in documented.items():
-        value = real[key]
-        if said.startswith("`") and key not in ("budget", "prices"):
-            assert ast.literal_eval(said.strip("`") if value != said.strip("`") else repr(value)) == value
-        elif said == "none":
-            assert value is None, key
-
-
-def test_the_default_budget():
-    assert RunFile.model_fields["budget"].get_default(call_default_factory=True).record == promptlathe.Budget(calls=1000)
+        if said.startswith("`"):
+            assert str(real[key]) in (said.strip("`"), f"{said.strip('`')}.0"), key
+        elif said in ("none", "in the workspace", "the run file's name"):
+            assert not real[key] or key == "prices", key
+    assert file.budget.record == promptlathe.Budget(calls=1000)
 
 
 def test_the_exit_codes():
-    said = {int(row[0]) for row in table("docs/reference/exit-codes.md", "code", "meaning", "what was recorded")}
+    rows = table("docs/reference/exit-codes.md", "code", "meaning", "what was recorded")
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
-    assert said == {0} | {kind.exit_code for kind in kinds if issubclass(kind, errors.PromptlatheError)}
+    real = {kind.exit_code for kind in kinds if issubclass(kind, errors.PromptlatheError)}
+    assert {int(row[0]) for row in rows} == {0} | real
 
 
 def test_the_message_of_the_exit_codes_page(workspace: Path):
@@ -300,6 +293,24 @@ def test_imports_follow_the_list_of_layers():
         part = file.relative_to(package).parts[0].removesuffix(".py")
         if part not in order:
             continue
-        for line in re.findall(r"^ *from promptlathe\.(\w+)", file.read_text("utf-8"), re.MULTILINE):
+        for line in re.findall(
+            r"^ *from promptlathe\.(\w+)", file.read_text("utf-8"), re.MULTILINE
+        ):
             if line in order:
                 assert order.index(line) <= order.index(part), f"{file}: imports {line}"
+
+
+def test_the_resolved_run_file_runs_from_anywhere(workspace: Path, tmp_path: Path):
+    """With a metric's file and splits in files of their own, which are relative to theirs."""
+    rows = (workspace / "objectives/support_triage/tickets.jsonl").read_text("utf-8").splitlines()
+    _write(tmp_path, "o/metric.py", "def brevity(row, answer):\n    return 1 / len(answer)\n")
+    for split, some in (("train", rows[:50]), ("select", rows[50:100]), ("test", rows[100:150])):
+        _write(tmp_path, f"o/{split}.jsonl", "\n".join(some))
+    files = "{train: train.jsonl, select: select.jsonl, test: test.jsonl}"
+    scorers = "[metric.py:brevity, {function: {path: metric.py:brevity, name: other}}]"
+    _write(tmp_path, "o/objective.yaml", f"splits: {files}\nscorers: {scorers}\n")
+    job = Job.load(workspace / "runs/support_triage.yaml", workspace=tmp_path)
+    job = replace(job, objective=Objective.load(tmp_path / "o/objective.yaml"))
+    again = Job.load(_write(tmp_path, "elsewhere/run.yaml", resolved(job)))
+    assert again.plan.test == job.plan.test
+    assert again.space == job.space

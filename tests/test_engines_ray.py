@@ -180,7 +180,7 @@ def test_a_running_cluster_is_joined_and_left_running(cluster: None) -> None:
     assert [node["Alive"] for node in ray.nodes()] == [True]
 
 
-STARTED = {"RAY_AUTH_MODE", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "OMP_NUM_THREADS", "PYTHONPATH"}
+STARTED = {"RAY_AUTH_MODE", "OMP_NUM_THREADS", "PYTHONPATH"}
 
 
 def python(script: str, env: dict[str, str]) -> str:

@@ -11,7 +11,7 @@ from promptlathe.records import Answer, Cell, Example, Failure, Outcome, Standin
 from promptlathe.search import Policy, RacePolicy, SamplerName, Study
 from promptlathe.space import BoundSpace, Choice, Demos, SearchSpace
 
-EXAMPLES = [Example(f"e{i:02}", {"text": f"question {i}"}, "select") for i in range(40)]
+EXAMPLES = [Example(f"e{i:02}", {"text": f"question {i}"}, "select") for i in range(36)]
 TRAIN = [Example(f"t{i}", {"text": f"shown {i}"}, "train") for i in range(6)]
 SPACE = SearchSpace(
     messages={"system": "{{ role }} {{ style }} {{ extra }}", "user": "{{ demos }} {{ text }}"},
@@ -78,7 +78,7 @@ class Run:
 
 
 def run(
-    policy: Policy, rule: Rule, *, slots: int = 1, calls: int = 600, shuffle: int | None = None
+    policy: Policy, rule: Rule, *, slots: int = 1, calls: int = 400, shuffle: int | None = None
 ) -> Run:
     """Keep `slots` cells under way until `calls` are sent; tell in order, or shuffled."""
     done = Run(policy)
@@ -103,7 +103,7 @@ WAYS = [{"slots": 1}, {"slots": 8}, {"slots": 8, "shuffle": 1}, {"slots": 64, "s
 @pytest.mark.parametrize("way", WAYS)
 def test_no_cell_is_proposed_twice(make: Make, way: dict[str, int]) -> None:
     keys = run(make(), quality, **way).keys
-    assert len(keys) == 600
+    assert len(keys) == 400
     assert len(set(keys)) == len(keys)
 
 
@@ -144,7 +144,7 @@ def test_with_one_call_in_flight_a_seed_gives_one_course(make: Make) -> None:
     assert run(make(seed=1), quality).keys != first
 
 
-@pytest.mark.parametrize("shuffle", range(3))
+@pytest.mark.parametrize("shuffle", range(2))
 def test_the_order_of_outcomes_decides_everything(make: Make, shuffle: int) -> None:
     first, second = (run(make(), quality, slots=16, shuffle=shuffle) for _ in range(2))
     assert first.keys == second.keys
@@ -158,7 +158,7 @@ def test_a_better_prompt_is_found_and_no_clearly_worse_one_stays(make: Make) -> 
     def rule(cell: Cell) -> float:
         return 0.0 if dict(cell.candidate.levels)["style"] == "json" else quality(cell)
 
-    policy = run(make(), rule, slots=8, calls=1500).policy
+    policy = run(make(), rule, slots=8, calls=700).policy
     seed, best = policy.seed.estimate, policy.best.estimate
     assert seed
     assert best
@@ -188,7 +188,7 @@ def test_who_never_answers_leaves_and_never_leads(make: Make) -> None:
     def rule(cell: Cell) -> float | None:
         return None if dict(cell.candidate.levels)["role"] == "expert" else -1.0
 
-    policy = run(make(), rule, slots=4, calls=1000).policy
+    policy = run(make(), rule, slots=4, calls=500).policy
     silent = [s for s in policy.standings if dict(s.candidate.levels)["role"] == "expert"]
     assert silent
     assert all(s.state == "dropped" and s.estimate is None for s in silent if s.calls == 16)
@@ -226,7 +226,7 @@ def test_outcomes_that_never_come_hold_up_nothing(make: Make) -> None:
     lost: list[Cell] = []
     pending: list[Cell] = []
     told = 0
-    while told < 400:
+    while told < 300:
         pending += policy.propose((*lost, *pending), 8 - len(pending))
         cell = pending.pop(0)
         if len(lost) < 3 and cell.example.id.endswith("3"):
@@ -243,20 +243,14 @@ def test_outcomes_that_never_come_hold_up_nothing(make: Make) -> None:
 def test_a_tiny_space_ends_with_a_reason(make: Make, slots: int) -> None:
     policy = make(TINY)
     assert policy.finish_reason is None
-    done = run(policy, lambda cell: float("Two" in cell.candidate.prompt.messages[0].content))
+    done = run(
+        policy, lambda cell: float("two" in dict(cell.candidate.levels).values()), slots=slots
+    )
     assert len(done.proposed) == 2 * len(EXAMPLES)
     assert policy.finish_reason
     assert list(policy.propose((), 10)) == []
     assert dict(policy.best.candidate.levels) == {"role": "two"}
     policy.close()
-
-
-def test_a_space_of_one_candidate_ends_with_its_seed(make: Make) -> None:
-    policy = make(SearchSpace(messages="Say it: {{ text }}"))
-    done = run(policy, lambda cell: 1.0, slots=4)
-    assert len(done.proposed) == len(EXAMPLES)
-    assert policy.finish_reason
-    assert policy.best == policy.seed
 
 
 @pytest.mark.parametrize("count", [1, 15, 16, 17, 33])

@@ -90,7 +90,7 @@ def problem(error: Mapping[str, Any]) -> str:
         return str(what)
     if kind in _LIMITS:
         name, words = _LIMITS[kind]
-        return f"must be {words} {error['ctx'][name]:g}, found {found}"
+        return f"must be {words} {error['ctx'][name]:.15g}, found {found}"
     if kind == "too_short" and error["ctx"]["min_length"] == 1:
         return "must not be empty"
     if kind in ("too_short", "too_long"):
@@ -117,10 +117,11 @@ def remedy(errors: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> str | No
         _, *advice = context["error"].args or ("",)
         return str(advice[0]) if advice and advice[0] else None
     if kind in ("too_short", "too_long"):
-        return f"write {context.get('min_length') or context.get('max_length')} of them"
+        limit = context.get("min_length") or context.get("max_length")
+        return f"write {'at least' if kind == 'too_short' else 'at most'} {limit}"
     if kind == "string_pattern_mismatch":
         return f"it has to match {context['pattern']}"
     if kind in _LIMITS:
         name, words = _LIMITS[kind]
-        return f"write a number that is {words} {context[name]:g}"
+        return f"write a number that is {words} {context[name]:.15g}"
     return None

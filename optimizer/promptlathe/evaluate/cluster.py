@@ -17,12 +17,11 @@ _ALWAYS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run`, the workers would never come up
 }
-_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Ray's switch for listening on 127.0.0.1 only; without it, Ray takes the machine's address."""
 _OWN = {
     **_ALWAYS,
-    **_LOOPBACK,
     "RAY_AUTH_MODE": "disabled",
+    # Listens on 127.0.0.1 only. To join such a cluster, a process must set it too.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "OMP_NUM_THREADS": "1",
     "PYTHONPATH": str(Path(__file__).parents[2]),
 }
@@ -43,7 +42,7 @@ class Cluster:
         self._saved: dict[str, str | None] = {}
         self._sigterm: Any = None
         self._owned = False
-        self._set(_variables(target))
+        self._set(_ALWAYS if target else _OWN)
         import ray
 
         if ray.is_initialized():
@@ -99,16 +98,6 @@ class Cluster:
     def _restore_sigterm(self) -> None:
         if self._sigterm is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._sigterm)
-
-
-def _variables(target: str | None) -> dict[str, str]:
-    """The environment that Ray reads when it is first imported."""
-    if target is None:
-        return _OWN
-    host, _, port = target.rpartition(":")
-    if host in ("127.0.0.1", "localhost") and not _reachable(f"{_own_ip()}:{port}"):
-        return _ALWAYS | _LOOPBACK
-    return _ALWAYS
 
 
 def _start() -> None:
@@ -178,12 +167,3 @@ def _reachable(address: str) -> bool:
     except (OSError, ValueError):
         return False
 
-
-def _own_ip() -> str:
-    """This machine's address as others see it; nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("8.8.8.8", 80))
-        except OSError:
-            return "127.0.0.1"
-        return probe.getsockname()[0]

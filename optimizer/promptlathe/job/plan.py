@@ -128,7 +128,7 @@ def _check_kinds(job: "Job") -> None:
     for name, (kind, fix) in wanted.items():
         given = getattr(job, name)
         if not isinstance(given, kind):
-            raise InputError(f"expected a {kind.__name__}, found {describe(given)}", name, fix)
+            raise InputError(f"expected {kind.__name__}, found {describe(given)}", name, fix)
     if not JOB_NAME.fullmatch(job.name):
         raise InputError(
             f"{job.name!r} cannot name a job", "name", "use letters, digits, '-', '_' and '.' only"

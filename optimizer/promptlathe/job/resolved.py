@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from promptlathe import documents
 from promptlathe.errors import InputError
+from promptlathe.objective.dataset import HF
+from promptlathe.objective.splits import SPLITS
 
 if TYPE_CHECKING:
     from promptlathe.job.job import Job
@@ -31,12 +33,25 @@ def resolved(job: "Job") -> str:
 
 
 def _objective(job: "Job") -> Any:
-    """With an absolute path, so that the file can be run from anywhere."""
+    """With absolute paths, so that the file can be run from anywhere."""
     try:
         content = job.objective.to_dict()
     except InputError:  # a scorer that is a Python function has no YAML form
         return f"{job.objective.name} (made in Python)"
-    dataset = content.get("dataset")
-    if isinstance(dataset, str) and not dataset.startswith("hf:"):
-        content["dataset"] = str((job.objective.folder / dataset).resolve())
+    folder = job.objective.folder
+
+    def located(given: Any) -> Any:
+        """A path, or `file.py:function`; anything else as it is."""
+        return str((folder / given).resolve()) if isinstance(given, str) else given
+
+    sources = [(content, "dataset"), *((content.get("splits", {}), split) for split in SPLITS)]
+    for part, name in sources:
+        if name in part and not str(part[name]).startswith(HF):
+            part[name] = located(part[name])
+    content["scorers"] = [
+        {"function": {**entry["function"], "path": located(entry["function"]["path"])}}
+        if isinstance(entry, dict) and "function" in entry
+        else located(entry)
+        for entry in content["scorers"]
+    ]
     return content

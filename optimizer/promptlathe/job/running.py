@@ -86,8 +86,15 @@ def _signals(task: "asyncio.Future[Any]") -> "Generator[None]":
         return
     loop = asyncio.get_running_loop()
     before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
+    heard: list[bool] = []
+
+    def stop() -> None:
+        """Once: a second Ctrl-C would cut off the end of the record."""
+        if not heard:
+            heard.append(task.cancel())
+
     for kind in before:
-        loop.add_signal_handler(kind, task.cancel)
+        loop.add_signal_handler(kind, stop)
     try:
         yield
     finally:
@@ -192,7 +199,7 @@ class Running:
         reason = await self._search()
         best = self._policy.best
         outcomes = await self._meet(best.candidate)
-        decided = self._decide(best.candidate, outcomes)
+        decided = self._decide(best.candidate, outcomes, reason)
         return self._recorder.conclude(
             self._result(reason, best, decided),
             best.candidate,
@@ -276,13 +283,17 @@ class Running:
         await self._drive(Final(cells), keep=0)
         return outcomes
 
-    def _decide(self, best: Candidate, outcomes: dict[str, list[Outcome]]) -> Decided:
+    def _decide(
+        self, best: Candidate, outcomes: dict[str, list[Outcome]], reason: str
+    ) -> Decided:
         seed = self._plan.space.seed
         comparison = self._compare(outcomes, seed, best)
         if comparison is None:
             raise BudgetTooSmall(
                 "no row of the test split was answered by both prompts",
-                "allow more budget, or see why the calls failed",
+                f"the search ended by {reason}: allow more of it"
+                if reason.startswith("budget")
+                else "see why the calls failed",
             )
         champion = self._recorder.known_champion
         return Decided(

@@ -95,6 +95,11 @@ def _read(value: Any, validate: core_schema.ValidatorFunctionWrapHandler) -> Sco
 
 
 def _named_function(path: str, name: str | None) -> Scorer:
+    if path in ScorerEntry.model_fields:
+        raise ValueError(
+            f"{path!r} lacks what it compares with",
+            f'write `{path}: FIELD`, in Python {path}("FIELD"), with a field of your rows',
+        )
     try:
         return function(path, name=name)
     except InputError as error:

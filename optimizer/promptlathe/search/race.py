@@ -20,7 +20,7 @@ from promptlathe.space import BoundSpace
 
 ALPHA = 0.2
 FIRST_CHECKPOINT = 16
-MAX_DUPLICATES = 50
+MAX_DUPLICATES = 10
 """Suggestions in a row that were tried before, until a random draw is taken instead."""
 MAX_DRAWS = 500
 

@@ -74,7 +74,7 @@ class Study:
                 case Integer(low=low, high=high):
                     value = trial.suggest_int(parameter.name, low, high)
                 case real:
-                    value = round(trial.suggest_float(parameter.name, real.low, real.high), 4)
+                    value = real.rounded(trial.suggest_float(parameter.name, real.low, real.high))
             suggested[parameter.name] = value
         self._open[trial.number] = trial
         return Proposal(trial.number, suggested)

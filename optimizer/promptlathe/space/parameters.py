@@ -71,7 +71,11 @@ class Real:
         return isinstance(value, int | float) and self.low <= value <= self.high
 
     def draw(self, rng: np.random.Generator) -> Value:
-        return round(float(rng.uniform(self.low, self.high)), DECIMALS)
+        return self.rounded(float(rng.uniform(self.low, self.high)))
+
+    def rounded(self, value: float) -> float:
+        """To DECIMALS, and never out of the bounds, which may have more."""
+        return min(max(round(value, DECIMALS), self.low), self.high)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,125 @@
+"""The decision on held-out rows: pairs, intervals, verdicts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from promptlathe.decide import Comparison, compare, interval
+from promptlathe.records import Answer, Candidate, Cell, Example, Failure, Message, Outcome, Prompt
+
+SEED, BEST = (Candidate((), Prompt((Message("user", text),))) for text in ("seed", "best"))
+
+
+def outcomes(
+    candidate: Candidate, values: Sequence[float | None], names: str | None = None
+) -> list[Outcome]:
+    """One for each value, on the examples a, b, c …"""
+    made: list[Outcome] = []
+    for i, value in enumerate(values):
+        example = Example(names[i] if names else f"e{i:03}", {}, "test")
+        reply = Failure("timeout", "") if value is None else Answer("x")
+        made.append(Outcome(Cell(candidate, example), reply, value=value))
+    return made
+
+
+def versus(first: Sequence[float | None], second: Sequence[float | None]) -> Comparison:
+    found = compare(outcomes(SEED, first), outcomes(BEST, second))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("rows", "gained", "lost"), [(143, 0.25, 0.08), (60, 0.3, 0.3)])
+def test_the_interval_covers_the_true_gain_as_often_as_it_says(
+    rows: int, gained: float, lost: float
+) -> None:
+    rng = np.random.default_rng(20)
+    sets = rng.choice([1.0, -1.0, 0.0], (400, rows), p=[gained, lost, 1 - gained - lost])
+    found = np.array([interval(differences, seed=i) for i, differences in enumerate(sets)])
+    covered = np.mean((found[:, 0] <= gained - lost) & (gained - lost <= found[:, 1]))
+    assert 0.92 <= covered <= 0.98
+
+
+def test_verdicts() -> None:
+    half = [0.0, 1.0] * 30
+    assert versus(half, [1.0] * 60).verdict == "better"
+    assert versus([1.0] * 60, half).verdict == "worse"
+    assert versus(half, half[::-1]).verdict == "no significant gain"
+    assert versus(half, [0.0, 1.0] * 29 + [1.0, 1.0]).verdict == "no significant gain"
+
+
+def test_a_comparison_says_what_it_saw() -> None:
+    found = versus([0.0, 0.0, 1.0, 0.5] * 10, [1.0, 0.0, 1.0, 1.0] * 10)
+    assert (found.baseline, found.challenger) == (0.375, 0.75)
+    assert found.gain == pytest.approx(0.375)
+    assert found.low < found.gain < found.high
+    assert (found.examples, found.missing) == (40, 0)
+
+
+def test_the_interval_is_that_of_the_bootstrap() -> None:
+    """Four wins in 40 rows: the number of wins in a resample is binomial(40, 0.1)."""
+    low, high = interval(np.array([1.0] * 4 + [0.0] * 36), seed=1)
+    assert (low, high) == (0.025, 0.2)
+
+
+def test_rows_without_any_difference_get_the_exact_bound() -> None:
+    """Clopper and Pearson: none of n differs, so at most 1 − 0.025^(1/n) of all rows do."""
+    for rows, bound in ((30, 0.1157), (143, 0.02546)):
+        found = versus([1.0] * rows, [1.0] * rows)
+        assert (found.low, found.high) == pytest.approx((-bound, bound), abs=1e-4)
+        assert found.verdict == "no significant gain"
+
+
+def test_rows_that_all_differ_alike_leave_room_on_one_side_only() -> None:
+    """With the rest of the rows as different as the scale allows: from 1 to −1."""
+    found = versus([0.0] * 30, [1.0] * 30)
+    assert (found.low, found.high) == pytest.approx((1 - 2 * 0.1157, 1.0), abs=1e-4)
+    assert found.verdict == "better"
+
+
+@pytest.mark.parametrize("scale", [7.0, 300.0])
+def test_scores_beyond_one_keep_an_interval_around_the_gain(scale: float) -> None:
+    low, high = interval(np.full(50, scale))
+    assert 0 < low < scale <= high
+    low, high = interval(np.full(50, -scale))
+    assert -scale <= low < high < 0 or low == -scale
+
+
+def test_pairs_are_made_by_example_in_any_order() -> None:
+    first = outcomes(SEED, [0.0, 1.0, 0.0, 1.0], "abcd")
+    second = outcomes(BEST, [1.0, 1.0, 0.0, 0.0], "dbca")
+    found = compare(first, second)
+    assert found == compare(first[::-1], second[::-1])
+    assert found
+    assert (found.gain, found.low, found.high) == (0.0, *interval(np.zeros(4)))
+
+
+def test_rows_without_two_answers_are_left_out_and_counted() -> None:
+    first = outcomes(SEED, [1.0, None, 0.0, None, 1.0], "abcde")
+    second = outcomes(BEST, [1.0, 1.0, None, None], "abcd")
+    found = compare(first, second)
+    assert found
+    assert (found.examples, found.missing) == (1, 4)
+    found = compare(first, second, rows=12)
+    assert found
+    assert (found.examples, found.missing) == (1, 11)
+
+
+def test_nothing_to_compare() -> None:
+    assert compare([], []) is None
+    assert compare(outcomes(SEED, [1.0], "a"), outcomes(BEST, [1.0], "b")) is None
+    assert compare(outcomes(SEED, [None]), outcomes(BEST, [1.0])) is None
+
+
+def test_one_prompt_on_both_sides_is_no_gain() -> None:
+    same = outcomes(SEED, [0.0, 1.0, 0.5] * 20)
+    found = compare(same, same)
+    assert found
+    assert found.gain == 0.0
+    assert found.low < 0 < found.high
+    assert found.verdict == "no significant gain"
+
+
+def test_the_seed_decides_the_resamples() -> None:
+    d = np.random.default_rng(0).normal(size=50)
+    assert interval(d, seed=3) == interval(d, seed=3) != interval(d, seed=4)
