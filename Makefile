@@ -1,36 +1,42 @@
 # make demo: install and run the main job.   make test: install and run the tests.
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.installed
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALLED := .venv/.installed
+FOR_TESTS := .venv/.for-tests
 
 .PHONY: demo test check bench schemas clean
 .DEFAULT_GOAL := demo
 
-$(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'promptlathe needs Python 3.11 or newer: make PYTHON=python3.11')"
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'promptlathe needs Python 3.11 or newer: make PYTHON=python3.11')"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+	$(PIP) -e .
+	@touch $@
 
-demo: $(STAMP)
+$(FOR_TESTS): $(INSTALLED)
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED)
 	$(BIN)/promptlathe run runs/support_triage.yaml
-	@echo "       (here: $(BIN)/promptlathe ui)"
+	@echo "       (that is $(BIN)/promptlathe ui)"
 
-test: $(STAMP)
+test: $(FOR_TESTS)
 	$(BIN)/python -m pytest
 
-check: $(STAMP)
+check: $(FOR_TESTS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
-	$(BIN)/python -m build --wheel --outdir dist . > /dev/null
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist . > /dev/null
 	$(MAKE) test
 
-bench: $(STAMP)
+bench: $(FOR_TESTS)
 	for bench in startup tracking throughput; do $(BIN)/python benchmarks/$$bench.py || exit 1; done
+
+schemas: $(INSTALLED)
+	$(BIN)/python -m promptlathe.job.schemas
 
 clean:
 	rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis
-
-schemas: $(STAMP)
-	$(BIN)/python -m promptlathe.job.schemas

@@ -5,10 +5,12 @@
 All rows send the same prompt to the same canned server (another process, 200 ms for each
 answer) with 256 calls in flight. Repeats are interleaved, the figures are medians:
 
-    bare    asyncio.gather over AsyncOpenAI.chat.completions.create, aiohttp transport
-    local   LocalEngine
-    ray     RayEngine with two workers
-    dspy    dspy.Evaluate with 256 threads, in the interpreter that --dspy names
+    bare       asyncio.gather over AsyncOpenAI.chat.completions.create, aiohttp transport
+    local      LocalEngine alone
+    evaluator  what a job does for a call: the loop with a fixed policy, the budget's meter,
+               rendering, the ledger on disk, LocalEngine, scoring
+    ray        RayEngine with two workers
+    dspy       dspy.Evaluate with 256 threads, in the interpreter that --dspy names
 
 The client's processor time of a call (us) is the driver's own: Ray's workers are not in it.
 """
@@ -23,21 +25,31 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import asdict, dataclass
+from itertools import count, islice
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 from canned_server import canned_server
 from promptlathe.evaluate.engine import Engine
+from promptlathe.evaluate.evaluator import Evaluator
 from promptlathe.evaluate.local import LocalEngine
-from promptlathe.models import ModelSettings
-from promptlathe.records import Call, Message
+from promptlathe.evaluate.meter import Meter
+from promptlathe.job.loop import Fixed, drive
+from promptlathe.ledger import Ledger
+from promptlathe.models import ModelSettings, Prices
+from promptlathe.objective import Objective, exact_match
+from promptlathe.records import Budget, Call, Candidate, Cell, Message, Prompt
 
 MESSAGES = (
     Message("system", "You triage support tickets. Answer with the name of the team. " * 8),
     Message("user", "Ticket: my card was swallowed by the machine and I am abroad."),
 )
+TEMPLATE = Prompt((MESSAGES[0], Message("user", "Ticket: {{ text }}")))
+LABELS = ("billing", "delivery", "cancellation", "account_access")
+WAYS = ("bare", "local", "evaluator", "ray")
 Runner = Callable[[int], Awaitable[None]]
 
 
@@ -95,22 +107,46 @@ async def engine(made: Engine, settings: ModelSettings, stack: AsyncExitStack) -
     return run
 
 
+async def evaluator(settings: ModelSettings, concurrency: int, stack: AsyncExitStack) -> Runner:
+    """The whole path of a cell, the search aside; every cell is new to the ledger."""
+    made = await stack.enter_async_context(LocalEngine(settings, concurrency))
+    folder = stack.enter_context(TemporaryDirectory())
+    ledger = stack.enter_context(closing(Ledger(f"sqlite:///{folder}/ledger.db")))
+    data = [
+        {"text": f"{MESSAGES[1].content} {i}", "label": LABELS[i % len(LABELS)]} for i in range(500)
+    ]
+    objective = Objective(data, scorer=exact_match("label", parse="label"))
+    examples = objective.examples("select")
+    candidate = Candidate((), TEMPLATE)
+    numbers = count()
+
+    async def run(calls: int) -> None:
+        cells = [
+            Cell(candidate, examples[i % len(examples)], i // len(examples))
+            for i in islice(numbers, calls)
+        ]
+        meter = Meter(Budget(calls=calls), Prices())
+        told: list[float | None] = []
+        await drive(
+            Fixed(cells),
+            Evaluator(made, ledger, objective, settings, meter, "bench"),
+            concurrency=concurrency,
+            watch=lambda outcome, _: told.append(outcome.value),
+        )
+        assert len(told) == calls
+        assert {0.0, 1.0} == set(told)
+
+    return run
+
+
 async def rows(url: str, args: argparse.Namespace) -> list[Row]:
     """Measure every way in turn, `repeats` times; the first round only warms up."""
-    from promptlathe.evaluate.ray_engine import RayEngine
-
     n = args.concurrency
     settings = ModelSettings(name="canned", base_url=url, temperature=0, max_tokens=64)
     rates: dict[str, list[float]] = {}
     costs: dict[str, list[float]] = {}
     async with AsyncExitStack() as stack:
-        ways = {
-            "bare": await bare(url, n, stack),
-            "local": await engine(LocalEngine(settings, n), settings, stack),
-            "ray": await engine(
-                RayEngine(settings, n, workers=2, address="local"), settings, stack
-            ),
-        }
+        ways = {name: await opened(name, settings, n, stack) for name in args.rows}
         for turn in range(args.repeats + 1):
             for name, run in ways.items():
                 calls = args.calls if turn else min(args.calls, 2 * n)
@@ -124,11 +160,29 @@ async def rows(url: str, args: argparse.Namespace) -> list[Row]:
                 wall, cpu = dspy(url, args)
                 rates.setdefault("dspy", []).append(args.calls / wall)
                 costs.setdefault("dspy", []).append(cpu / args.calls * 1e6)
-    first = median(rates["bare"])
+    first = median(next(iter(rates.values())))
     return [
         Row(name, median(rates[name]), median(costs[name]), median(rates[name]) / first)
         for name in rates
     ]
+
+
+async def opened(
+    name: str, settings: ModelSettings, concurrency: int, stack: AsyncExitStack
+) -> Runner:
+    """One of WAYS, warm after its first run."""
+    match name:
+        case "bare":
+            return await bare(str(settings.base_url), concurrency, stack)
+        case "local":
+            return await engine(LocalEngine(settings, concurrency), settings, stack)
+        case "evaluator":
+            return await evaluator(settings, concurrency, stack)
+        case _:
+            from promptlathe.evaluate.ray_engine import RayEngine
+
+            made = RayEngine(settings, concurrency, workers=2, address="local")
+            return await engine(made, settings, stack)
 
 
 def dspy(url: str, args: argparse.Namespace) -> tuple[float, float]:
@@ -146,6 +200,9 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=256)
     parser.add_argument("--latency", type=float, default=0.2, help="seconds for each answer")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--rows", nargs="+", choices=WAYS, default=WAYS, help="ratios are to the first"
+    )
     parser.add_argument("--dspy", metavar="PYTHON", help="an interpreter that has dspy")
     parser.add_argument("--json", metavar="OUT", type=Path)
     args = parser.parse_args()
@@ -153,10 +210,10 @@ def main() -> None:
         found = asyncio.run(rows(url, args))
     bound = args.concurrency / args.latency
     print(f"{args.calls} calls, {args.concurrency} in flight: at most {bound:.0f} calls/s")
-    print(f"{'':8}{'calls/s':>9}{'us/call':>9}{'ratio':>7}")
+    print(f"{'':10}{'calls/s':>9}{'us/call':>9}{'ratio':>7}")
     for row in found:
         print(
-            f"{row.name:8}{row.calls_per_second:9.0f}{row.driver_us_per_call:9.0f}{row.ratio:7.2f}"
+            f"{row.name:10}{row.calls_per_second:9.0f}{row.driver_us_per_call:9.0f}{row.ratio:7.2f}"
         )
     if args.json:
         settings = {k: v for k, v in vars(args).items() if k not in ("json", "dspy")}

@@ -64,9 +64,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs") / "my-prompts"
     copy_starter(folder)
     file = str(folder / "runs" / "support_triage.yaml")
-    options = ["--set", "budget.calls=300", "--json", str(folder / "result.json")]
-    done = CliRunner().invoke(main, ["run", file, *options])
+    done = CliRunner().invoke(main, ["run", file, "--set", "budget.calls=300", "--json", "-"])
     assert done.exit_code == 0, done.output
+    (folder / "result.json").write_text(done.stdout, "utf-8")
     return folder
 
 

@@ -197,13 +197,13 @@ def break_down(folder: Path, server: PocketServer) -> None:
 
 def test_an_interrupted_run_goes_on_where_it_stopped(folder: Path, server: PocketServer):
     use(folder, server)
-    server.faults = Faults(latency=0.5)
+    server.faults = Faults(latency=1.0)
     command = [sys.executable, "-m", "promptlathe", "run", "run.yaml", "--json", "result.json"]
     first = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     wait_until(lambda: mlflow_runs(folder) or first.poll() is not None)
-    for _ in range(3):  # impatience changes nothing
+    for _ in range(2):  # impatience changes nothing
         os.kill(first.pid, signal.SIGINT)
-        time.sleep(0.05)
+        time.sleep(0.02)
     out, err = first.communicate(timeout=WAIT)
 
     assert first.returncode == 130, err

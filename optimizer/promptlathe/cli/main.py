@@ -1,6 +1,7 @@
 """The commands. What a command needs is imported when it runs, so that `--help` is quick."""
 
 import gc
+import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -9,7 +10,7 @@ from typing import Any
 
 import click
 
-from promptlathe.errors import InputError, PromptlatheError
+from promptlathe.errors import InputError, Interrupted, PromptlatheError
 
 EXITS = """\b
 Exit codes: 0 finished (with or without an improvement), 2 bad input,
@@ -31,9 +32,12 @@ def reported(command: Command) -> Command:
         try:
             command(*args, **options)
         except PromptlatheError as error:
+            if isinstance(error, Interrupted):
+                _ignore_interrupts()
             click.echo(f"error: {error}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
+            _ignore_interrupts()
             click.echo("error: interrupted", err=True)
             sys.exit(130)
 
@@ -47,6 +51,11 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
 
         click.echo(f"promptlathe {version()}")
         context.exit()
+
+
+def _ignore_interrupts() -> None:
+    """From here to the end of the process: an impatient Ctrl-C would change the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @click.group(
@@ -153,7 +162,8 @@ def run(
     job.check()  # what is wrong is said before the first line of progress
     with display(job) as progress:
         result = job.run(progress=progress, replay=replay)
-    show_result(job, result)
+    if str(json_path) != "-":  # with it, stdout holds the JSON alone
+        show_result(job, result)
     if json_path:
         write_json(result, json_path)
 

@@ -18,7 +18,7 @@ from promptlathe.job.runfile import (
     SearchOptions,
     TrackOptions,
 )
-from promptlathe.job.stores import STATE, check_stores
+from promptlathe.job.stores import STATE, check_stores, make_state
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.objective import Objective
@@ -107,6 +107,7 @@ class Job:
         from promptlathe.job.running import run_job
 
         self.check()
+        make_state(self.state)
         return run_job(self, progress=progress, replay=replay)
 
 

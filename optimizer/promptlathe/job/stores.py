@@ -68,3 +68,11 @@ def writable(folder: Path) -> None:
             str(there),
             "choose another with --workspace DIR, or change its permissions",
         ) from None
+
+
+def make_state(folder: Path) -> None:
+    """Make the state folder, which keeps itself out of version control."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")

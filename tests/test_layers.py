@@ -1,0 +1,172 @@
+"""The package's shape: imports run upwards, importing is cheap, errors survive a pickle."""
+
+import ast
+import inspect
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import promptlathe
+from promptlathe import errors
+
+PACKAGE = Path(promptlathe.__file__).parent
+LAYERS = (
+    ("version", "errors", "records"),
+    ("starter",),
+    ("documents",),
+    ("space",),
+    ("objective",),
+    ("models",),
+    ("ledger",),
+    ("evaluate",),
+    ("search",),
+    ("decide",),
+    ("track",),
+    ("job",),
+    ("schedule", "api"),
+    ("cli",),
+    ("__main__",),
+)
+"""Lowest first: a module imports from lower layers, and from its own package."""
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+FILES = sorted(set(PACKAGE.rglob("*.py")) - {PACKAGE / "__init__.py"})
+"""Without the front door, which loads each name when it is first used."""
+HEAVY = ("ray", "mlflow", "optuna", "openai", "pandas", "pyarrow", "scipy", "aiohttp", "numpy")
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+def nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING`."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from nodes(node)
+
+
+def imports(path: Path) -> set[str]:
+    """The full names of the modules that a file imports, at its top or later."""
+    found: set[str] = set()
+    for node in nodes(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                found |= {alias.name for alias in names}
+            case ast.ImportFrom(module=str(module), names=names, level=0):
+                found |= {f"{module}.{alias.name}" for alias in names}
+            case ast.ImportFrom():
+                found.add("a relative import")
+            case _:
+                pass
+    return found
+
+
+def part_of(module: str) -> str | None:
+    """The part of the package that a full name lies in; None for other packages."""
+    package, _, rest = module.partition(".")
+    return rest.split(".")[0] if package == "promptlathe" else None
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_imports_run_upwards(path: Path) -> None:
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    assert own in LEVEL, f"{own} has no place in the list of layers"
+    for module in imports(path):
+        part = part_of(module)
+        if part and part != own:
+            assert part in LEVEL, f"{module} is not a part of the package"
+            assert LEVEL[part] < LEVEL[own], f"{own} must not import {module}"
+
+
+def test_the_list_of_layers_is_the_package() -> None:
+    parts = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES}
+    assert parts <= LEVEL.keys()
+    assert not (PACKAGE.parent / "__init__.py").exists()
+
+
+def test_one_module_imports_optuna() -> None:
+    found = [name_of(p) for p in FILES if any(m.split(".")[0] == "optuna" for m in imports(p))]
+    assert found == ["search/study.py"]
+
+
+LOADED = "import sys; {code}; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import promptlathe",
+        "import promptlathe.cli",
+        "from click.testing import CliRunner; from promptlathe.cli import main; "
+        "assert CliRunner().invoke(main, ['--help']).exit_code == 0",
+        "from click.testing import CliRunner; from promptlathe.cli import main; "
+        "assert CliRunner().invoke(main, ['run', '--help']).exit_code == 0",
+    ],
+)
+def test_importing_loads_nothing_heavy(code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED.format(code=code)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert "promptlathe" in loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_a_job_can_be_read_and_checked_without_the_heavy_things() -> None:
+    """What `promptlathe check` needs: no tracking, no Ray, no client."""
+    code = "import promptlathe.job"
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED.format(code=code)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()).isdisjoint({"ray", "mlflow", "optuna", "openai", "pandas"})
+
+
+def test_there_are_ten_public_names_at_most_and_each_is_there() -> None:
+    assert len(promptlathe.__all__) <= 10
+    assert all(getattr(promptlathe, name) is not None for name in promptlathe.__all__)
+    assert set(dir(promptlathe)) == set(promptlathe.__all__)
+    with pytest.raises(AttributeError, match="optimise"):
+        _ = promptlathe.optimise
+
+
+ERRORS = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, errors.PromptlatheError)
+]
+
+
+@pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
+def test_every_error_survives_a_pickle(kind: type[errors.PromptlatheError]) -> None:
+    init = inspect.signature(kind.__init__)
+    names = [name for name, one in init.parameters.items() if one.kind == one.POSITIONAL_OR_KEYWORD]
+    error = kind(*(f"<{name}>" for name in names if name != "self"))
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is kind
+    assert vars(again) == vars(error)
+    assert again.exit_code == error.exit_code
+    assert str(again) == str(error)
+    assert vars(error) or kind is errors.PromptlatheError
+
+
+def test_the_tree_at_the_top_of_errors_is_the_tree() -> None:
+    drawn = errors.__doc__ or ""
+    for kind in ERRORS:
+        assert kind.__name__ in drawn
+        if kind is not errors.PromptlatheError:
+            line = next(line for line in drawn.splitlines() if kind.__name__ in line)
+            assert f"exit {kind.exit_code} " in line
