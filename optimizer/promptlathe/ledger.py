@@ -25,6 +25,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     create_engine,
     event,
     func,
@@ -79,6 +80,11 @@ _stops = Table(
 )
 _ANSWER_COLUMNS = ("text", "input_tokens", "output_tokens", "latency", "finish_reason")
 _CHUNK = 500
+# Made once: SQLAlchemy takes longer to build and compare statements than SQLite to run them.
+_FIND = select(*(_answers.c[name] for name in ("key", *_ANSWER_COLUMNS))).where(
+    _answers.c.key.in_(bindparam("keys", expanding=True))
+)
+_TELL = insert(_told)
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,7 @@ class Ledger:
         self._seq: dict[str, int] = {}
         try:
             self._engine = _open(url)
+            self._insert_new = _insert_new(self._engine.dialect.name)
             _metadata.create_all(self._engine)
             self._connection = self._engine.connect()
         except (SQLAlchemyError, OSError, ImportError) as error:
@@ -111,12 +118,10 @@ class Ledger:
     def find(self, keys: Sequence[str]) -> dict[str, Answer]:
         """The known answers among `keys`."""
         known: dict[str, Answer] = {}
-        columns = [_answers.c[name] for name in ("key", *_ANSWER_COLUMNS)]
         with self._transaction():
             for start in range(0, len(keys), _CHUNK):
-                asked = keys[start : start + _CHUNK]
-                query = select(*columns).where(_answers.c.key.in_(asked))
-                for key, *values in self._connection.execute(query):
+                asked = {"keys": keys[start : start + _CHUNK]}
+                for key, *values in self._connection.execute(_FIND, asked):
                     known[key] = Answer(*values)
         return known
 
@@ -139,9 +144,9 @@ class Ledger:
             self._seq[run] = first + len(told)
         with self._transaction():
             if rows:
-                self._connection.execute(_insert_new(self._engine.dialect.name), rows)
+                self._connection.execute(self._insert_new, rows)
             if order:
-                self._connection.execute(insert(_told), order)
+                self._connection.execute(_TELL, order)
 
     def stop(self, run: str, limit: str) -> None:
         """A stage of the run's search has ended after what was told so far."""

@@ -1,0 +1,62 @@
+"""From a run file to the registry and back: the champion renders to what was scored."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from promptlathe.job import Job, Result
+from promptlathe.ledger import Ledger
+from promptlathe.records import Message
+from promptlathe.track import default_uri
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, Result]:
+    """The shipped run, with a smaller budget."""
+    settings = (("budget.calls", "600"), ("search.seed", "0"))
+    workspace = tmp_path_factory.mktemp("workspace")
+    job = Job.load(ROOT / "runs" / "support_triage.yaml", settings=settings, workspace=workspace)
+    return job, job.run()
+
+
+def test_the_winner_is_promoted_and_linked_both_ways(finished: tuple[Job, Result]):
+    from mlflow import MlflowClient
+
+    job, result = finished
+    assert (result.verdict, result.promoted) == ("better", 1)
+    client = MlflowClient(default_uri(job.state), default_uri(job.state))
+    version = client.get_prompt_version_by_alias("support-triage", "champion")
+    assert version.version == 1
+    assert version.tags["mlflow.prompt.run_ids"] == result.run_id
+    assert f"{result.test.best:.2f} on {result.test.examples} held-out rows" in (
+        version.commit_message or ""
+    )
+    run = client.get_run(str(result.run_id))
+    linked = json.loads(run.data.tags["mlflow.linkedPrompts"])
+    assert {"name": "support-triage", "version": "1"} in linked
+    assert {i.dataset.name for i in run.inputs.dataset_inputs} == {
+        f"support_triage.{split}" for split in ("train", "select", "test")
+    }
+
+
+def test_the_champion_formatted_with_a_row_is_byte_for_byte_what_was_scored(
+    finished: tuple[Job, Result], monkeypatch: pytest.MonkeyPatch
+):
+    """The ledger's key is the hash of what was sent: it knows the call, or it does not."""
+    import mlflow
+
+    job, result = finished
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", default_uri(job.state))
+    prompt = mlflow.genai.load_prompt("prompts:/support-triage@champion")
+    ledger = Ledger(f"sqlite:///{job.state / 'ledger.db'}")
+    keys: list[str] = []
+    for example in job.plan.test:
+        formatted = prompt.format(**example.row)
+        messages = [Message(m["role"], m["content"]) for m in formatted]
+        keys.append(job.model.call(messages, tuple(result.best.parameters.items())).key)
+    assert len(keys) == result.test.examples == 120
+    assert ledger.find(keys).keys() == set(keys)
+    ledger.close()
