@@ -322,3 +322,13 @@ def test_no_json_breaks_the_reading(data: Any) -> None:
 def test_no_message_breaks_the_reading(data: Any) -> None:
     body = {"choices": [{"message": data}], "usage": data}
     assert isinstance(read_answer(json.dumps(body).encode(), 0.0), Answer | Failure)
+
+
+@pytest.mark.parametrize("text", ["cut off \ud83d", "\udc00", "a\x00b"])
+def test_what_no_database_keeps_is_replaced(text: str) -> None:
+    body = {"choices": [{"message": {"content": text + " 😀"}}]}
+    answer = read_answer(json.dumps(body).encode(), 0.0)
+    assert isinstance(answer, Answer)
+    assert answer.text.encode("utf-8").decode().endswith(" 😀")
+    assert "�" in answer.text
+    assert "\x00" not in answer.text

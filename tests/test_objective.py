@@ -183,7 +183,7 @@ def test_goals(text: str, weights: dict[str, float]):
     "text", ["", "f1", "maximise a", "maximize", "maximize a b", "maximize a+a"]
 )
 def test_what_is_no_goal(text: str):
-    with pytest.raises(ValueError, match="is not a goal.*write `maximize NAME`"):
+    with pytest.raises(ValueError, match=r"is not a goal.*write `maximize NAME`"):
         parse_goal(text)
 
 

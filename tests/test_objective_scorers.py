@@ -162,7 +162,7 @@ fields = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=1
 step = st.one_of(
     st.sampled_from(["text", "label", "number", "json"]),
     st.builds(lambda json: {"json": json}, st.none() | fields),
-    st.builds(lambda tag: {"tag": tag}, st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,8}", fullmatch=True)),
+    st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,8}", fullmatch=True).map(lambda tag: {"tag": tag}),
     st.builds(lambda regex: {"regex": regex}, st.sampled_from([r"(\w+)$", r"a: 'b'", "x\ny"])),
 )
 parses = step | st.lists(step, min_size=1, max_size=3)

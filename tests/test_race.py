@@ -252,3 +252,21 @@ def test_nsga2_keeps_the_better_one_as_its_best(tmp_path: Path) -> None:
     assert cheap.values == [0.0, 5.0]
     assert dominated.values == [0.0, 15.0]
     assert dominated.user_attrs["note"] == "dropped"
+
+
+def test_a_known_candidate_without_answers_is_never_told_as_a_zero(tmp_path: Path) -> None:
+    """Samplers suggest it again when the space runs out."""
+    path = tmp_path / "race.journal"
+    few = SearchSpace(
+        messages="{{ role }} {{ text }}",
+        components={"role": Choice({"a": "A.", "silent": "S.", "c": "C."})},
+    )
+    policy = race(path, space=few)
+    while cells := policy.propose((), 1):
+        for cell in cells:
+            silent = dict(cell.candidate.levels)["role"] == "silent"
+            policy.tell(outcome(cell, None if silent else 1.0))
+    policy.close()
+    trials = [t for t in stored(path) if t.params.get("role") == "silent"]
+    assert len(trials) > 1
+    assert {t.state for t in trials} == {TrialState.FAIL}

@@ -166,4 +166,3 @@ def _reachable(address: str) -> bool:
             return True
     except (OSError, ValueError):
         return False
-

@@ -283,9 +283,7 @@ class Running:
         await self._drive(Final(cells), keep=0)
         return outcomes
 
-    def _decide(
-        self, best: Candidate, outcomes: dict[str, list[Outcome]], reason: str
-    ) -> Decided:
+    def _decide(self, best: Candidate, outcomes: dict[str, list[Outcome]], reason: str) -> Decided:
         seed = self._plan.space.seed
         comparison = self._compare(outcomes, seed, best)
         if comparison is None:

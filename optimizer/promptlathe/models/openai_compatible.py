@@ -7,6 +7,7 @@ request transform and the response models, which take half of the processor time
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
@@ -21,6 +22,8 @@ from promptlathe.models.settings import ModelSettings
 from promptlathe.models.transport import LeanClient
 from promptlathe.records import Answer, Call, Failure
 
+_STRAY = re.compile("[\ud800-\udfff\x00]")
+"""Half an emoji, which an answer that was cut off can end with, and NUL: no database keeps them."""
 _NEW_NAME_HOSTS = ("openai.com", "openai.azure.com")
 
 
@@ -103,7 +106,7 @@ def read_answer(content: bytes, latency: float) -> Answer | Failure:
             tokens = i, o
         case _:
             tokens = None, None
-    return Answer(text, *tokens, latency, str(reason) if reason else None)
+    return Answer(_STRAY.sub("\ufffd", text), *tokens, latency, str(reason) if reason else None)
 
 
 def _text(message: dict[str, Any]) -> str | None:

@@ -129,9 +129,7 @@ def _check_ranges(space: "SearchSpace") -> None:
             case _:
                 continue
         if max(abs(low), abs(high)) > LARGEST:
-            raise problem(
-                _place(name), f"the range goes to {max(low, high):g}", "stay below 9e15"
-            )
+            raise problem(_place(name), f"the range goes to {max(low, high):g}", "stay below 9e15")
         if low > high:
             raise problem(
                 _place(name),

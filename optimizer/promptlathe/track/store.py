@@ -119,9 +119,7 @@ def _check_schema(path: Path, where: str) -> None:
     if not tables:
         return
     if "experiments" not in tables:
-        raise InputError(
-            "is a database of something else than MLflow", where, "name another store"
-        )
+        raise InputError("is a database of something else than MLflow", where, "name another store")
     if not found:
         return  # another process is making it just now
     known, newest = revisions()
