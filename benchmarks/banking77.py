@@ -1,6 +1,7 @@
 """Real data: Banking77 (customers' questions to a bank) on the pocket model.
 
-    python benchmarks/banking77.py [--data DIR] [--intents 10 77] [--seeds 3] [--json OUT]
+    python benchmarks/banking77.py [--data DIR] [--intents 10 77] [--demos 40] [--seeds 3]
+                                   [--json OUT]
 
 DIR holds banking77_train.jsonl (text, label); by default ../shared/data beside the project. The
 space is generic: the labels' own names in three spellings, an output format, demos. `select` and
@@ -26,7 +27,7 @@ def rows_of(file: Path, intents: int) -> list[Row]:
     return [row for row in rows if row["label"] in kept]
 
 
-def space_of(rows: list[Row]) -> pl.SearchSpace:
+def space_of(rows: list[Row], demos: int) -> pl.SearchSpace:
     """Built from the labels' names only; the seed prompt lists them."""
     labels = sorted({row["label"] for row in rows})
     words = {label: label.replace("_", " ").strip("?").lower() for label in labels}
@@ -57,7 +58,7 @@ def space_of(rows: list[Row]) -> pl.SearchSpace:
                 }
             ),
             "demos": pl.Demos(
-                count=(0, 40),
+                count=(0, demos),
                 select=("random", "balanced"),
                 template="Question: {{ text }}\nIntent: {{ label }}",
             ),
@@ -69,6 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--intents", type=int, nargs="+", default=[10, 77])
+    parser.add_argument("--demos", type=int, default=40, help="the most demos of a prompt")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -88,7 +90,7 @@ def main() -> None:
             )
             with TemporaryDirectory() as folder:
                 result = pl.optimize(
-                    space_of(rows),
+                    space_of(rows, options.demos),
                     objective,
                     budget=pl.Budget(calls=CALLS),
                     seed=seed,
