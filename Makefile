@@ -20,7 +20,7 @@ $(FOR_TESTS): $(INSTALLED)
 
 demo: $(INSTALLED)
 	$(BIN)/promptlathe run runs/support_triage.yaml
-	@echo "       (that is $(BIN)/promptlathe ui)"
+	@echo "       (here: $(BIN)/promptlathe ui)"
 
 test: $(FOR_TESTS)
 	$(BIN)/python -m pytest

@@ -180,7 +180,13 @@ def ui(host: str, port: int, workspace: Path | None) -> None:
     from promptlathe.track.ui import serve_ui
 
     state = existing_state(workspace)
-    serve_ui(default_uri(state), default_artifacts(state), host=host, port=port)
+    serve_ui(
+        default_uri(state),
+        default_artifacts(state),
+        host=host,
+        port=port,
+        announce=lambda url: click.echo(f"MLflow's UI: {url}  (Ctrl-C stops it)"),
+    )
 
 
 @main.command(epilog=example("promptlathe pocket --port 8000", "promptlathe pocket --latency 0.1"))
