@@ -156,7 +156,8 @@ class Book:
             ),
         )
         if registered:
-            examples = [o.cell.example for side in self._sides.values() for o in side.outcomes]
+            told = (o for side in self._sides.values() for o in side.outcomes)
+            examples = {o.cell.example.id: o.cell.example for o in told}.values()
             warning = self._try(
                 "check of the registered prompt",
                 lambda: registry.check_faithful(self._backend, registered, examples),
