@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from promptlathe.decide import Comparison, compare, interval
+from promptlathe.decide import Comparison, compare, interval, t_quantile
 from promptlathe.records import Answer, Candidate, Cell, Example, Failure, Message, Outcome, Prompt
 
 SEED, BEST = (Candidate((), Prompt((Message("user", text),))) for text in ("seed", "best"))
@@ -29,13 +29,15 @@ def versus(first: Sequence[float | None], second: Sequence[float | None]) -> Com
     return found
 
 
-@pytest.mark.parametrize(("rows", "gained", "lost"), [(143, 0.25, 0.08), (60, 0.3, 0.3)])
+@pytest.mark.parametrize(
+    ("rows", "gained", "lost"), [(143, 0.25, 0.08), (60, 0.3, 0.3), (30, 0.16, 0.16)]
+)
 def test_the_interval_covers_the_true_gain_as_often_as_it_says(
     rows: int, gained: float, lost: float
 ) -> None:
     rng = np.random.default_rng(20)
     sets = rng.choice([1.0, -1.0, 0.0], (400, rows), p=[gained, lost, 1 - gained - lost])
-    found = np.array([interval(differences, seed=i) for i, differences in enumerate(sets)])
+    found = np.array([interval(differences) for differences in sets])
     covered = np.mean((found[:, 0] <= gained - lost) & (gained - lost <= found[:, 1]))
     assert 0.92 <= covered <= 0.98
 
@@ -56,10 +58,27 @@ def test_a_comparison_says_what_it_saw() -> None:
     assert (found.examples, found.missing) == (40, 0)
 
 
-def test_the_interval_is_that_of_the_bootstrap() -> None:
-    """Four wins in 40 rows: the number of wins in a resample is binomial(40, 0.1)."""
-    low, high = interval(np.array([1.0] * 4 + [0.0] * 36), seed=1)
-    assert (low, high) == (0.025, 0.2)
+def test_the_interval_is_that_of_the_paired_t() -> None:
+    """Ten differences: mean 0.2, standard error 0.2 / √9; t of 9 degrees of freedom is 2.26216."""
+    differences = [0.0, 0.4] * 5
+    low, high = interval(np.array(differences))
+    half = 2.26216 * 0.2 / 3
+    assert (low, high) == pytest.approx((0.2 - half, 0.2 + half), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "expected"), [(9, 2.26216), (29, 2.04523), (59, 2.00100), (142, 1.97681)]
+)
+def test_quantiles_are_those_of_the_tables(freedom: int, expected: float) -> None:
+    assert t_quantile(0.975, freedom) == pytest.approx(expected, abs=2e-5)
+    assert t_quantile(0.025, freedom) == pytest.approx(-expected, abs=2e-5)
+
+
+def test_the_interval_stays_within_the_scale() -> None:
+    low, high = interval(np.array([1.0] * 29 + [0.0]))
+    assert 0.85 < low < high == 1.0
+    low, high = interval(np.array([-1.0] * 29 + [0.0]))
+    assert -1.0 == low < high < -0.85
 
 
 def test_rows_without_any_difference_get_the_exact_bound() -> None:
@@ -118,8 +137,3 @@ def test_one_prompt_on_both_sides_is_no_gain() -> None:
     assert found.gain == 0.0
     assert found.low < 0 < found.high
     assert found.verdict == "no significant gain"
-
-
-def test_the_seed_decides_the_resamples() -> None:
-    d = np.random.default_rng(0).normal(size=50)
-    assert interval(d, seed=3) == interval(d, seed=3) != interval(d, seed=4)

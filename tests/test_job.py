@@ -166,6 +166,7 @@ def test_many_in_flight_get_the_same_answers(
     [
         (Budget(calls=260), "tpe"),
         (Budget(calls=260), "nsga2"),
+        (Budget(calls=260), "halving"),
         (Budget(tokens=25_000), "random"),
         (Budget(minutes=0.05), "random"),
     ],

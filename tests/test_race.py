@@ -1,7 +1,9 @@
 """The race's documented test, and what Optuna's stored study is told."""
 
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import optuna
@@ -25,10 +27,19 @@ EXAMPLES = [Example(f"e{i:02}", {"text": str(i)}, "select") for i in range(64)]
 
 
 def race(
-    path: Path | None = None, *, sampler: SamplerName = "random", space: SearchSpace = SPACE
+    path: Path | None = None,
+    *,
+    sampler: SamplerName = "random",
+    space: SearchSpace = SPACE,
+    examples: Sequence[Example] = EXAMPLES,
 ) -> RacePolicy:
     study = Study(space, sampler=sampler, seed=0, name="race", path=path)
-    return RacePolicy(BoundSpace(space, []), EXAMPLES, study=study, seed=0)
+    return RacePolicy(BoundSpace(space, []), examples, study=study, seed=0)
+
+
+SAMPLERS: list[SamplerName] = ["tpe", "random", "nsga2"]
+if find_spec("torch"):
+    SAMPLERS.append("gp")
 
 
 class Runner:
@@ -61,6 +72,26 @@ def outcome(cell: Cell, score: float | None, tokens: int = 10) -> Outcome:
     if score is None:
         return Outcome(cell, Failure("timeout", "no answer"))
     return Outcome(cell, Answer("x", tokens - 1, 1), {"score": score}, score)
+
+
+def course(
+    policy: RacePolicy, rule: Callable[[Cell], float | None], *, slots: int = 1, calls: int = 400
+) -> list[Cell]:
+    """Keep `slots` calls under way, answered in a shuffled order; every cell proposed."""
+    rng, proposed, pending = random.Random(slots), list[Cell](), list[Cell]()
+    while True:
+        free = min(slots - len(pending), calls - len(proposed))
+        new = list(policy.propose(tuple(pending), free)) if free > 0 else []
+        proposed += new
+        pending += new
+        if not pending:
+            return proposed
+        cell = pending.pop(rng.randrange(len(pending)))
+        policy.tell(outcome(cell, rule(cell)))
+
+
+def coin(cell: Cell) -> float:
+    return float(random.Random(f"{cell.key}").random() < 0.5)
 
 
 HALF = [1.0, 0.0] * 32
@@ -144,9 +175,25 @@ def test_the_leader_is_the_best_of_those_that_met_every_example() -> None:
     assert runner.policy.best == second
     # As good as the seed, and worse than the new leader: it must go.
     assert [s.state for s in runner.feed(HALF[:16])] == ["dropped"]
-    # Perfect so far, but not yet through: it does not lead.
-    runner.feed([1.0] * 32)
-    assert runner.policy.best == second
+
+
+def test_who_is_clearly_ahead_when_the_budget_ends_is_the_best() -> None:
+    """Not before the first comparison."""
+    runner = after_the_seed()
+    runner.feed([1.0] * 15)
+    assert runner.policy.best == runner.policy.seed
+    runner.feed([1.0])
+    assert runner.policy.best.number == 1
+    runner.feed([0.0] * 12 + HALF[28:32])
+    assert runner.policy.best == runner.policy.seed
+
+
+@pytest.mark.parametrize("met", [24, 64])
+def test_lucky_answers_among_failures_do_not_lead(met: int) -> None:
+    """Three of four calls fail; the others are right where the seed is wrong."""
+    runner = after_the_seed()
+    runner.feed([1.0 if i % 4 == 1 else None for i in range(met)])
+    assert runner.policy.best == runner.policy.seed
 
 
 def test_ties_go_to_the_cheaper_then_to_the_earlier() -> None:
@@ -270,3 +317,118 @@ def test_a_known_candidate_without_answers_is_never_told_as_a_zero(tmp_path: Pat
     trials = [t for t in stored(path) if t.params.get("role") == "silent"]
     assert len(trials) > 1
     assert {t.state for t in trials} == {TrialState.FAIL}
+
+
+@pytest.mark.parametrize("slots", [1, 8, 64])
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 64])
+def test_the_seed_prompt_meets_every_example(count: int, slots: int) -> None:
+    policy = race(examples=EXAMPLES[:count])
+    cells = course(policy, coin, slots=slots, calls=3 * count)
+    seed = policy.seed
+    met = [c.example.id for c in cells if c.candidate == seed.candidate]
+    assert sorted(met) == [example.id for example in EXAMPLES[:count]]
+    assert seed.state == "complete"
+    assert len(cells) == 3 * count
+    assert all(standing.calls <= count for standing in policy.standings)
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0, 0.5, -2.0])
+def test_equal_scores_drop_nobody(score: float) -> None:
+    policy = race()
+    course(policy, lambda cell: score, slots=8, calls=500)
+    states = [standing.state for standing in policy.standings]
+    assert set(states) <= {"complete", "running"}
+    assert states.count("complete") > 5
+
+
+def test_a_hopeless_candidate_leaves_at_the_first_comparison() -> None:
+    """Silent ones too: `k` never answers, `l` is never right."""
+
+    def rule(cell: Cell) -> float | None:
+        role = dict(cell.candidate.levels)["role"]
+        return {"k": None, "l": 0.0}.get(str(role), coin(cell))
+
+    policy = race()
+    course(policy, rule, slots=8, calls=1500)
+    hopeless = [s for s in policy.standings if dict(s.candidate.levels)["role"] in "kl"]
+    assert len(hopeless) > 3
+    assert all(s.state == "dropped" and s.calls == 16 for s in hopeless if s.calls >= 16)
+
+
+def test_an_example_that_always_fails_costs_nobody_the_race() -> None:
+    policy = race()
+    course(policy, lambda cell: None if cell.example.id == "e05" else 0.5, slots=4, calls=500)
+    complete = [s for s in policy.standings if s.state == "complete"]
+    assert len(complete) > 5
+    assert all(s.estimate and s.estimate.n == len(EXAMPLES) - 1 for s in complete)
+
+
+def roles(*names: str) -> SearchSpace:
+    return SearchSpace(
+        messages="{{ role }} {{ text }}",
+        components={"role": Choice({name: f"You are {name}." for name in names})},
+    )
+
+
+def test_every_candidate_of_a_small_space_meets_every_example() -> None:
+    policy = race(space=roles(*"abcde"))
+    assert len(course(policy, lambda cell: 1.0, slots=3)) == 5 * len(EXAMPLES)
+    assert policy.finish_reason == "every candidate of the space was tried"
+
+
+def test_the_last_candidates_are_found_by_walking_through_the_space() -> None:
+    """Draws at random would miss some of them."""
+    space = SearchSpace(
+        messages="{{ a }} {{ b }} {{ c }} {{ text }}",
+        components={n: Choice({f"{n}{i}": f"{n} {i}" for i in range(7)}) for n in "abc"},
+    )
+    policy = race(space=space, examples=EXAMPLES[:1])
+    cells = course(policy, coin, slots=4, calls=1000)
+    assert len({cell.candidate for cell in cells}) == space.size.count == 343
+    assert policy.finish_reason == "every candidate of the space was tried"
+
+
+def test_who_cannot_see_every_candidate_does_not_say_so() -> None:
+    """Numbers are rounded: after a while there are no new ones, which draws cannot prove."""
+    space = SearchSpace(messages="{{ text }}", model={"temperature": Float(0.5, 0.5002)})
+    policy = race(space=space, examples=EXAMPLES[:1])
+    assert len(course(policy, coin)) == 3
+    assert policy.finish_reason == "no candidate was found that was not tried before"
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_one_seed_gives_one_course(sampler: SamplerName) -> None:
+    first, second = (course(race(sampler=sampler), coin, slots=4) for _ in range(2))
+    assert first == second
+    assert len(set(first)) == len(first) == 400
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_level_added_mid_run_keeps_the_study(sampler: SamplerName, tmp_path: Path) -> None:
+    """Same file, same name, same numbers; what was open can still be closed."""
+    path = tmp_path / "race.journal"
+    space = roles(*"abcdefgh")
+    policy = race(path, sampler=sampler, space=space)
+    cells = course(policy, coin, slots=4, calls=180)
+    pending = [*policy.propose((), 40)]
+    before = stored(path)
+    open_numbers = [t.number for t in before if t.state == TrialState.RUNNING]
+    assert len(open_numbers) > 1
+    wider = roles("new", *"abcdefgh")
+    policy.extend(BoundSpace(wider, []))
+    for was, now in zip(before, stored(path), strict=True):
+        assert (now.number, now.state, now.params) == (was.number, was.state, was.params)
+        assert (now.values, now.intermediate_values) == (was.values, was.intermediate_values)
+        assert now.distributions["role"].choices == ("new", *"abcdefgh")  # type: ignore[attr-defined]
+    for cell in pending:
+        policy.tell(outcome(cell, coin(cell)))
+    cells += pending + course(policy, coin, slots=4, calls=300)
+    policy.close()
+    assert len(set(cells)) == len(cells)
+    assert {c.candidate.levels[0][1] for c in cells} == {"new", *"abcdefgh"}
+    after = stored(path)
+    assert all(trial.state.is_finished() for trial in after)
+    for standing in policy.standings:
+        assert after[standing.number].params == dict(standing.candidate.levels)
+    decided = [s.number for s in policy.standings if s.state == "complete" and s.estimate]
+    assert all(after[number].state == TrialState.COMPLETE for number in decided)

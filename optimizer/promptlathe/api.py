@@ -13,7 +13,7 @@ from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.objective import Objective
 from promptlathe.records import Budget
-from promptlathe.search import SamplerName
+from promptlathe.search import PolicyName
 from promptlathe.space import SearchSpace
 
 
@@ -24,7 +24,7 @@ def optimize(
     model: str | Mapping[str, Any] = "pocket",
     budget: Budget | None = None,
     seed: int = 0,
-    policy: SamplerName = "tpe",
+    policy: PolicyName = "tpe",
     prices: Mapping[str, Mapping[str, float]] | None = None,
     parallel: Mapping[str, Any] | None = None,
     track: Mapping[str, Any] | Literal[False] | None = None,

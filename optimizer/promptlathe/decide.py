@@ -1,13 +1,15 @@
 """The decision: two prompts on the same held-out rows, paired, once.
 
-Interval: the percentile bootstrap of the mean paired difference (Efron & Tibshirani 1993,
-section 13.3), 10,000 seeded resamples of rows. When no row differs, resampling knows nothing:
-then the exact bound on the share of differing rows (Clopper & Pearson 1934) is used. Coverage
-measured for the cases that occur here: docs/decisions/0003-interval.md.
+Interval: Student's t for the mean paired difference (Student 1908). When all rows differ alike
+(mostly: none differs) there is no variance to go by: then the exact bound on the share of rows
+that differ otherwise (Clopper & Pearson 1934) is used. Coverage measured for the cases that occur
+here: docs/decisions/0003-interval.md.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -15,9 +17,6 @@ import numpy as np
 from promptlathe.records import Outcome
 
 Verdict = Literal["better", "no significant gain", "worse"]
-RESAMPLES = 10_000
-_AT_ONCE = 500
-"""Resamples in one array: bounds the memory."""
 LEVEL = 0.95
 
 
@@ -44,7 +43,7 @@ class Comparison:
 
 
 def compare(
-    baseline: Iterable[Outcome], challenger: Iterable[Outcome], *, rows: int = 0, seed: int = 0
+    baseline: Iterable[Outcome], challenger: Iterable[Outcome], *, rows: int = 0
 ) -> Comparison | None:
     """Pair outcomes by example. None when no row was answered by both.
 
@@ -57,7 +56,7 @@ def compare(
     if not answered:
         return None
     a, b = np.array(answered).T
-    low, high = interval(b - a, seed=seed)
+    low, high = interval(b - a)
     return Comparison(
         baseline=float(a.mean()),
         challenger=float(b.mean()),
@@ -69,27 +68,36 @@ def compare(
     )
 
 
-def interval(differences: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the mean of paired differences, shape (rows,)."""
+def interval(differences: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the mean of paired differences, shape (rows,).
+
+    It does not leave the scale of the scores, taken as 1 or as the largest difference.
+    """
     n = len(differences)
     tail = (1 - LEVEL) / 2
+    centre = float(differences.mean())
+    most = max(1.0, float(abs(differences).max()))
     if np.ptp(differences) == 0:
         # At most this share of all rows differs otherwise, and by no more than the whole scale.
         share = 1 - tail ** (1 / n)
-        centre = float(differences[0])
-        most = max(1.0, abs(centre))
         return centre - share * (most + centre), centre + share * (most - centre)
-    # To draw how often each value comes is to draw the rows.
-    values, counts = np.unique(differences, return_counts=True)
-    rng = np.random.default_rng(seed)
-    means = np.concatenate(
-        [
-            rng.multinomial(n, counts / n, size=_AT_ONCE) @ values / n
-            for _ in range(RESAMPLES // _AT_ONCE)
-        ]
+    half = t_quantile(1 - tail, n - 1) * float(differences.std(ddof=1)) / math.sqrt(n)
+    return max(centre - half, -most), min(centre + half, most)
+
+
+def t_quantile(p: float, freedom: int) -> float:
+    """Student's t by its expansion around the normal (Abramowitz & Stegun 1964, 26.7.5).
+
+    At p = 0.975 it is 0.00002 short with 9 degrees of freedom, 0.03 with 2, 1.4 with 1.
+    """
+    x = NormalDist().inv_cdf(p)
+    polynomials = (
+        (x**3 + x) / 4,
+        (5 * x**5 + 16 * x**3 + 3 * x) / 96,
+        (3 * x**7 + 19 * x**5 + 17 * x**3 - 15 * x) / 384,
+        (79 * x**9 + 776 * x**7 + 1482 * x**5 - 1920 * x**3 - 945 * x) / 92160,
     )
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(low), float(high)
+    return x + sum(g / freedom**i for i, g in enumerate(polynomials, start=1))
 
 
 def _values(outcomes: Iterable[Outcome]) -> Mapping[tuple[str, int], float | None]:

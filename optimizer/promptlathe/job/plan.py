@@ -17,7 +17,7 @@ from promptlathe.models.seam import check_key
 from promptlathe.models.settings import ModelSettings
 from promptlathe.objective import Objective
 from promptlathe.records import Budget, Call, Candidate, Example, Scalar, content_hash
-from promptlathe.search import check_sampler
+from promptlathe.search import check_policy
 from promptlathe.space import (
     BoundSpace,
     Choice,
@@ -72,7 +72,7 @@ def plan(job: "Job") -> Plan:
     """
     _check_kinds(job)
     _check_budget(job)
-    check_sampler(job.search.policy)
+    check_policy(job.search.policy)
     _check_key(job)
     _check_parameters(job)
     objective = job.objective

@@ -15,7 +15,7 @@ from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.objective import Objective
 from promptlathe.records import Budget
-from promptlathe.search import SamplerName
+from promptlathe.search import PolicyName
 from promptlathe.space import SearchSpace
 
 PROMPT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
@@ -42,7 +42,7 @@ class BudgetOptions(documents.Model):
 class SearchOptions(documents.Model):
     """How candidates are chosen."""
 
-    policy: SamplerName = Field(default="tpe", description="Optuna's sampler behind the race")
+    policy: PolicyName = Field(default="tpe", description="What decides which calls to make")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Of everything that is random")
 
 

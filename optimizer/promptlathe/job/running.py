@@ -24,7 +24,7 @@ from promptlathe.job.result import Result, Side, Test
 from promptlathe.job.stores import ledger_url
 from promptlathe.ledger import Course, Ledger
 from promptlathe.records import Answer, Candidate, Cell, Outcome, Standing
-from promptlathe.search import RacePolicy, Study
+from promptlathe.search import Policy, make_policy
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from promptlathe.job.job import Job
 
 T = TypeVar("T")
+SIDES = 3
+"""Prompts that meet the test rows at most: the seed, the best and the champion."""
 HEAD_START = 0.05
 """Seconds from the first answer until MLflow is started: that takes a core for seconds, and the
 first calls go first. A model that never answers leaves no run."""
@@ -187,10 +189,10 @@ class Running:
         if self._course:
             evaluator.failures = self._course.failures
             self._cells = ReplayedEvaluator(evaluator, self._course)
-        self._policy = RacePolicy(
-            self._plan.space, self._plan.select, study=self._study(), seed=job.search.seed
-        )
+        self._policy = self._make_policy()
         self._view = View(self._policy, self._meter, job.budget, job.model.name)
+        self._settled: set[int] = set()
+        """Numbers of the candidates whose cells are done."""
         self._failed = 0
         self._answered = False
 
@@ -208,27 +210,30 @@ class Running:
             self._ledger,
         )
 
-    def _study(self) -> Study:
-        search = self._job.search
-        return Study(
-            self._plan.space.space,
-            sampler=search.policy,
+    def _make_policy(self) -> Policy:
+        search, plan, name = self._job.search, self._plan, f"{self._job.name}-{self._run}"
+        return make_policy(
+            search.policy,
+            plan.space,
+            plan.select,
             seed=search.seed,
-            name=f"{self._job.name}-{self._run}",
-            path=self._job.state / "optuna" / f"{self._job.name}-{self._run}.journal",
+            calls=plan.calls and max(1, plan.calls - SIDES * len(plan.test)),
+            study=name,
+            path=self._job.state / "optuna" / f"{name}.journal",
         )
 
     async def _search(self) -> str:
         """Keeps the calls of the decision back: also for a champion, until there is none."""
         rows = len(self._plan.test)
-        stopped = await self._drive(self._policy, keep=3 * rows)
+        stopped = await self._drive(self._policy, keep=SIDES * rows)
         self._cells.stop(stopped.limit)
         if stopped.limit and await self._has_calls_left():
-            stopped = await self._drive(self._policy, keep=2 * rows, first=stopped.refused)
+            first, keep = stopped.refused, (SIDES - 1) * rows
+            stopped = await self._drive(self._policy, keep=keep, first=first)
             self._cells.stop(stopped.limit)
         self._policy.close()
         for standing in self._policy.standings:
-            if standing.state == "running" and standing.calls:
+            if standing.calls and standing.number not in self._settled:
                 self._recorder.candidate(standing)
         return stopped.reason
 
@@ -256,6 +261,7 @@ class Running:
         self._recorder.check()
         self._failed += outcome.value is None
         for standing in settled:
+            self._settled.add(standing.number)
             self._recorder.candidate(standing)
         if settled:
             self._recorder.progress(self._view)
@@ -307,7 +313,6 @@ class Running:
             outcomes[baseline.id],
             outcomes[best.id],
             rows=len(self._plan.test),
-            seed=self._job.search.seed,
         )
         if found and baseline == best:  # the same prompt: no gain, and no doubt about it
             return replace(found, gain=0.0, low=0.0, high=0.0)

@@ -1,7 +1,18 @@
-"""Policies, the race, Optuna's samplers."""
+"""Policies: the race behind Optuna's samplers, successive halving."""
 
+from promptlathe.search.choose import PolicyName, check_policy, make_policy
+from promptlathe.search.halving import HalvingPolicy
 from promptlathe.search.policy import Policy
 from promptlathe.search.race import RacePolicy
-from promptlathe.search.study import SamplerName, Study, check_sampler
+from promptlathe.search.study import SamplerName, Study
 
-__all__ = ["Policy", "RacePolicy", "SamplerName", "Study", "check_sampler"]
+__all__ = [
+    "HalvingPolicy",
+    "Policy",
+    "PolicyName",
+    "RacePolicy",
+    "SamplerName",
+    "Study",
+    "check_policy",
+    "make_policy",
+]

@@ -20,6 +20,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from promptlathe.records import Cell, Outcome, Standing
+from promptlathe.space import BoundSpace
 
 
 class Policy(Protocol):
@@ -51,6 +52,14 @@ class Policy(Protocol):
     @property
     def finish_reason(self) -> str | None:
         """Why there is nothing left to propose; None while there may be."""
+        ...
+
+    def extend(self, space: BoundSpace) -> None:
+        """The space has grown: a component has a new level, which may now be proposed.
+
+        Nothing is removed from it. Cells under way are told as before, and what is known stays;
+        a search that was over may go on.
+        """
         ...
 
     def close(self) -> None:

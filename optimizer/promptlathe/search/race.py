@@ -8,83 +8,19 @@ candidate takes its calls; what is decided on these examples is never reported a
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
 
-import numpy as np
-
-from promptlathe.records import Candidate, Cell, Example, Outcome, Standing
-from promptlathe.search.stats import estimate, worse_probability
+from promptlathe.records import Cell, Example, Outcome, Standing
+from promptlathe.search.entrant import Entrant
+from promptlathe.search.roster import Roster
+from promptlathe.search.stats import worse_probability
 from promptlathe.search.study import Study
 from promptlathe.space import BoundSpace
 
 ALPHA = 0.2
+SURE = 0.05
+"""The level at which a candidate that has not met every example takes the leader's place: most
+newcomers are worse than the leader, so being ahead by luck is likelier than being better."""
 FIRST_CHECKPOINT = 16
-MAX_DUPLICATES = 10
-"""Suggestions in a row that were tried before, until a random draw is taken instead."""
-MAX_DRAWS = 500
-
-
-@dataclass
-class Entrant:
-    """A candidate in the race; `values` holds its scores by the example's place."""
-
-    number: int
-    candidate: Candidate
-    goal: int
-    """It may be sent this many examples before the next comparison."""
-    sent: int = 0
-    told: int = 0
-    state: Literal["running", "dropped", "complete"] = "running"
-    values: dict[int, float] = field(default_factory=dict[int, float])
-    tokens: int = 0
-    tokens_known: bool = True
-    cost: float | None = 0.0
-    failures: int = 0
-    unparsed: int = 0
-
-    def take(self, place: int, outcome: Outcome) -> None:
-        """Add an outcome; a failure is counted and leaves no value."""
-        self.told += 1
-        if outcome.value is None:
-            self.failures += 1
-            return
-        self.values[place] = outcome.value
-        self.unparsed += outcome.unparsed
-        self.tokens += outcome.tokens or 0
-        self.tokens_known = self.tokens_known and outcome.tokens is not None
-        known = self.cost is not None and outcome.cost is not None
-        self.cost = self.cost + outcome.cost if known else None  # type: ignore[operator]
-
-    @property
-    def mean(self) -> float:
-        """Mean score; 0 when nothing was answered."""
-        return sum(self.values.values()) / len(self.values) if self.values else 0.0
-
-    @property
-    def tokens_per_call(self) -> float:
-        return self.tokens / len(self.values) if self.values else 0.0
-
-    @property
-    def rank(self) -> tuple[bool, float, float, int]:
-        """Higher is better: the score, then the cheaper, then the earlier.
-
-        Who never got an answer has no score, which is worse than any.
-        """
-        return bool(self.values), self.mean, -self.tokens_per_call, -self.number
-
-    def standing(self) -> Standing:
-        return Standing(
-            candidate=self.candidate,
-            estimate=estimate([self.values[place] for place in sorted(self.values)]),
-            state=self.state,
-            calls=self.told,
-            tokens=self.tokens if self.tokens_known else None,
-            cost=self.cost,
-            failures=self.failures,
-            unparsed=self.unparsed,
-            number=self.number,
-        )
 
 
 class RacePolicy:
@@ -96,52 +32,54 @@ class RacePolicy:
     def __init__(
         self, space: BoundSpace, examples: Sequence[Example], *, study: Study, seed: int
     ) -> None:
-        rng = np.random.default_rng([seed, 1])
-        by_id = sorted(examples, key=lambda example: example.id)
-        self._examples = [by_id[i] for i in rng.permutation(len(by_id))]
-        self._place = {example.id: i for i, example in enumerate(self._examples)}
-        self._space, self._study, self._rng = space, study, rng
-        self._entrants: dict[str, Entrant] = {}
-        self._exhausted = False
-        self._seed = self._enter(study.ask(space.space.seed_levels).number, space.seed)
-        self._seed.goal = len(self._examples)
+        self._roster = Roster(space, examples, study=study, seed=seed)
+        self._multi_objective = study.multi_objective
+        self._seed = self._roster.seed
+        self._seed.goal = self._roster.examples
+        self._running = [self._seed]
 
     def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Cell]:
         """Candidates under way come first, in order of entry; then a new one."""
         cells: list[Cell] = []
-        running = [e for e in self._entrants.values() if e.state == "running"]
         while len(cells) < limit:
-            entrant = next((e for e in running if e.sent < e.goal), None)
+            entrant = next((e for e in self._running if e.sent < e.goal), None)
             if entrant is None:
-                entrant = self._newcomer()
+                entrant = self._roster.suggested()
                 if entrant is None:
                     break
-                running.append(entrant)
-            cells.append(Cell(entrant.candidate, self._examples[entrant.sent]))
-            entrant.sent += 1
+                entrant.goal = min(FIRST_CHECKPOINT, self._roster.examples)
+                self._running.append(entrant)
+            cells.append(self._roster.send(entrant))
         return cells
 
     def tell(self, outcome: Outcome) -> list[Standing]:
         """At a checkpoint the candidate is dropped, goes on, or is complete."""
-        entrant = self._entrants[outcome.cell.candidate.id]
-        entrant.take(self._place[outcome.cell.example.id], outcome)
-        if entrant.told < entrant.goal or entrant.state != "running":
+        entrant = self._roster.take(outcome)
+        if entrant.told < entrant.goal:
             return []
-        if entrant.values:
-            self._study.report(entrant.number, entrant.mean, entrant.told)
-        if entrant is not self._seed and self._loses(entrant):
+        self._roster.report(entrant)
+        if entrant is not self._seed and self._is_dropped(entrant):
             entrant.state = "dropped"
-            self._close(entrant)
-        elif entrant.told == len(self._examples):
+        elif entrant.told == self._roster.examples:
             entrant.state = "complete"
-            self._close(entrant)
         else:
-            entrant.goal = min(entrant.goal * 2, len(self._examples))
-        return [entrant.standing()] if entrant.state != "running" else []
+            entrant.goal = min(entrant.goal * 2, self._roster.examples)
+            return []
+        self._running.remove(entrant)
+        return [self._roster.settle(entrant)]
 
     @property
     def best(self) -> Standing:
-        return self._leader().standing()
+        """The leader, or who is about to take its place when the budget ends.
+
+        That is a candidate under way that has come to a comparison and is surely better.
+        """
+        best = self._leader()
+        compared = [e for e in self._running if e.told >= FIRST_CHECKPOINT and e.reliable]
+        for entrant in compared:
+            if _loses(best, entrant, SURE):
+                best = entrant
+        return best.standing()
 
     @property
     def seed(self) -> Standing:
@@ -149,74 +87,38 @@ class RacePolicy:
 
     @property
     def standings(self) -> Sequence[Standing]:
-        return [entrant.standing() for entrant in self._entrants.values()]
+        return self._roster.standings
 
     @property
     def finish_reason(self) -> str | None:
-        return "every candidate of the space was tried" if self._exhausted else None
+        return self._roster.finish_reason
+
+    def extend(self, space: BoundSpace) -> None:
+        self._roster.extend(space)
 
     def close(self) -> None:
-        for number in self._study.open_numbers:
-            self._study.discard(number, "the search ended before it was decided")
+        self._roster.close()
 
     def _leader(self) -> Entrant:
         """The best that met every example; before there is one, the seed."""
-        complete = [e for e in self._entrants.values() if e.state == "complete"]
-        return max(complete, key=lambda e: e.rank, default=self._seed)
+        complete = [e for e in self._roster.entrants if e.state == "complete"]
+        return max(complete, key=lambda e: e.rank(e.mean), default=self._seed)
 
-    def _loses(self, entrant: Entrant) -> bool:
-        """The paired test against the leader on common examples; two objectives: see below.
+    def _is_dropped(self, entrant: Entrant) -> bool:
+        """It loses to the leader, or never answered.
 
         When tokens count too (nsga2), only a leader that is not dearer can drop a candidate.
         """
         if not entrant.values:
             return True
         leader = self._leader()
-        if self._study.multi_objective and leader.tokens_per_call > entrant.tokens_per_call:
+        if self._multi_objective and leader.tokens_per_call > entrant.tokens_per_call:
             return False
-        common = sorted(entrant.values.keys() & leader.values.keys())
-        differences = [entrant.values[place] - leader.values[place] for place in common]
-        return sum(differences) < 0 and worse_probability(differences) < ALPHA
+        return _loses(entrant, leader)
 
-    def _close(self, entrant: Entrant) -> None:
-        if not entrant.values:
-            self._study.discard(entrant.number, "no call was answered")
-        elif entrant.state == "dropped":
-            self._study.prune(entrant.number, entrant.mean, entrant.tokens_per_call)
-        else:
-            self._study.complete(entrant.number, entrant.mean, entrant.tokens_per_call)
 
-    def _newcomer(self) -> Entrant | None:
-        """The sampler's next suggestion that is allowed and new; else a random one; else None."""
-        if self._exhausted:
-            return None
-        for _ in range(MAX_DUPLICATES):
-            proposal = self._study.ask()
-            if not self._space.space.allows(proposal.levels):
-                self._study.discard(proposal.number, "forbidden by a constraint")
-                continue
-            candidate = self._space.candidate(proposal.levels)
-            known = self._entrants.get(candidate.id)
-            if known is None:
-                return self._enter(proposal.number, candidate)
-            if known.state == "running":
-                self._study.discard(proposal.number, "under way already")
-            elif not known.values:
-                self._study.discard(proposal.number, "known already, and never answered")
-            else:
-                self._study.complete(
-                    proposal.number, known.mean, known.tokens_per_call, "known already"
-                )
-        for _ in range(MAX_DRAWS):
-            levels = self._space.space.draw(self._rng)
-            candidate = self._space.candidate(levels)
-            if candidate.id not in self._entrants:
-                return self._enter(self._study.ask(levels).number, candidate)
-        self._exhausted = True
-        return None
-
-    def _enter(self, number: int, candidate: Candidate) -> Entrant:
-        goal = min(FIRST_CHECKPOINT, len(self._examples))
-        entrant = Entrant(number, candidate, goal)
-        self._entrants[candidate.id] = entrant
-        return entrant
+def _loses(one: Entrant, other: Entrant, level: float = ALPHA) -> bool:
+    """The paired test on the examples that both have answered."""
+    common = sorted(one.values.keys() & other.values.keys())
+    differences = [one.values[place] - other.values[place] for place in common]
+    return sum(differences) < 0 and worse_probability(differences) < level

@@ -1,7 +1,7 @@
 """Optuna: standard samplers by ask and tell, and the stored study. The one place importing it.
 
 Each candidate is a trial: its levels are the parameters, the running mean is reported at each
-checkpoint of the race, and a candidate that the race drops is a pruned trial.
+comparison, and a candidate that a policy drops is a pruned trial.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from promptlathe.errors import MissingExtra
 from promptlathe.records import Value
-from promptlathe.space import Categorical, Integer, SearchSpace
+from promptlathe.space import Categorical, Integer, Real, SearchSpace
 
 if TYPE_CHECKING:
     import optuna
@@ -49,21 +49,30 @@ class Study:
 
         check_sampler(sampler)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._space = space
+        self._space, self._seed = space, seed
+        self._sampler: SamplerName = sampler
+        self._name, self._storage = name, _storage(path)
         self.multi_objective = sampler == "nsga2"
-        self._study = optuna.create_study(
-            storage=_storage(path),
-            study_name=name,
-            sampler=_sampler(sampler, seed),
+        self._study = self._create()
+        self._open: dict[int, optuna.Trial] = {}
+
+    def _create(self) -> "optuna.Study":
+        import optuna
+
+        return optuna.create_study(
+            storage=self._storage,
+            study_name=self._name,
+            sampler=_sampler(self._sampler, self._seed),
             directions=["maximize", "minimize"] if self.multi_objective else ["maximize"],
         )
-        self._open: dict[int, optuna.Trial] = {}
 
     def ask(self, levels: Mapping[str, Value] | None = None) -> Proposal:
         """Open a trial; with `levels`, one that has just these."""
         if levels is not None:
             self._study.enqueue_trial(dict(levels))
-        trial = self._study.ask()
+        return self._suggest(self._study.ask())
+
+    def _suggest(self, trial: "optuna.Trial") -> Proposal:
         suggested: dict[str, Value] = {}
         for parameter in self._space.parameters:
             if not parameter.active(suggested):
@@ -79,6 +88,33 @@ class Study:
         self._open[trial.number] = trial
         return Proposal(trial.number, suggested)
 
+    def extend(self, space: SearchSpace) -> None:
+        """Take a space that has more levels; the trials keep their numbers.
+
+        A categorical distribution of Optuna cannot grow, so the study is made anew under its
+        name: closed trials are added with the wider distributions, open ones asked for again.
+        """
+        import optuna
+
+        trials = self._study.trials
+        reported = {number: trials[number].intermediate_values for number in self._open}
+        wider = {p.name: _distribution(p.domain) for p in space.parameters}
+        optuna.delete_study(study_name=self._name, storage=self._storage)
+        self._space = space
+        # A sampler cannot be carried over, and a new one shall not draw the same again.
+        self._seed += 1
+        self._study = self._create()
+        for trial in trials:
+            if trial.number in self._open:
+                self._study.enqueue_trial(trial.params)
+            else:
+                trial.distributions = {name: wider[name] for name in trial.params}
+                self._study.add_trial(trial)
+        for number in sorted(reported):
+            again = self._suggest(self._study.ask()).number
+            for step, mean in reported[number].items():
+                self.report(again, mean, step)
+
     def report(self, number: int, mean: float, step: int) -> None:
         """The running mean after `step` examples (Optuna takes none for two objectives)."""
         if not self.multi_objective:
@@ -92,7 +128,7 @@ class Study:
         self._study.tell(trial, [mean, tokens] if self.multi_objective else mean)
 
     def prune(self, number: int, mean: float, tokens: float) -> None:
-        """Close a trial that the race dropped; its last reported mean counts."""
+        """Close a trial that was dropped; its last reported mean counts."""
         if self.multi_objective:
             self.complete(number, mean, tokens, "dropped")
             return
@@ -116,10 +152,26 @@ class Study:
         return tuple(self._open)
 
 
-def _storage(path: Path | None) -> "optuna.storages.BaseStorage | None":
+def _distribution(
+    domain: Categorical | Integer | Real,
+) -> "optuna.distributions.BaseDistribution":
+    """What `Study.ask` makes Optuna record for a domain."""
+    import optuna.distributions as distributions
+
+    match domain:
+        case Categorical(values=values):
+            return distributions.CategoricalDistribution(values)
+        case Integer(low=low, high=high):
+            return distributions.IntDistribution(low, high)
+        case Real(low=low, high=high):
+            return distributions.FloatDistribution(low, high)
+
+
+def _storage(path: Path | None) -> "optuna.storages.BaseStorage":
+    from optuna.storages import InMemoryStorage, JournalStorage
+
     if path is None:
-        return None
-    from optuna.storages import JournalStorage
+        return InMemoryStorage()
     from optuna.storages.journal import JournalFileBackend
 
     path.parent.mkdir(parents=True, exist_ok=True)

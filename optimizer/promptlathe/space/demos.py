@@ -11,21 +11,21 @@ from promptlathe.space.components import DemosSpec
 from promptlathe.space.template import fill, is_inert, placeholders
 
 
-def write_demos(
-    spec: DemosSpec,
-    pool: Sequence[Example],
-    *,
-    count: int,
-    select: Value,
-    order: Value,
-    draw: Value,
-    target: str | None,
-) -> str:
-    """The demos' section of a prompt; `pool` holds rows of `train` only."""
+def ranked(
+    pool: Sequence[Example], *, select: Value, draw: Value, target: str | None
+) -> Sequence[Example]:
+    """All rows in the order in which they are shown; `pool` holds rows of `train` only."""
     shuffled = sorted(pool, key=lambda example: content_hash([draw, example.id]))
     if select == "balanced" and target is not None:
         shuffled = _in_turn(shuffled, target)
-    written = [(fill(spec.template, example.row), example) for example in shuffled[:count]]
+    return shuffled
+
+
+def write_demos(
+    spec: DemosSpec, rows: Sequence[Example], *, order: Value, target: str | None
+) -> str:
+    """The demos' section of a prompt."""
+    written = [(fill(spec.template, example.row), example) for example in rows]
     if order == "short_first":
         written.sort(key=lambda one: len(one[0]))
     elif order == "by_label" and target is not None:

@@ -40,7 +40,7 @@ def size_of(parameters: Sequence[Parameter], constraints: Sequence[Constraint]) 
     """Count the allowed combinations of active levels."""
     count, exact = 1, True
     for group, rules in _groups(parameters, constraints):
-        found = sum(1 for _ in islice(_combinations(group, rules), LIMIT))
+        found = sum(1 for _ in islice(combinations(group, rules), LIMIT))
         exact = exact and found < LIMIT
         count *= found
     continuous = tuple(p.name for p in parameters if isinstance(p.domain, Real))
@@ -50,7 +50,7 @@ def size_of(parameters: Sequence[Parameter], constraints: Sequence[Constraint]) 
 def has_any(parameters: Sequence[Parameter], constraints: Sequence[Constraint]) -> bool:
     """True when at least one combination is allowed."""
     return all(
-        next(_combinations(group, rules), None) is not None
+        next(combinations(group, rules), None) is not None
         for group, rules in _groups(parameters, constraints)
     )
 
@@ -82,9 +82,11 @@ def _groups(
         )
 
 
-def _combinations(
+def combinations(
     group: Sequence[Parameter], constraints: Sequence[Constraint]
 ) -> Iterator[dict[str, Value]]:
+    """Every allowed combination of active levels, lazily; a real number stays at its low end."""
+
     def grow(levels: dict[str, Value], rest: Sequence[Parameter]) -> Iterator[dict[str, Value]]:
         if not rest:
             if not any(holds(c.forbid, levels) for c in constraints):

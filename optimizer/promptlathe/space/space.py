@@ -14,7 +14,7 @@ from promptlathe.records import Message, Scalar, Value
 from promptlathe.space.components import Component, Declared, Text
 from promptlathe.space.conditions import Condition, holds
 from promptlathe.space.parameters import Parameter, in_dependency_order, parameters_of
-from promptlathe.space.size import Size, size_of
+from promptlathe.space.size import Size, combinations, size_of
 from promptlathe.space.template import placeholders
 
 MODEL_PARAMETERS = (
@@ -166,6 +166,10 @@ class SearchSpace(Declared):
     def allows(self, levels: Mapping[str, Value]) -> bool:
         """False when a constraint forbids the combination."""
         return not any(holds(one.forbid, levels) for one in self.constraints)
+
+    def combinations(self) -> Iterator[dict[str, Value]]:
+        """Every allowed combination, lazily; a real number stays at its low end."""
+        return combinations(self.parameters, self.constraints)
 
     def draw(self, rng: np.random.Generator) -> dict[str, Value]:
         """One allowed combination, uniform over each active parameter's levels."""

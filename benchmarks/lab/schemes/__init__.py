@@ -1,0 +1,32 @@
+"""The policies by name. A new one is a line here, and in BUDGETED if its schedule needs it."""
+
+from lab.schemes.halving import Halving
+from lab.schemes.minibatches import Minibatches
+from lab.schemes.passes import GpPasses, TpePasses
+from lab.schemes.pruned import Hyperband, Wilcoxon
+from lab.schemes.racing import Racing
+from lab.schemes.random_passes import RandomPasses
+from lab.schemes.suggest import HAVE_TORCH
+from lab.schemes.triple import Triple
+from lab.schemes.ucb import Ucb
+from lab.worlds import Make
+
+SCHEMES: dict[str, Make] = {
+    "random": RandomPasses,
+    "halving": Halving,
+    "triple": Triple,
+    "racing": Racing,
+    "ucb": Ucb,
+    "tpe": TpePasses,
+    "minibatches": Minibatches,
+    "wilcoxon": Wilcoxon,
+    "hyperband": Hyperband,
+}
+if HAVE_TORCH:
+    SCHEMES["gp"] = GpPasses
+
+BASELINES = frozenset(SCHEMES)
+"""What other tools do: the best of them is what our own policies are compared with."""
+
+BUDGETED = frozenset({"halving", "triple", "racing", "ucb"})
+"""Their schedule depends on the budget: they are run anew for each number of calls."""

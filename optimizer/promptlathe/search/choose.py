@@ -1,0 +1,47 @@
+"""`search.policy` by its name."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from promptlathe.records import Example
+from promptlathe.search.halving import HalvingPolicy
+from promptlathe.search.policy import Policy
+from promptlathe.search.race import RacePolicy
+from promptlathe.search.study import SamplerName, Study, check_sampler
+from promptlathe.space import BoundSpace
+
+PolicyName = Literal["halving", "tpe", "gp", "nsga2", "random"]
+
+
+def check_policy(name: PolicyName) -> None:
+    """Raises MissingExtra when the policy needs a package that is not installed."""
+    check_sampler(_sampler(name))
+
+
+def make_policy(
+    name: PolicyName,
+    space: BoundSpace,
+    examples: Sequence[Example],
+    *,
+    seed: int,
+    calls: int | None = None,
+    study: str = "promptlathe",
+    path: Path | None = None,
+) -> Policy:
+    """The policy, with its Optuna study.
+
+    calls: what the search may spend, if it is known. study: the study's name. path: the journal
+    file that Optuna's dashboard and plots open; None keeps it in memory. Raises MissingExtra.
+    """
+    record = Study(space.space, sampler=_sampler(name), seed=seed, name=study, path=path)
+    match name:
+        case "halving":
+            return HalvingPolicy(space, examples, study=record, seed=seed, calls=calls)
+        case _:
+            return RacePolicy(space, examples, study=record, seed=seed)
+
+
+def _sampler(name: PolicyName) -> SamplerName:
+    """Of the study; halving draws at random by itself."""
+    return "random" if name == "halving" else name

@@ -1,0 +1,6 @@
+"""The policy `lathe`: single cells, bought where one model of all outcomes says they teach most."""
+
+from promptlathe.search.lathe.landscape import Landscape, Point, SpaceLandscape
+from promptlathe.search.lathe.policy import Earlier, LathePolicy, Settings
+
+__all__ = ["Earlier", "Landscape", "LathePolicy", "Point", "Settings", "SpaceLandscape"]
