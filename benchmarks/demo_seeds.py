@@ -1,6 +1,6 @@
 """The main job for several seeds: is the gain on held-out rows real each time?
 
-    python benchmarks/demo_seeds.py [--seeds 10] [--policy tpe] [--json OUT]
+    python benchmarks/demo_seeds.py [--seeds 10] [--policy lathe] [--json OUT]
 
 Each seed is a run of runs/support_triage.yaml in an empty workspace, tracking off.
 """
@@ -27,7 +27,7 @@ def one(seed: int, policy: str) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--policy", default="tpe")
+    parser.add_argument("--policy", default="lathe")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rows = []

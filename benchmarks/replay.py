@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
-from lab.bench import Task, finish, main, options, parser, run
+from lab.bench import Task, main, options, parser, run
 from lab.recorded import Recorded, load, load_prompts, tables
 from promptlathe.errors import InputError
 
@@ -57,7 +57,7 @@ def bench(argv: Sequence[str] | None) -> None:
         for world in worlds
         for seed in range(chosen.seeds)
     ]
-    finish(run(tasks, chosen.jobs), chosen)
+    run(tasks, chosen)
 
 
 if __name__ == "__main__":

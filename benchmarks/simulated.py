@@ -12,7 +12,7 @@ world. OUT is a list of rows with the keys policy, table (the world's name), see
 from collections.abc import Sequence
 from functools import partial
 
-from lab.bench import Task, finish, main, names, options, parser, run
+from lab.bench import Task, main, names, options, parser, run
 from lab.factorial import KINDS, SIZES, SMALL, simulate
 
 
@@ -35,7 +35,7 @@ def bench(argv: Sequence[str] | None) -> None:
         for size in sizes
         for seed in range(chosen.seeds)
     ]
-    finish(run(tasks, chosen.jobs), chosen)
+    run(tasks, chosen)
 
 
 if __name__ == "__main__":

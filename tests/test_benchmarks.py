@@ -147,6 +147,14 @@ def test_a_scheme_keeps_the_contract(policy: str, pool: bool, table: recorded.Re
         assert rows == measure(policy, world, seed=4, calls=[calls])
 
 
+def test_hyperband_repeats_itself_over_many_candidates():
+    world = factorial.simulate("additive", "100x50", 2)
+    calls = list(range(100, 900, 100))
+    first = measure("hyperband", world, seed=1, calls=calls)
+    assert len({row["regret"] for row in first}) > 1
+    assert first == measure("hyperband", world, seed=1, calls=calls)
+
+
 @pytest.mark.parametrize("policy", SCHEMES)
 def test_a_scheme_recommends_before_the_first_answer(policy: str, table: recorded.Recorded):
     scheme = SCHEMES[policy](table, 0, 50)

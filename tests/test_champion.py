@@ -42,6 +42,40 @@ def test_the_winner_is_promoted_and_linked_both_ways(finished: tuple[Job, Result
     }
 
 
+def test_the_record_has_every_candidate_and_the_course(finished: tuple[Job, Result]):
+    """Also of a search over single cells, in which hardly any candidate settles."""
+    from mlflow import MlflowClient
+
+    job, result = finished
+    client = MlflowClient(default_uri(job.state), default_uri(job.state))
+    parent = client.get_run(str(result.run_id))
+    nested = client.search_runs(
+        [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{result.run_id}'"
+    )
+    asked = [standing for standing in result.standings if standing.calls]
+    assert sum(standing.state == "running" for standing in asked) > 10
+    names = {run.data.tags.get("promptlathe.candidate") for run in nested}
+    assert {standing.candidate.id for standing in asked} <= names
+    steps = [m.step for m in client.get_metric_history(str(result.run_id), "eval_score")]
+    assert len([step for step in steps if step > 0]) > 3
+
+
+def test_every_candidate_is_a_trial(finished: tuple[Job, Result]):
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    job, result = finished
+    (journal,) = (job.state / "optuna").iterdir()
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    study = optuna.load_study(study_name=None, storage=storage)
+    values = {trial.number: trial.values for trial in study.trials}
+    for standing in result.standings:
+        if standing.estimate:
+            assert values[standing.number] == [pytest.approx(standing.estimate.mean)]
+    assert not any(trial.state == optuna.trial.TrialState.RUNNING for trial in study.trials)
+
+
 def test_the_champion_formatted_with_a_row_is_byte_for_byte_what_was_scored(
     finished: tuple[Job, Result], monkeypatch: pytest.MonkeyPatch
 ):

@@ -164,6 +164,7 @@ def test_many_in_flight_get_the_same_answers(
 @pytest.mark.parametrize(
     ("budget", "policy"),
     [
+        (Budget(calls=260), "lathe"),
         (Budget(calls=260), "tpe"),
         (Budget(calls=260), "nsga2"),
         (Budget(calls=260), "halving"),
@@ -203,7 +204,8 @@ def test_only_finished_runs_of_this_workspace_can_be_replayed(tmp_path: Path) ->
 
 @pytest.mark.parametrize("concurrency", [1, 16])
 def test_the_second_run_pays_for_nothing(tmp_path: Path, concurrency: int) -> None:
-    first, second = (job(tmp_path, concurrency=concurrency).run() for _ in range(2))
+    cold = SearchOptions(warm_start=False)
+    first, second = (job(tmp_path, concurrency=concurrency, search=cold).run() for _ in range(2))
     assert first.spent.calls == 260
     assert second.to_dict()["calls"]["total"] == 0
     assert second.spent.cached_calls == 260
@@ -249,7 +251,9 @@ async def test_the_budget_is_exact_by_the_server_s_own_count(
 
 async def test_failed_calls_count_and_do_not_end_the_job(tmp_path: Path) -> None:
     async with serve(faults=Faults(server_error=Every(5))) as server:
-        result = await in_thread(job(tmp_path, model=served(server), calls=200, concurrency=4))
+        random = SearchOptions(policy="random")
+        one = job(tmp_path, model=served(server), calls=200, concurrency=4, search=random)
+        result = await in_thread(one)
         assert server.requests == 200
         failed = server.requests - server.answered
     assert result.spent.calls == 200

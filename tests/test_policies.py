@@ -5,7 +5,6 @@ when it is sure, as long as it says why. What only the race or only halving prom
 beside them.
 """
 
-import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -41,8 +40,11 @@ def tiny(roles: dict[str, str | None]) -> SearchSpace:
 
 TWO: dict[str, str | None] = {"one": "One.", "two": "Two."}
 SPACE, TINY = space(ROLES), tiny(TWO)
-POLICIES: list[PolicyName] = ["halving", "tpe", "random", "nsga2"]
+POLICIES: list[PolicyName] = ["lathe", "halving", "tpe", "random", "nsga2"]
 """`gp` is left to test_race.py: the race too, with a sampler that takes seconds a test."""
+
+NEAR = 0.06
+"""A policy may predict cells that it did not pay for, in its estimate of a mean."""
 
 Make = Callable[..., Policy]
 
@@ -196,10 +198,13 @@ def test_failures_are_no_zeros(make: Make, share: float, way: dict[str, int]) ->
         fails = random.Random(f"fails {cell.key}").random() < share
         return None if fails else 1.0
 
-    for standing in run(make(), rule, **way).policy.standings:
+    done = run(make(), rule, **way)
+    for standing in done.policy.standings:
         if standing.estimate:
+            own = [o for o in done.told if o.cell.candidate == standing.candidate]
+            answered = {o.cell.example.id for o in own if o.value is not None}
             assert standing.estimate.mean == 1.0
-            assert standing.estimate.n == standing.calls - standing.failures
+            assert standing.estimate.n == len(answered)
         else:
             assert standing.failures == standing.calls
 
@@ -264,7 +269,7 @@ def test_equal_examples(make: Make, best: float) -> None:
     policy = run(make(examples=SAME), rule, slots=4, calls=600).policy
     assert dict(policy.best.candidate.levels)["role"] != "plain"
     assert policy.best.estimate
-    assert policy.best.estimate.mean == pytest.approx(best)
+    assert policy.best.estimate.mean == pytest.approx(best, abs=NEAR)
 
 
 def test_outcomes_that_never_come_hold_up_nothing(make: Make) -> None:
@@ -324,10 +329,11 @@ def test_standings_add_up(make: Make) -> None:
     standings = done.policy.standings
     assert sum(s.calls for s in standings) == len(done.told)
     assert sum(s.tokens or 0 for s in standings) == 20 * len(done.told)
-    assert all(s.estimate and s.estimate.n == s.calls for s in standings if s.calls)
+    repeats = sum(cell.repeat > 0 for cell in done.proposed)
+    assert sum(s.estimate.n for s in standings if s.estimate) == len(done.told) - repeats
     assert_in_order(done)
-    final = {s.number: s for s in standings if s.state != "running"}
-    assert {s.number: s for s in done.settled} == final
+    final = {s.number: s.state for s in standings if s.state != "running"}
+    assert {s.number: s.state for s in done.settled} == final
     assert len(done.settled) == len(final)
 
 
@@ -380,4 +386,5 @@ def test_a_level_added_at_the_end_goes_on(make: Make, slots: int) -> None:
     assert dict(policy.best.candidate.levels) == {"role": "three"}
     assert len(set(done.keys)) == len(done.keys)
     assert policy.finish_reason
-    assert math.isclose(policy.best.estimate.mean if policy.best.estimate else 0, 1)
+    assert policy.best.estimate
+    assert policy.best.estimate.mean == pytest.approx(1, abs=NEAR)

@@ -125,6 +125,9 @@ def client(state: Path) -> Any:
     return MlflowClient(default_uri(state), default_uri(state))
 
 
+EFFECTS = '{"columns": ["component", "effect"], "data": [["role", 1.5]]}'
+
+
 def children(client: Any, experiment: str, kind: str) -> list[Any]:
     return client.search_runs([experiment], f"tags.`promptlathe.kind` = '{kind}'")
 
@@ -164,7 +167,7 @@ def test_the_artifacts_of_the_parent(
     for example in EXAMPLES:
         book.test_outcome("seed", answered(SEED, example, "refund"))
         book.test_outcome("best", answered(BEST, example, "billing"))
-    book.conclude(conclusion())
+    book.conclude(conclusion(effects=EFFECTS))
     run = client.get_run(started.run_id)
     assert text_of(run, "run.yaml") == "model: pocket\n"
     assert json.loads(text_of(run, "best_prompt.json"))["parameters"] == {"temperature": 0.2}
@@ -175,6 +178,8 @@ def test_the_artifacts_of_the_parent(
     assert list(table["seed_answer"]) == ["refund"] * 3
     assert list(table["best_score"]) == [1.0] * 3
     assert list(table["expected"]) == ["billing"] * 3
+    effects = client.load_table("1", "effects.json", [started.run_id])
+    assert effects.to_dict("records") == [{"component": "role", "effect": 1.5}]
 
 
 def test_a_candidate_is_a_nested_run_with_its_levels(book: Book, client: Any):

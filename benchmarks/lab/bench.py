@@ -113,30 +113,33 @@ def _calls(text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def run(tasks: Sequence[Task], jobs: int) -> list[Row]:
-    """The rows of all tasks, in their order; each policy that is done is named on stderr."""
+def run(tasks: Sequence[Task], chosen: Options) -> None:
+    """Run all tasks and print the summary.
+
+    Each policy that is done is named on stderr, and its rows are written at once: slow ones may
+    be interrupted.
+    """
     rows: list[Row] = []
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(chosen.jobs) as pool:
         done: Iterator[list[Row]] = (
-            pool.map(_call, tasks, chunksize=1) if jobs > 1 else map(_call, tasks)
+            pool.map(_call, tasks, chunksize=1) if chosen.jobs > 1 else map(_call, tasks)
         )
         for policy, group in groupby(tasks, key=lambda task: task.policy):
             for _ in group:
                 rows += next(done)
+            if chosen.json is not None:
+                _write(rows, chosen.json)
             print(f"{policy}: done", file=sys.stderr, flush=True)
-    return rows
+    print(report(rows, by_table=chosen.tables))
 
 
 def _call(task: Task) -> list[Row]:
     return task()
 
 
-def finish(rows: Sequence[Row], chosen: Options) -> None:
-    """Write and print what was measured."""
-    if chosen.json is not None:
-        lines = ",\n".join(json.dumps(row) for row in rows)
-        chosen.json.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-    print(report(rows, by_table=chosen.tables))
+def _write(rows: Sequence[Row], path: Path) -> None:
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 def main(bench: Callable[[Sequence[str] | None], None]) -> None:

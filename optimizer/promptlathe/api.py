@@ -24,7 +24,8 @@ def optimize(
     model: str | Mapping[str, Any] = "pocket",
     budget: Budget | None = None,
     seed: int = 0,
-    policy: PolicyName = "tpe",
+    policy: PolicyName = "lathe",
+    warm_start: bool = True,
     prices: Mapping[str, Mapping[str, float]] | None = None,
     parallel: Mapping[str, Any] | None = None,
     track: Mapping[str, Any] | Literal[False] | None = None,
@@ -35,6 +36,7 @@ def optimize(
 
     model: a name, or a mapping with the keys of the run file's `model`.
     budget: upper limits in calls, tokens, USD and minutes; 1,000 calls by default.
+    warm_start: learn from earlier runs of the same objective in the workspace.
     prices: USD per million tokens by model, `{"gpt-5-mini": {"input": 0.25, "output": 2}}`.
     parallel, track: mappings with the keys of the run file; `track=False` records nothing.
     workspace: the folder for `.promptlathe/`; by default the working directory.
@@ -42,7 +44,7 @@ def optimize(
     Raises InputError, BudgetTooSmall, ModelUnavailable or Interrupted.
     """
     given = {
-        "search": {"policy": policy, "seed": seed},
+        "search": {"policy": policy, "seed": seed, "warm_start": warm_start},
         "parallel": {} if parallel is None else parallel,
         "track": {} if track is None else track,
         "model": model,

@@ -1,12 +1,14 @@
 """The durable record of every outcome: cache, resume and replay are all read from it.
 
-Three tables: `answers`, one row for each distinct call ever answered in the workspace; `told`,
-the order in which a run's policy was told its outcomes; `stops`, where each stage of
-the search ended. Failures are told, not cached: a later run asks again.
+Five tables: `answers`, one row for each distinct call ever answered in the workspace; `runs`, the
+terms of each run; `told`, the order in which a run's policy was told its outcomes; `candidates`,
+the levels of the candidates in them; `stops`, where each stage of the search ended. Failures are
+told, not cached: a later run asks again.
 """
 
+import json
 import re
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,7 +40,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from promptlathe.errors import InputError
-from promptlathe.records import Answer, Call, Failure, FailureReason, Outcome
+from promptlathe.records import Answer, Call, Cell, Failure, FailureReason, Outcome, Value
 
 Key = tuple[str, str, int]
 """(candidate, example, repeat) of a cell."""
@@ -78,13 +80,84 @@ _stops = Table(
     Column("told", Integer, nullable=False),
     Column("limit", String(20), nullable=False),
 )
+_runs = Table(
+    "runs",
+    _metadata,
+    Column("number", Integer, primary_key=True),
+    Column("run", String(32), nullable=False, unique=True),
+    Column("objective", String(16), nullable=False, index=True),
+    Column("model", String(200), nullable=False),
+    Column("endpoint", String(500), nullable=False),
+    Column("parameters", String(16), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("earlier", Text, nullable=False),
+)
+_candidates = Table(
+    "candidates",
+    _metadata,
+    Column("run", String(32), primary_key=True),
+    Column("candidate", String(16), primary_key=True),
+    Column("levels", Text, nullable=False),
+)
 _ANSWER_COLUMNS = ("text", "input_tokens", "output_tokens", "latency", "finish_reason")
 _CHUNK = 500
+EARLIER_RUNS = 50
+"""The most recent ones that a run learns from."""
+EARLIER_OUTCOMES = 4000
+"""The most recent ones that a run learns from."""
 # Made once: SQLAlchemy takes longer to build and compare statements than SQLite to run them.
 _FIND = select(*(_answers.c[name] for name in ("key", *_ANSWER_COLUMNS))).where(
     _answers.c.key.in_(bindparam("keys", expanding=True))
 )
 _TELL = insert(_told)
+_OUTCOMES = (
+    select(
+        _told.c.candidate,
+        _told.c.example,
+        _told.c.value,
+        _candidates.c.levels,
+        _runs.c.model,
+        _runs.c.endpoint,
+        _runs.c.parameters,
+    )
+    .join_from(
+        _told,
+        _candidates,
+        (_told.c.run == _candidates.c.run) & (_told.c.candidate == _candidates.c.candidate),
+    )
+    .join(_runs, _told.c.run == _runs.c.run)
+    .where(
+        _told.c.run == bindparam("of"),
+        _told.c.seq < bindparam("until"),
+        _told.c.value.is_not(None),
+        _told.c.repeat == 0,
+    )
+    .order_by(_told.c.seq.desc())
+)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What decides a score, apart from prompt and example."""
+
+    objective: str
+    """`Objective.scoring`."""
+    model: str
+    endpoint: str
+    parameters: str
+    """Content hash of what is sent with every call."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """An outcome of an earlier run."""
+
+    candidate: str
+    levels: Mapping[str, Value]
+    example: str
+    value: float
+    same_model: bool
+    """The model, its service and its parameters were the same."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +180,13 @@ class Ledger:
     def __init__(self, url: str) -> None:
         self._url = url
         self._seq: dict[str, int] = {}
+        self._named: set[tuple[str, str]] = set()
+        """(run, candidate) whose levels were written by this ledger."""
         try:
             self._engine = _open(url)
-            self._insert_new = _insert_new(self._engine.dialect.name)
+            dialect = self._engine.dialect.name
+            self._insert_new = _insert_new(dialect, _answers)
+            self._insert_candidate = _insert_new(dialect, _candidates)
             _metadata.create_all(self._engine)
             self._connection = self._engine.connect()
         except (SQLAlchemyError, OSError, ImportError) as error:
@@ -142,11 +219,66 @@ class Ledger:
             first = self.count(run)
             order = [_told_row(run, first + i, outcome) for i, outcome in enumerate(told)]
             self._seq[run] = first + len(told)
+        new = self._unnamed(run, told) if run is not None else []
         with self._transaction():
             if rows:
                 self._connection.execute(self._insert_new, rows)
             if order:
                 self._connection.execute(_TELL, order)
+            if new:
+                self._connection.execute(self._insert_candidate, new)
+
+    def _unnamed(self, run: str, told: Sequence[Outcome]) -> list[dict[str, Any]]:
+        """Rows of the candidates that are met for the first time."""
+        cells: dict[str, Cell] = {}
+        for outcome in told:
+            if (run, one := outcome.cell.candidate.id) not in self._named:
+                cells.setdefault(one, outcome.cell)
+        self._named |= {(run, one) for one in cells}
+        return [
+            {"run": run, "candidate": one, "levels": json.dumps(dict(cell.candidate.levels))}
+            for one, cell in cells.items()
+        ]
+
+    def begin(self, run: str, terms: Terms, *, warm: bool) -> None:
+        """A run begins. `warm`: it will learn from what was told under the same objective so far.
+
+        Only runs whose search ended count: one that broke off is not an earlier run, but the
+        same one when it is started again, and its answers are known.
+        """
+        ended = select(_stops.c.run)
+        same = (_runs.c.objective == terms.objective, _runs.c.run.in_(ended))
+        found = select(_runs.c.run).where(*same).order_by(_runs.c.number.desc())
+        with self._transaction():
+            runs = self._connection.execute(found.limit(EARLIER_RUNS)).scalars().all()
+            # Those may go on while this one runs: what counts is what they have told by now.
+            earlier = [[one, self._told_now(one)] for one in runs] if warm else []
+            row = {"run": run, **vars(terms), "at": datetime.now(UTC)}
+            row["earlier"] = json.dumps(earlier)
+            self._connection.execute(insert(_runs), row)
+
+    def _told_now(self, run: str) -> int:
+        query = select(func.count()).select_from(_told).where(_told.c.run == run)
+        return self._connection.execute(query).scalar_one()
+
+    def earlier(self, run: str, examples: Collection[str]) -> list[Known]:
+        """What the run knew when it began of these examples, the latest first; first repeats only.
+
+        At most EARLIER_OUTCOMES. The same whenever it is asked: what was told since is left out.
+        """
+        wanted = frozenset(examples)
+        known: list[Known] = []
+        with self._transaction():
+            own = self._connection.execute(select(_runs).where(_runs.c.run == run)).first()
+            for other, told in json.loads(own.earlier) if own else ():
+                found = self._connection.execute(_OUTCOMES, {"of": other, "until": told})
+                for candidate, example, value, levels, *place in found.all():
+                    if len(known) == EARLIER_OUTCOMES:
+                        return known
+                    if example in wanted:
+                        same = tuple(place) == (own.model, own.endpoint, own.parameters)
+                        known.append(Known(candidate, json.loads(levels), example, value, same))
+        return known
 
     def stop(self, run: str, limit: str) -> None:
         """A stage of the run's search has ended after what was told so far."""
@@ -185,9 +317,8 @@ class Ledger:
     def count(self, run: str) -> int:
         """How many outcomes of a run were recorded."""
         if run not in self._seq:
-            query = select(func.count()).select_from(_told).where(_told.c.run == run)
             with self._transaction():
-                self._seq[run] = self._connection.execute(query).scalar_one()
+                self._seq[run] = self._told_now(run)
         return self._seq[run]
 
     @contextmanager
@@ -255,13 +386,13 @@ def _open(url: str) -> Engine:
     return engine
 
 
-def _insert_new(dialect: str) -> Any:
+def _insert_new(dialect: str, table: Table) -> Any:
     """INSERT that leaves a row alone that is there already."""
     if dialect == "sqlite":
-        return sqlite.insert(_answers).on_conflict_do_nothing()
+        return sqlite.insert(table).on_conflict_do_nothing()
     if dialect == "postgresql":
-        return postgresql.insert(_answers).on_conflict_do_nothing()
-    return insert(_answers).prefix_with("IGNORE", dialect="mysql")
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return insert(table).prefix_with("IGNORE", dialect="mysql")
 
 
 def _answer_row(call: Call, answer: Answer, at: datetime) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Suggester:
         self._world, self._rng, self._repeats = world, rng, repeats
         seed = int(rng.integers(1 << 31))
         self.study = optuna.create_study(
+            study_name=f"bench-{seed}",  # Hyperband deals its brackets by a hash of the name
             direction="maximize",
             sampler=_sampler(sampler, seed),
             pruner=pruner or optuna.pruners.NopPruner(),

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,19 @@ from promptlathe.cli.display import duration
 from promptlathe.errors import InputError
 from promptlathe.job.plan import Plan
 from promptlathe.job.result import Result, Side, Test
+from promptlathe.search.lathe.effects import Effect
 
 if TYPE_CHECKING:
     from promptlathe.job import Job
 
+MOST_EFFECTS = 8
+NAME = 64
+"""Characters of an effect's component and level."""
+
 
 def show_plan(job: "Job", plan: Plan) -> None:
     """The space, the data, and the estimated spending."""
-    budget = job.budget
+    budget, limited = job.budget, job.objective.limits.all
     limits = {
         "calls": budget.calls,
         "tokens": budget.tokens,
@@ -33,6 +39,7 @@ def show_plan(job: "Job", plan: Plan) -> None:
             f"{len(plan.space.train)} train, {len(plan.select)} select, {len(plan.test)} test rows",
         ),
         ("model", job.model.name + (" (embedded)" if job.model.embedded else "")),
+        ("limits", ", ".join(f"{one.metric} <= {one.most:g}" for one in limited) or "none"),
         ("budget", ", ".join(f"{v:,} {k}" for k, v in limits.items() if v is not None)),
         ("calls", "as many as time allows" if plan.calls is None else f"about {plan.calls:,}"),
         (
@@ -71,6 +78,8 @@ def show_result(job: "Job", result: Result) -> None:
     out(_test_line("seed", "best", result.test))
     if result.champion:
         out(_test_line("champion", "best", result.champion))
+    if lines := effect_lines(result.found_effects):
+        out("\n" + "\n".join(lines))
     out()
     if job.model.embedded:
         out("model     the embedded pocket model: its scores say nothing about an LLM's")
@@ -90,12 +99,19 @@ def show_result(job: "Job", result: Result) -> None:
 
 def _headline(result: Result) -> str:
     match result.verdict:
+        case "better" if result.recommended == "seed":
+            return "Better on held-out rows, but over a limit: the seed stays."
         case "better":
             return "Better: the best prompt beats the seed prompt on held-out rows."
         case "worse":
             return "Worse: the best prompt of the search loses on held-out rows; the seed stays."
         case _ if result.best.candidate == result.seed.candidate:
             return "No significant gain: the search found nothing better than the seed prompt."
+        case _ if result.recommended == "best" and not all(c.kept_by_seed for c in result.limits):
+            return (
+                "No significant gain: a tie on held-out rows; the best prompt is recommended, "
+                "since the seed breaks a limit."
+            )
         case _ if result.recommended == "best":
             return "No significant gain: a tie on held-out rows; the cheaper prompt is recommended."
         case _:
@@ -108,6 +124,28 @@ def _test_line(first: str, second: str, test: Test) -> str:
         f"  {first} {test.seed:.3f} → {second} {test.best:.3f}: gain {test.gain:+.3f}, "
         f"95 % interval {low:+.3f} to {high:+.3f}, on {test.examples} held-out rows"
     )
+
+
+def effect_lines(effects: Sequence[Effect]) -> list[str]:
+    """The strongest effects that are clear; nothing when none is."""
+    clear = sorted((one for one in effects if one.clear), key=lambda one: -abs(one.effect))
+    rows = [
+        (
+            _short(f"{one.component} = {one.level}"),
+            f"{one.effect:+.1f}",
+            f"{one.low:+.1f} to {one.high:+.1f}",
+        )
+        for one in clear[:MOST_EFFECTS]
+    ]
+    if not rows:
+        return []
+    a, b, c = (max(len(row[column]) for row in rows) for column in range(3))
+    head = "What works, and by how much (points against the mean level, 95 % interval):"
+    return [head, *(f"  {name:{a}}  {effect:>{b}}  {ends:>{c}}" for name, effect, ends in rows)]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
 
 
 def _show_prompt(side: Side) -> None:

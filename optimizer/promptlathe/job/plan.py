@@ -93,6 +93,13 @@ def plan(job: "Job") -> Plan:
             f"add  prices: {{{call.model}: {{input: …, output: …}}}}  (USD per million tokens), "
             "or limit calls instead",
         )
+    if objective.limits.cost_per_1k_calls is not None and worst.usd is None:
+        raise InputError(
+            f"limits.cost_per_1k_calls needs a price, and {call.model!r} has none",
+            job.place("objective", ("limits", "cost_per_1k_calls")),
+            f"add  prices: {{{call.model}: {{input: …, output: …}}}}  to the run file "
+            "(USD per million tokens)",
+        )
     output = int(dict(call.parameters).get("max_tokens", 0))
     price = job.prices.of(call)
     usd = price.of(tokens, output) if price else None

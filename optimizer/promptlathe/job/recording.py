@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +15,7 @@ from promptlathe.job.result import Result, Test
 from promptlathe.job.stores import tracking_uri
 from promptlathe.ledger import Ledger
 from promptlathe.records import Candidate, Example, Outcome, Split, Standing
+from promptlathe.search.lathe.effects import Effect
 from promptlathe.track.records import About, Conclusion, Dataset, RegisteredPrompt, Side, Started
 from promptlathe.track.tracker import NoTracker, Tracker
 
@@ -92,7 +93,8 @@ class Recorder:
         """End the run; the result, completed by what MLflow now holds."""
         started = self._tracker.ready.result()
         result = replace(result, run_id=started.run_id if started else None)
-        promote = self._promotes(comparison, champion)
+        kept = all(checked.kept for checked in result.limits)
+        promote = kept and self._promotes(comparison, champion)
         order = (
             json.dumps(dict(zip(("candidate", "example", "repeat"), cell, strict=True)))
             for cell in ledger.order(self._run)
@@ -110,6 +112,7 @@ class Recorder:
                 metrics=_metrics(result),
                 result=json.dumps(result.to_dict(), ensure_ascii=False, indent=2),
                 order="".join(f"{line}\n" for line in order),
+                effects=_effects(result),
             )
         )
         self._tracker.close()
@@ -207,7 +210,15 @@ def _params(job: "Job") -> Mapping[str, object]:
         "rows.select": len(plan.select),
         "rows.test": len(plan.test),
         **limits,
+        **{f"limits.{limit.metric}": limit.most for limit in job.objective.limits.all},
     }
+
+
+def _effects(result: Result) -> str:
+    """As a table, in MLflow's form; empty without any."""
+    data = [list(asdict(effect).values()) for effect in result.found_effects]
+    columns = [field.name for field in fields(Effect)]
+    return json.dumps({"columns": columns, "data": data}, ensure_ascii=False) if data else ""
 
 
 def _metrics(result: Result) -> dict[str, float]:

@@ -1,12 +1,18 @@
 """What a job ends with, and its machine-readable form (docs/reference/result.md)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from promptlathe.decide import Comparison, Verdict
 from promptlathe.evaluate.meter import Spent
+from promptlathe.job.limits import Checked
+from promptlathe.job.pareto import cost_per_call, pareto, tokens_per_call
 from promptlathe.records import Candidate, Estimate, Message, Scalar, Standing, Value
+from promptlathe.search.lathe.effects import Effect
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,26 @@ class Result:
     """Every candidate that was proposed."""
     spent: Spent
     seconds: float
+    limits: tuple[Checked, ...] = ()
+    """The objective's limits, with what seed and best took on `test`."""
+    found_effects: tuple[Effect, ...] = ()
+    """What `effects` shows."""
+
+    @property
+    def effects(self) -> "pd.DataFrame":
+        """What works, and by how much: a line for each level, demo row and interaction.
+
+        Columns: component, level, effect, low, high (points, 95 % interval), calls.
+        """
+        import pandas as pd
+
+        columns = ["component", "level", "effect", "low", "high", "calls"]
+        return pd.DataFrame([asdict(effect) for effect in self.found_effects], columns=columns)
+
+    @property
+    def pareto(self) -> tuple[Standing, ...]:
+        """The candidates that no other beats in both quality and price, cheapest first."""
+        return pareto(self.standings)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-like, with the keys that docs/reference/result.md describes."""
@@ -119,6 +145,9 @@ class Result:
             "champion": self.champion.to_dict() if self.champion else None,
             "promoted": self.promoted,
             "notes": list(self.notes),
+            "limits": [checked.to_dict() for checked in self.limits],
+            "effects": [asdict(effect) for effect in self.found_effects],
+            "pareto": [_point(standing) for standing in self.pareto],
             "candidates": len(self.standings),
             "calls": {"total": self.spent.calls, "task": self.spent.calls},
             "tokens": {"total": self.spent.tokens, "task": self.spent.tokens},
@@ -126,6 +155,17 @@ class Result:
             "cost_usd": self.spent.usd,
             "seconds": round(self.seconds, 3),
         }
+
+
+def _point(standing: Standing) -> dict[str, Any]:
+    """Of the Pareto front."""
+    return {
+        "candidate": standing.candidate.id,
+        "levels": dict(standing.candidate.levels),
+        "select": _estimate(standing.estimate),
+        "tokens_per_call": tokens_per_call(standing),
+        "cost_per_call_usd": cost_per_call(standing),
+    }
 
 
 def _estimate(estimate: Estimate | None) -> dict[str, Any] | None:

@@ -42,8 +42,12 @@ class BudgetOptions(documents.Model):
 class SearchOptions(documents.Model):
     """How candidates are chosen."""
 
-    policy: PolicyName = Field(default="tpe", description="What decides which calls to make")
+    policy: PolicyName = Field(default="lathe", description="What decides which calls to make")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Of everything that is random")
+    warm_start: bool = Field(
+        default=True,
+        description="Learn from earlier runs of the same objective in the ledger (lathe only)",
+    )
 
 
 class ParallelOptions(documents.Model):

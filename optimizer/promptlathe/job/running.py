@@ -17,23 +17,29 @@ from promptlathe.evaluate.evaluator import Evaluator
 from promptlathe.evaluate.health import Health, check_reachable
 from promptlathe.evaluate.meter import Meter
 from promptlathe.evaluate.replay import ReplayedEvaluator
+from promptlathe.job.limits import Checked, best_within, check
 from promptlathe.job.loop import Cells, Fixed, Proposer, Stopped, drive
 from promptlathe.job.progress import Progress, View
 from promptlathe.job.recording import Recorder, sides
 from promptlathe.job.result import Result, Side, Test
 from promptlathe.job.stores import ledger_url
+from promptlathe.job.warm import comparable, terms
 from promptlathe.ledger import Course, Ledger
 from promptlathe.records import Answer, Candidate, Cell, Outcome, Standing
 from promptlathe.search import Policy, make_policy
+from promptlathe.search.lathe.effects import effects_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from promptlathe.job.job import Job
+    from promptlathe.search.lathe import Earlier
 
 T = TypeVar("T")
 SIDES = 3
 """Prompts that meet the test rows at most: the seed, the best and the champion."""
+PROGRESS = 50
+"""Outcomes after which MLflow is told how the search stands, whether or not one has settled."""
 HEAD_START = 0.05
 """Seconds from the first answer until MLflow is started: that takes a core for seconds, and the
 first calls go first. A model that never answers leaves no run."""
@@ -160,6 +166,17 @@ class Decided:
     champion: Comparison | None
     cheaper: bool
     """The best takes fewer tokens per call than the seed."""
+    limits: tuple[Checked, ...]
+
+    @property
+    def for_best(self) -> bool:
+        """The best is recommended: it keeps the limits, and is better, or as good for less."""
+        if not all(checked.kept for checked in self.limits):
+            return False
+        if self.comparison.verdict != "no significant gain":
+            return self.comparison.verdict == "better"
+        seed_breaks = any(not checked.kept_by_seed for checked in self.limits)
+        return seed_breaks or (self.cheaper and self.comparison.gain >= 0)
 
 
 class Running:
@@ -189,17 +206,23 @@ class Running:
         if self._course:
             evaluator.failures = self._course.failures
             self._cells = ReplayedEvaluator(evaluator, self._course)
+        if not replay:
+            ledger.begin(run, terms(job), warm=job.search.warm_start)
+        self._earlier = self._known(replay or run)
         self._policy = self._make_policy()
         self._view = View(self._policy, self._meter, job.budget, job.model.name)
         self._settled: set[int] = set()
         """Numbers of the candidates whose cells are done."""
+        self._told: list[Outcome] = []
+        """The search's outcomes, in the order in which the policy saw them."""
         self._failed = 0
         self._answered = False
 
     async def to_the_end(self) -> Result:
         """Search, decide, record."""
         reason = await self._search()
-        best = self._policy.best
+        limits, policy = self._job.objective.limits.all, self._policy
+        best = best_within(limits, policy.best, policy.seed, policy.standings, self._told)
         outcomes = await self._meet(best.candidate)
         decided = self._decide(best.candidate, outcomes, reason)
         return self._recorder.conclude(
@@ -210,6 +233,13 @@ class Running:
             self._ledger,
         )
 
+    def _known(self, run: str) -> "Sequence[Earlier]":
+        """What the run knew when it began; only `lathe` learns from it."""
+        if self._job.search.policy != "lathe":
+            return ()
+        examples = {example.id for example in self._plan.select}
+        return comparable(self._plan.space, self._ledger.earlier(run, examples))
+
     def _make_policy(self) -> Policy:
         search, plan, name = self._job.search, self._plan, f"{self._job.name}-{self._run}"
         return make_policy(
@@ -218,6 +248,7 @@ class Running:
             plan.select,
             seed=search.seed,
             calls=plan.calls and max(1, plan.calls - SIDES * len(plan.test)),
+            earlier=self._earlier,
             study=name,
             path=self._job.state / "optuna" / f"{name}.journal",
         )
@@ -233,7 +264,8 @@ class Running:
             self._cells.stop(stopped.limit)
         self._policy.close()
         for standing in self._policy.standings:
-            if standing.calls and standing.number not in self._settled:
+            seen = standing.calls or standing.estimate
+            if seen and standing.number not in self._settled:
                 self._recorder.candidate(standing)
         return stopped.reason
 
@@ -260,10 +292,13 @@ class Running:
             asyncio.get_running_loop().call_later(HEAD_START, self._recorder.begin)
         self._recorder.check()
         self._failed += outcome.value is None
+        if self._view.stage == "search":
+            self._told.append(outcome)
         for standing in settled:
             self._settled.add(standing.number)
             self._recorder.candidate(standing)
-        if settled:
+        due = self._view.stage == "search" and len(self._told) % PROGRESS == 0
+        if settled or due:
             self._recorder.progress(self._view)
         if self._progress:
             self._progress.update(self._view)
@@ -304,6 +339,7 @@ class Running:
             comparison,
             self._compare(outcomes, champion, best) if champion else None,
             _tokens(outcomes[best.id]) < _tokens(outcomes[seed.id]),
+            check(self._job.objective.limits.all, outcomes[seed.id], outcomes[best.id]),
         )
 
     def _compare(
@@ -320,9 +356,8 @@ class Running:
 
     def _result(self, reason: str, best: Standing, decided: Decided) -> Result:
         comparison = decided.comparison
-        tie = comparison.verdict == "no significant gain"
-        take_cheaper = tie and decided.cheaper and comparison.gain >= 0
-        notes = list(self._plan.notes)
+        notes = [*self._plan.notes, *self._course_notes(reason)]
+        notes += [note for checked in decided.limits if (note := checked.note)]
         if self._failed:
             notes.append(f"{self._failed} calls failed and were left unscored")
         return Result(
@@ -332,7 +367,7 @@ class Running:
             finish_reason=reason,
             seed=Side.of(self._plan.space.seed, self._policy.seed),
             best=Side.of(best.candidate, best),
-            recommended="best" if comparison.verdict == "better" or take_cheaper else "seed",
+            recommended="best" if decided.for_best else "seed",
             test=Test.of(comparison),
             champion=Test.of(decided.champion) if decided.champion else None,
             promoted=None,
@@ -340,7 +375,23 @@ class Running:
             standings=tuple(self._policy.standings),
             spent=self._meter.spent,
             seconds=self._meter.seconds,
+            limits=decided.limits,
+            found_effects=effects_of(self._plan.space, self._told),
         )
+
+    def _course_notes(self, reason: str) -> list[str]:
+        """Where the search started from, and what it left of the budget."""
+        notes: list[str] = []
+        if self._earlier:
+            notes.append(f"the search started from {len(self._earlier):,} earlier outcomes")
+        if reason.startswith("budget"):
+            return notes
+        limit, used = self._job.budget.calls, self._meter.spent.used_calls
+        if limit is not None:
+            notes.append(f"{limit - used:,} of {limit:,} calls of the budget were not needed")
+        elif self._view.fraction is not None:
+            notes.append(f"{1 - self._view.fraction:.0%} of the budget was not needed")
+        return notes
 
 
 def _course(ledger: Ledger, run: str) -> Course:

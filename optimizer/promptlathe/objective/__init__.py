@@ -6,6 +6,7 @@ file ─ dataset → rows ─ splits → examples;   reply ─ parsing → parse
 from promptlathe.objective.dataset import HuggingFace, Source
 from promptlathe.objective.functions import function
 from promptlathe.objective.goal import Goal
+from promptlathe.objective.limits import Limit, Limits
 from promptlathe.objective.objective import Objective
 from promptlathe.objective.scorer import Scorer
 from promptlathe.objective.scorers import (
@@ -21,6 +22,8 @@ from promptlathe.objective.splits import Splits
 __all__ = [
     "Goal",
     "HuggingFace",
+    "Limit",
+    "Limits",
     "Objective",
     "Scorer",
     "Source",

@@ -16,6 +16,7 @@ from promptlathe.objective.entries import AnyScorer
 from promptlathe.objective.examples import Examples, first_target, read_examples
 from promptlathe.objective.goal import Goal, parse_goal
 from promptlathe.objective.judge import Judge
+from promptlathe.objective.limits import Limits
 from promptlathe.objective.scorer import Scorer, Surroundings
 from promptlathe.objective.splits import SPLITS, Splits
 from promptlathe.records import Answer, Cell, Example, Failure, Outcome, Split, content_hash
@@ -30,6 +31,7 @@ class Objective(documents.Model):
     scorers: one or more (`scorer=` for one): `exact_match("label")`, `"metric.py:function"`, …
     goal: `maximize NAME`, `minimize NAME` or a weighted sum; by default, maximize the first.
     splits: `Splits(...)` or its fields as a dict.
+    limits: what a prompt may take at most, `{"output_tokens": "<= 200"}`.
 
     The data are read when they are first asked for. Raises `InputError` for anything wrong in
     the declaration at once, and for anything wrong in the data then, with file and line.
@@ -39,6 +41,7 @@ class Objective(documents.Model):
     splits: Splits = Splits()
     scorers: Annotated[tuple[AnyScorer, ...], Field(min_length=1)]
     goal: str | None = None
+    limits: Limits = Limits()
     _document: documents.Document = PrivateAttr(default=documents.Document(None))
 
     def __init__(
@@ -49,6 +52,7 @@ class Objective(documents.Model):
         scorers: Sequence[Any] = (),
         goal: str | None = None,
         splits: Splits | Mapping[str, Any] | None = None,
+        limits: Limits | Mapping[str, Any] | None = None,
     ) -> None:
         given = [*([] if scorer is None else [scorer]), *scorers]
         if callable(getattr(dataset, "to_dict", None)):
@@ -56,7 +60,13 @@ class Objective(documents.Model):
                 "a data frame is not read", "dataset", 'pass its rows: frame.to_dict("records")'
             )
         source = str(dataset) if isinstance(dataset, Path) else dataset
-        data = {"dataset": source, "scorers": given, "goal": goal, "splits": splits}
+        data = {
+            "dataset": source,
+            "scorers": given,
+            "goal": goal,
+            "splits": splits,
+            "limits": limits,
+        }
         super().__init__(**{key: value for key, value in data.items() if value is not None})
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # see documents.Model
@@ -160,6 +170,25 @@ class Objective(documents.Model):
         scorers = [scorer.fingerprint(self._surroundings) for scorer in self.scorers]
         return content_hash([ids, scorers, dict(self._goal.weights)])
 
+    @cached_property
+    def scoring(self) -> str:
+        """The content hash of what makes a score of an example and an answer.
+
+        Unlike `digest` it stays the same when rows come or go.
+        """
+        asked: dict[str, Sequence[str]] = {}
+
+        def labels(field: str) -> Sequence[str]:
+            asked[field] = self._examples.labels(field)
+            return asked[field]
+
+        around = Surroundings(labels, self._document.folder)
+        for scorer in self.scorers:
+            if scorer.keyword != "function":
+                scorer.measure(around)
+        scorers = [scorer.fingerprint(around) for scorer in self.scorers]
+        return content_hash([scorers, asked, dict(self._goal.weights)])
+
     def score(
         self,
         cell: Cell,
@@ -199,7 +228,7 @@ class Objective(documents.Model):
 
     @property
     def _declared(self) -> tuple[Any, ...]:
-        return self.dataset, self.splits, self.scorers, self.goal
+        return self.dataset, self.splits, self.scorers, self.goal, self.limits
 
     def __getstate__(self) -> dict[Any, Any]:
         """The examples travel with a pickle, the compiled scorers do not."""

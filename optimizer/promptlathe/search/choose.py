@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from promptlathe.records import Example
 from promptlathe.search.halving import HalvingPolicy
@@ -11,7 +11,10 @@ from promptlathe.search.race import RacePolicy
 from promptlathe.search.study import SamplerName, Study, check_sampler
 from promptlathe.space import BoundSpace
 
-PolicyName = Literal["halving", "tpe", "gp", "nsga2", "random"]
+if TYPE_CHECKING:
+    from promptlathe.search.lathe import Earlier
+
+PolicyName = Literal["lathe", "halving", "tpe", "gp", "nsga2", "random"]
 
 
 def check_policy(name: PolicyName) -> None:
@@ -26,16 +29,22 @@ def make_policy(
     *,
     seed: int,
     calls: int | None = None,
+    earlier: "Sequence[Earlier]" = (),
     study: str = "promptlathe",
     path: Path | None = None,
 ) -> Policy:
     """The policy, with its Optuna study.
 
-    calls: what the search may spend, if it is known. study: the study's name. path: the journal
-    file that Optuna's dashboard and plots open; None keeps it in memory. Raises MissingExtra.
+    calls: what the search may spend, if it is known. earlier: outcomes of earlier runs, which
+    only `lathe` learns from. study: the study's name. path: the journal file that Optuna's
+    dashboard and plots open; None keeps it in memory. Raises MissingExtra.
     """
     record = Study(space.space, sampler=_sampler(name), seed=seed, name=study, path=path)
     match name:
+        case "lathe":
+            from promptlathe.search.lathe import LathePolicy
+
+            return LathePolicy(space, examples, study=record, seed=seed, earlier=earlier)
         case "halving":
             return HalvingPolicy(space, examples, study=record, seed=seed, calls=calls)
         case _:
@@ -43,5 +52,5 @@ def make_policy(
 
 
 def _sampler(name: PolicyName) -> SamplerName:
-    """Of the study; halving draws at random by itself."""
-    return "random" if name == "halving" else name
+    """Of the study; those that choose by themselves need none, and leave it only a record."""
+    return "random" if name in ("lathe", "halving") else name

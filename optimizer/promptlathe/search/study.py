@@ -88,6 +88,29 @@ class Study:
         self._open[trial.number] = trial
         return Proposal(trial.number, suggested)
 
+    def add(
+        self, levels: Mapping[str, Value], mean: float | None, tokens: float, note: str = ""
+    ) -> None:
+        """A closed trial, for a policy that needs no suggestions; `mean` None: it failed."""
+        import optuna
+
+        values = None
+        if mean is not None:
+            values = [mean, tokens] if self.multi_objective else [mean]
+        self._study.add_trial(
+            optuna.create_trial(
+                state=self._states.FAIL if mean is None else self._states.COMPLETE,
+                values=values,
+                params=dict(levels),
+                distributions={
+                    p.name: _distribution(p.domain)
+                    for p in self._space.parameters
+                    if p.name in levels
+                },
+                user_attrs={"note": note} if note else {},
+            )
+        )
+
     def extend(self, space: SearchSpace) -> None:
         """Take a space that has more levels; the trials keep their numbers.
 

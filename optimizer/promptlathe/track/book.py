@@ -30,7 +30,7 @@ from promptlathe.track.records import (
 T = TypeVar("T")
 BATCH = 30
 """Runs or traces in one transaction: more slow the session down."""
-TABLE = "test_rows.json"
+TABLE, EFFECTS = "test_rows.json", "effects.json"
 _logger = logging.getLogger(__name__)
 
 
@@ -182,6 +182,8 @@ class Book:
         }
         if table["data"]:
             texts[TABLE] = json.dumps(table, ensure_ascii=False, default=str)
+        if conclusion.effects:
+            texts[EFFECTS] = conclusion.effects
         for name, text in texts.items():
             runs.log_text(self._backend, self._run, text, name)
 
@@ -201,13 +203,16 @@ class Book:
             }
         if test := conclusion.champion:
             figures |= {"champion_score": test.baseline, "gain_over_champion": test.gain}
+        tables = [TABLE, EFFECTS] if conclusion.effects else [TABLE]
         runs.log(
             self._backend,
             self._run,
             metrics=figures,
             tags={
                 "mlflow.note.content": conclusion.description,
-                "mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}]),
+                "mlflow.loggedArtifacts": json.dumps(
+                    [{"path": path, "type": "table"} for path in tables]
+                ),
                 "promptlathe.verdict": conclusion.verdict or "not compared",
                 "promptlathe.finish_reason": conclusion.finish_reason,
             },

@@ -110,6 +110,8 @@ class Conclusion:
     """The machine-readable result, JSON."""
     order: str = ""
     """The order in which outcomes were told, JSON lines."""
+    effects: str = ""
+    """What each level does to the score: a table in MLflow's form, JSON; empty without any."""
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ class Rows:
 class Encoder:
     """Levels in, features out. A level None is not active: it has no effect."""
 
-    PAIR_PRIOR = 0.03
+    PAIR_PRIOR = 0.1
 
     def __init__(self, axes: Sequence[Axis]) -> None:
         self.axes = tuple(axes)
@@ -171,7 +171,8 @@ class Encoder:
             column += axis.width
         for i, j, first in self.pairs:
             both = np.flatnonzero((codes[:, i] >= 0) & (codes[:, j] >= 0))
-            phi[both, first + codes[both, i] * self.axes[j].levels + codes[both, j]] = 1
+            columns = first + codes[both, i] * self.axes[j].levels + codes[both, j]
+            phi[both, columns] = 1 / np.sqrt(len(self.pairs))
         return phi
 
     def _look(self, axis: int, value: Hashable) -> tuple[Array, int]:

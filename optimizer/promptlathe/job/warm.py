@@ -1,0 +1,50 @@
+"""Warm start: what a run knows of its candidates from earlier runs in the ledger."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from promptlathe.errors import InputError
+from promptlathe.ledger import Known, Terms
+from promptlathe.records import Candidate, content_hash
+from promptlathe.space import BoundSpace
+
+if TYPE_CHECKING:
+    from promptlathe.job.job import Job
+    from promptlathe.search.lathe import Earlier
+
+
+def terms(job: "Job") -> Terms:
+    """Under which the job's scores are comparable with those of other runs."""
+    model = job.model
+    sent = content_hash(model.parameters)
+    return Terms(job.objective.scoring, model.name, model.endpoint, sent)
+
+
+def comparable(space: BoundSpace, known: Iterable[Known]) -> "list[Earlier]":
+    """The outcomes of prompts that the space still makes of the same levels, in their order.
+
+    Texts may have changed under their names since: only the prompt's content says whether it is
+    the same.
+    """
+    from promptlathe.search.lathe import Earlier
+
+    same: dict[str, Candidate | None] = {}
+    found: list[Earlier] = []
+    for one in known:
+        if same.get(one.candidate) is None:
+            same[one.candidate] = _remade(space, one)
+        candidate = same[one.candidate]
+        if candidate is not None:
+            levels = dict(candidate.levels)
+            found.append(Earlier(levels, one.example, one.value, one.same_model))
+    return found
+
+
+def _remade(space: BoundSpace, known: Known) -> Candidate | None:
+    """The candidate of these levels, if the space allows it and its prompt is the same."""
+    try:
+        candidate = space.candidate(known.levels)
+    except InputError:  # a level that the space does not have
+        return None
+    allowed = space.space.allows(dict(candidate.levels))
+    return candidate if allowed and candidate.id == known.candidate else None

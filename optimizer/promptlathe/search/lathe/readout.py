@@ -1,0 +1,87 @@
+"""A finished search's outcomes under the model (model.py), and its posterior in score points."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from promptlathe.records import Outcome
+from promptlathe.search.lathe.landscape import Point, SpaceLandscape
+from promptlathe.search.lathe.model import Array, Data, Fit, fit, logistic
+
+DRAWS = 400
+ROUNDS = 12
+"""Fits, each of which takes the variances one step further."""
+SETTLED = 0.05
+"""Relative change of the variances, below which they are."""
+WIDER = 4.0
+"""Times the priors of the search: these shrink what a search has left early, as a search should;
+a report should not. Intervals then hold for effects of a search by `lathe` as well."""
+
+
+class Told:
+    """The outcomes of a search as the model takes them; failures are left out."""
+
+    def __init__(self, landscape: SpaceLandscape, outcomes: Sequence[Outcome]) -> None:
+        self.landscape = landscape
+        self._values: dict[tuple[Point, str], list[float]] = defaultdict(list)
+        self.calls: Counter[Point] = Counter()
+        """Answered calls of each candidate."""
+        for outcome in outcomes:
+            if outcome.value is not None:
+                point = outcome.cell.candidate.levels
+                self._values[point, outcome.cell.example.id].append(outcome.value)
+                self.calls[point] += 1
+        # Sorted: the order in which answers arrived must not matter.
+        self.points = sorted(self.calls, key=repr)
+        values = [value for some in self._values.values() for value in some]
+        self.low, self.high = min([0.0, *values]), max([1.0, *values])
+
+    @cached_property
+    def fit(self) -> Fit:
+        """The posterior, with its variances settled. Needs a point."""
+        rows = {point: i for i, point in enumerate(self.points)}
+        columns = {one: i for i, one in enumerate(sorted({e for _, e in self._values}))}
+        y = np.full((len(rows), len(columns)), np.nan)
+        trust = np.ones(y.shape)
+        for (point, example), some in self._values.items():
+            at = rows[point], columns[example]
+            y[at] = (np.mean(some) - self.low) / (self.high - self.low)
+            trust[at] = len(some)
+        encoder = self.landscape.encoder
+        phi = encoder.encode([self.landscape.values(point) for point in self.points])
+        groups = tuple(replace(group, prior=WIDER * group.prior) for group in encoder.groups)
+        data = Data(groups, phi, y, trust)
+        found = fit(data)
+        for _ in range(ROUNDS):
+            before, found = np.array(found.variances.groups), fit(data, found)
+            if np.all(abs(np.array(found.variances.groups) - before) <= SETTLED * before):
+                break
+        return found
+
+
+class Readout:
+    """Draws of the posterior, and how they turn features into points."""
+
+    GRID = np.linspace(-8, 8, 97)
+
+    def __init__(self, told: Told) -> None:
+        draws = told.fit.draw(DRAWS, np.random.default_rng(0))
+        # The mean of the draws is known exactly.
+        self.weights = draws.weights + (told.fit.weights - draws.weights.mean(1))[:, None]
+        """(p, S)."""
+        self._curve = np.empty((len(self.GRID), DRAWS))
+        for s, u0 in enumerate(draws.tried.mean(0)):
+            u = u0 + self.GRID[:, None] - draws.difficulty[:, s]
+            self._curve[:, s] = 100 * (told.high - told.low) * logistic(u).mean(1)
+
+    def points(self, z: Array) -> Array:
+        """(k, S) expected score at u0 + z, in points, for z (k, S)."""
+        columns = [np.interp(z[:, s], self.GRID, self._curve[:, s]) for s in range(DRAWS)]
+        return np.stack(columns, axis=1)
+
+    def change(self, z: Array) -> Array:
+        """(k, S) points against those at u0."""
+        return self.points(z) - self.points(np.zeros((1, DRAWS)))

@@ -1,0 +1,115 @@
+"""The table of outcomes: a row for each candidate, a column for each example."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from promptlathe.search.entrant import Entrant
+from promptlathe.search.lathe.landscape import Point
+from promptlathe.search.lathe.model import Array
+
+SILENT = 8
+"""Failures in a row without an answer, after which a candidate or an example is given up."""
+
+
+@dataclass(eq=False)
+class Row:
+    """A candidate that the model knows."""
+
+    point: Point
+    entrant: Entrant | None = None
+    """None while it is known from earlier runs only."""
+    silent: int = 0
+    """Failures since the last answer."""
+
+
+@dataclass(eq=False)
+class Table:
+    """Scores by candidate and example; grows by rows."""
+
+    examples: int
+    rows: list[Row] = field(default_factory=list[Row])
+    y: Array = field(init=False)
+    """(rows or more, examples) scores, the mean over repeats; nan where there is none."""
+    answers: Array = field(init=False)
+    """How many answers each mean is of."""
+    asked: Array = field(init=False)
+    """How often each cell was sent."""
+    trust: Array = field(init=False)
+    """Weight of each score; 1 when this run's model gave it."""
+    phi: Array = field(init=False)
+    """(rows or more, p) features."""
+    failed: Array = field(init=False)
+    """(examples,) failures, while an example has no answer."""
+
+    def __post_init__(self) -> None:
+        shape = (0, self.examples)
+        self.y, self.trust = np.zeros(shape), np.zeros(shape)
+        self.answers, self.asked = np.zeros(shape, int), np.zeros(shape, int)
+        self.phi = np.zeros((0, 0))
+        self.failed = np.zeros(self.examples, int)
+
+    def add(self, point: Point, phi: Array) -> int:
+        """The index of a new row."""
+        n = len(self.rows)
+        if n == len(self.y):
+            more = (max(16, n), self.examples)
+            self.y = np.vstack([self.y, np.full(more, np.nan)])
+            self.trust = np.vstack([self.trust, np.ones(more)])
+            self.answers = np.vstack([self.answers, np.zeros(more, int)])
+            self.asked = np.vstack([self.asked, np.zeros(more, int)])
+            self.phi = np.vstack([self.phi.reshape(n, len(phi)), np.zeros((more[0], len(phi)))])
+        self.rows.append(Row(point))
+        self.phi[n] = phi
+        return n
+
+    def describe(self, phi: Array) -> None:
+        """New features (rows, p) of all rows: the space has grown."""
+        self.phi = np.zeros((len(self.y), phi.shape[1]))
+        self.phi[: len(phi)] = phi
+
+    def take(self, index: int, place: int, value: float | None) -> float | None:
+        """A cell's answer, or a failure. How far a repeat is from the answers before it."""
+        row = self.rows[index]
+        if value is None:
+            row.silent += 1
+            self.failed[place] += 1
+            return None
+        row.silent = 0
+        self.failed[place] = -(10**6)
+        before = self.answers[index, place]
+        if not before:
+            self.y[index, place], self.trust[index, place] = value, 1
+            self.answers[index, place] = 1
+            return None
+        change = abs(value - self.y[index, place])
+        self.y[index, place] += (value - self.y[index, place]) / (before + 1)
+        self.answers[index, place] += 1
+        return float(change)
+
+    def hint(self, index: int, place: int, value: float, trust: float) -> None:
+        """A cell's score from an earlier run: known when trusted fully, else evidence only."""
+        known = not np.isnan(self.y[index, place])
+        if known and (self.trust[index, place] == 1 or trust < 1):
+            return
+        self.y[index, place], self.trust[index, place] = value, trust
+        if trust == 1:
+            self.answers[index, place] = self.asked[index, place] = 1
+
+    def known(self, index: int) -> Array:
+        """The scores of a row that this model gave."""
+        y = self.y[index]
+        return y[~np.isnan(y) & (self.trust[index] == 1)]
+
+    def left(self, index: int) -> Array:
+        """Places that a row has not been sent."""
+        return np.flatnonzero((self.asked[index] == 0) & (self.failed < SILENT))
+
+    def usable(self, n: int) -> Array:
+        """(n,) rows that have an example left and are answered at all."""
+        left = (self.asked[:n] == 0) & (self.failed < SILENT)
+        return left.any(1) & self.answering(n)
+
+    def answering(self, n: int) -> Array:
+        """(n,) rows that were not given up."""
+        return np.array([row.silent < SILENT for row in self.rows[:n]], bool)

@@ -1,0 +1,316 @@
+"""Warm start: a run knows what earlier runs of the same objective were told."""
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import promptlathe as pl
+from promptlathe.job import Job, Result
+from promptlathe.job.runfile import ParallelOptions, SearchOptions
+from promptlathe.job.warm import comparable
+from promptlathe.ledger import Known, Ledger, Terms
+from promptlathe.models.settings import ModelSettings
+from promptlathe.records import Answer, Budget, Candidate, Cell, Example, Message, Outcome, Prompt
+from promptlathe.search.lathe import Earlier, LathePolicy
+from promptlathe.space import BoundSpace
+
+WORDS = {
+    "billing": ["invoice", "refund", "charged", "price", "receipt"],
+    "delivery": ["parcel", "courier", "shipped", "address", "box"],
+    "login": ["password", "account", "locked", "code", "email"],
+}
+ROWS = [
+    {"text": f"K{i:02x} My {words[i % 5]} and the {words[(i + 2) % 5]}, please", "label": label}
+    for i, (label, words) in enumerate(list(WORDS.items()) * 21)
+]
+TASKS: dict[str, str | None] = {
+    "draft": "Read the message.",
+    "team": "Name the team for the message.",
+}
+
+
+def space(tasks: dict[str, str | None] = TASKS, **more: Any) -> pl.SearchSpace:
+    return pl.SearchSpace(
+        messages={"system": "{{ task }} {{ teams }} {{ form }}", "user": "{{ text }}"},
+        components={
+            "task": pl.Choice(tasks),
+            "teams": pl.Choice({"none": None, "names": "Teams: billing, delivery, login."}),
+            "form": pl.Choice({"draft": "Say which.", "bare": "Answer with the label only."}),
+        },
+        **more,
+    )
+
+
+def objective(**more: Any) -> pl.Objective:
+    splits = {"train": 0.2, "select": 0.5, "test": 0.3, "stratify": "label"}
+    given = {"scorer": pl.exact_match("label"), "splits": splits, **more}
+    return pl.Objective(ROWS, **given)
+
+
+def job(workspace: Path, *, calls: int = 200, concurrency: int = 1, **changes: Any) -> Job:
+    made = Job(
+        space=space(),
+        objective=objective(),
+        model=ModelSettings.model_validate("pocket"),
+        budget=Budget(calls=calls),
+        parallel=ParallelOptions(concurrency=concurrency),
+        track=False,
+        workspace=workspace,
+    )
+    return replace(made, **changes)
+
+
+def searched(result: Result) -> tuple[Any, ...]:
+    return (
+        result.finish_reason,
+        result.best,
+        result.test,
+        [replace(standing, cost=None) for standing in result.standings],
+    )
+
+
+def known(workspace: Path, result: Result) -> int:
+    """How many earlier outcomes the run began with."""
+    notes = [note for note in result.notes if "earlier outcomes" in note]
+    return int(notes[0].split()[4].replace(",", "")) if notes else 0
+
+
+def first_answers(workspace: Path, run: str) -> set[tuple[str, str]]:
+    """(candidate, example) of the search that were asked, repeats aside."""
+    select = {example.id for example in objective().examples("select")}
+    ledger = Ledger(f"sqlite:///{workspace / '.promptlathe' / 'ledger.db'}")
+    try:
+        return {(c, e) for c, e, repeat in ledger.order(run) if e in select and not repeat}
+    finally:
+        ledger.close()
+
+
+def test_a_second_run_begins_where_the_first_ended(tmp_path: Path) -> None:
+    first, second = (job(tmp_path).run() for _ in range(2))
+    assert known(tmp_path, first) == 0
+    assert known(tmp_path, second) >= 100
+    assert second.spent.calls < first.spent.calls
+    assert second.test.best >= first.test.best
+    assert second.best.select
+    asked = [first_answers(tmp_path, result.run) for result in (first, second)]
+    assert not asked[0] & asked[1]
+
+
+def test_a_search_that_ends_by_itself_says_what_it_saved(tmp_path: Path) -> None:
+    result = job(tmp_path, calls=400).run()
+    assert result.finish_reason.startswith("sure: ")
+    saved = 400 - result.spent.used_calls
+    assert saved > 100
+    assert f"{saved} of 400 calls of the budget were not needed" in result.notes
+    tokens = job(tmp_path, budget=Budget(tokens=100_000)).run()
+    assert any("% of the budget was not needed" in note for note in tokens.notes)
+
+
+def test_without_it_the_first_is_repeated(tmp_path: Path) -> None:
+    first = job(tmp_path).run()
+    cold = job(tmp_path, search=SearchOptions(warm_start=False)).run()
+    assert searched(cold) == searched(first)
+    assert cold.spent.calls == 0
+    assert known(tmp_path, cold) == 0
+
+
+def test_other_policies_do_not_learn_from_it(tmp_path: Path) -> None:
+    for_tpe = job(tmp_path, search=SearchOptions(policy="tpe"))
+    first, second = for_tpe.run(), for_tpe.run()
+    assert searched(first) == searched(second)
+    assert second.spent.calls == 0
+    assert known(tmp_path, job(tmp_path).run()) > 100
+
+
+def test_a_replay_knows_what_the_run_knew(tmp_path: Path) -> None:
+    """Also when more was told since, and whatever the run file says of warm starts now."""
+    one = job(tmp_path, concurrency=4)
+    one.run()
+    second = one.run()
+    replace(one, search=SearchOptions(seed=3)).run()
+    cold = SearchOptions(warm_start=False)
+    for again in (one, replace(one, search=cold)):
+        replayed = again.run(replay=second.run)
+        assert searched(replayed) == searched(second)
+        assert replayed.spent.calls == 0
+
+
+def test_a_replay_of_a_cold_run_is_cold(tmp_path: Path) -> None:
+    one = job(tmp_path, concurrency=4)
+    first = one.run()
+    cold = replace(one, search=SearchOptions(warm_start=False, seed=1)).run()
+    replayed = replace(one, search=SearchOptions(seed=1)).run(replay=cold.run)
+    assert searched(replayed) == searched(cold)
+    assert searched(one.run(replay=first.run)) == searched(first)
+
+
+def test_another_measure_is_another_objective(tmp_path: Path) -> None:
+    job(tmp_path).run()
+    other = objective(scorer=pl.exact_match("label", parse="label"))
+    assert known(tmp_path, job(tmp_path, objective=other).run()) == 0
+
+
+def test_rows_may_come_and_go(tmp_path: Path) -> None:
+    job(tmp_path).run()
+    fewer = pl.Objective(ROWS[:51], scorer=pl.exact_match("label"))
+    assert fewer.digest != objective().digest
+    assert fewer.scoring == objective().scoring
+    assert known(tmp_path, job(tmp_path, objective=fewer).run()) > 20
+
+
+def test_a_text_that_changed_under_its_name_is_not_known(tmp_path: Path) -> None:
+    job(tmp_path).run()
+    changed = space({"draft": "Read the message!", "team": "Name the team now."})
+    assert known(tmp_path, job(tmp_path, space=changed).run()) == 0
+
+
+def test_a_ledger_of_an_older_version_goes_on_working(tmp_path: Path) -> None:
+    first = job(tmp_path).run()
+    with sqlite3.connect(tmp_path / ".promptlathe" / "ledger.db") as ledger:
+        ledger.execute("DROP TABLE runs")
+        ledger.execute("DROP TABLE candidates")
+    ledger.close()
+    replayed = job(tmp_path).run(replay=first.run)
+    assert searched(replayed) == searched(first)
+    again = job(tmp_path).run()
+    assert searched(again) == searched(first)
+    assert known(tmp_path, job(tmp_path).run()) > 0
+
+
+TERMS = Terms("objective", "m", "", "p")
+SELECT = [Example(f"e{i}", {"text": str(i)}, "select") for i in range(12)]
+
+
+def told(name: str, example: int, value: float | None = 1.0, repeat: int = 0) -> Outcome:
+    candidate = Candidate((("name", name),), Prompt((Message("user", name),)))
+    cell = Cell(candidate, SELECT[example], repeat)
+    return Outcome(cell, Answer("yes"), value=value)
+
+
+def names(ledger: Ledger, run: str, examples: range = range(12)) -> list[tuple[object, str, bool]]:
+    found = ledger.earlier(run, [SELECT[i].id for i in examples])
+    return [(one.levels["name"], one.example, one.same_model) for one in found]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Any:
+    opened = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    yield opened
+    opened.close()
+
+
+def test_the_latest_outcomes_come_first(ledger: Ledger) -> None:
+    for run, terms in (("1", TERMS), ("2", replace(TERMS, model="n"))):
+        ledger.begin(run, terms, warm=True)
+        ledger.record((), run, [told(f"a{run}", 0), told(f"b{run}", 1), told(f"a{run}", 2)])
+        ledger.stop(run, "calls")
+    ledger.begin("3", TERMS, warm=True)
+    assert names(ledger, "3", range(2)) == [
+        ("b2", "e1", False),
+        ("a2", "e0", False),
+        ("b1", "e1", True),
+        ("a1", "e0", True),
+    ]
+
+
+@pytest.mark.parametrize("changed", ["model", "endpoint", "parameters"])
+def test_what_the_model_is(ledger: Ledger, changed: str) -> None:
+    ledger.begin("1", replace(TERMS, **{changed: "other"}), warm=True)
+    ledger.record((), "1", [told("a", 0)])
+    ledger.stop("1", "")
+    ledger.begin("2", TERMS, warm=True)
+    assert names(ledger, "2") == [("a", "e0", False)]
+
+
+def test_failures_repeats_and_runs_that_broke_off_are_not_known(ledger: Ledger) -> None:
+    for run in ("ended", "broken"):
+        ledger.begin(run, TERMS, warm=True)
+        outcomes = [told(run, 0), told(run, 1, None), told(run, 2, repeat=1)]
+        ledger.record((), run, outcomes)
+    ledger.stop("ended", "calls")
+    ledger.begin("next", TERMS, warm=True)
+    assert names(ledger, "next") == [("ended", "e0", True)]
+
+
+def test_what_is_told_later_is_not_known(ledger: Ledger) -> None:
+    """Two runs beside each other, in whatever order they end."""
+    ledger.begin("1", TERMS, warm=True)
+    ledger.record((), "1", [told("a", 0)])
+    ledger.stop("1", "calls")
+    ledger.begin("2", TERMS, warm=True)
+    ledger.begin("cold", TERMS, warm=False)
+    ledger.record((), "1", [told("a", 1)])
+    assert names(ledger, "2") == [("a", "e0", True)]
+    assert names(ledger, "cold") == []
+    assert names(ledger, "nobody") == []
+    ledger.begin("3", TERMS, warm=True)
+    assert len(names(ledger, "3")) == 2
+
+
+def test_only_prompts_that_the_space_makes_are_comparable() -> None:
+    bound = BoundSpace(space(constraints=[{"forbid": {"task": "team", "teams": "none"}}]), ())
+    open_ = BoundSpace(space(), ())
+    levels = {"task": "draft", "teams": "none", "form": "bare"}
+    right = Known(bound.candidate(levels).id, levels, "e", 1.0, True)
+    assert comparable(bound, [right]) == [Earlier(levels, "e", 1.0, True)]
+    forbidden = levels | {"task": "team"}
+    wrong = [
+        replace(right, candidate="0" * 16),
+        replace(right, levels=levels | {"task": "gone"}),
+        replace(right, levels={"other": 1}),
+        Known(open_.candidate(forbidden).id, forbidden, "e", 1.0, True),
+    ]
+    assert comparable(bound, wrong) == []
+
+
+LEVELS = {"task": "team", "teams": "names", "form": "bare"}
+
+
+def earlier(value: float, *, same_model: bool = True) -> list[Earlier]:
+    """One candidate has all its examples answered."""
+    return [Earlier(LEVELS, one.id, value, same_model) for one in SELECT]
+
+
+def policy(known: list[Earlier]) -> LathePolicy:
+    return LathePolicy(BoundSpace(space(), ()), SELECT, study=None, seed=0, earlier=known)
+
+
+def drive(one: LathePolicy, calls: int, value: float) -> list[Cell]:
+    """Each cell gives `value`; asked again, one that was known gives 1."""
+    cells: list[Cell] = []
+    while len(cells) < calls and (new := one.propose((), 1)):
+        cells += new
+        given = 1.0 if new[0].repeat else value
+        one.tell(Outcome(new[0], Answer("a", 1, 1), {"score": given}, given))
+    return cells
+
+
+def test_known_cells_are_not_asked_again_and_count() -> None:
+    one = policy(earlier(1.0))
+    cells = drive(one, 40, 0.0)
+    best = one.best
+    assert dict(best.candidate.levels) == LEVELS
+    assert best.candidate not in {cell.candidate for cell in cells if not cell.repeat}
+    assert best.estimate
+    assert (best.estimate.mean, best.estimate.n) == (1.0, len(SELECT))
+
+
+def test_another_model_s_outcomes_are_hints() -> None:
+    """They are asked again, first; what this model says counts."""
+    one = policy(earlier(1.0, same_model=False))
+    best = policy(earlier(1.0)).best.candidate
+    assert one.best == one.seed
+    cells = drive(one, 80, 0.25)
+    assert sum(cell.candidate.levels == best.levels for cell in cells) > 0
+    assert all(s.estimate is None or s.estimate.mean < 0.6 for s in one.standings)
+
+
+def test_of_two_outcomes_of_a_cell_the_first_of_this_model_counts() -> None:
+    mixed = [*earlier(0.0, same_model=False), *earlier(1.0), *earlier(0.5)]
+    one = policy([*mixed, *earlier(0.0, same_model=False)])
+    drive(one, 40, 0.0)
+    assert one.best.estimate
+    assert one.best.estimate.mean == 1.0
