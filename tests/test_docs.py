@@ -234,7 +234,8 @@ def test_the_run_files_keys_and_defaults():
     assert documented.keys() == real.keys()
     for key, said in documented.items():
         if said.startswith("`"):
-            assert str(real[key]) in (said.strip("`"), f"{said.strip('`')}.0"), key
+            found = str(real[key]).lower() if isinstance(real[key], bool) else str(real[key])
+            assert found in (said.strip("`"), f"{said.strip('`')}.0"), key
         elif said in ("none", "in the workspace", "the run file's name"):
             assert not real[key] or key == "prices", key
     assert file.budget.record == promptlathe.Budget(calls=1000)

@@ -46,7 +46,7 @@ def space(tasks: dict[str, str | None] = TASKS, **more: Any) -> pl.SearchSpace:
 
 def objective(**more: Any) -> pl.Objective:
     splits = {"train": 0.2, "select": 0.5, "test": 0.3, "stratify": "label"}
-    given = {"scorer": pl.exact_match("label"), "splits": splits, **more}
+    given: dict[str, Any] = {"scorer": pl.exact_match("label"), "splits": splits, **more}
     return pl.Objective(ROWS, **given)
 
 

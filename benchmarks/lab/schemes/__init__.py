@@ -1,6 +1,9 @@
 """The policies by name. A new one is a line here, and in BUDGETED if its schedule needs it."""
 
+from functools import partial
+
 from lab.schemes.halving import Halving
+from lab.schemes.lathe import Lathe
 from lab.schemes.minibatches import Minibatches
 from lab.schemes.passes import GpPasses, TpePasses
 from lab.schemes.pruned import Hyperband, Wilcoxon
@@ -10,6 +13,7 @@ from lab.schemes.suggest import HAVE_TORCH
 from lab.schemes.triple import Triple
 from lab.schemes.ucb import Ucb
 from lab.worlds import Make
+from promptlathe.search.lathe import Settings
 
 SCHEMES: dict[str, Make] = {
     "random": RandomPasses,
@@ -27,6 +31,16 @@ if HAVE_TORCH:
 
 BASELINES = frozenset(SCHEMES)
 """What other tools do: the best of them is what our own policies are compared with."""
+
+ABLATIONS = {
+    "difficulty": Settings(difficulty=False),
+    "effects": Settings(effects=False),
+    "choice": Settings(choose_examples=False),
+    "top-two": Settings(top_two=False),
+}
+SCHEMES["lathe"] = Lathe
+for left_out, settings in ABLATIONS.items():
+    SCHEMES[f"lathe:no-{left_out}"] = partial(Lathe, settings=settings)
 
 BUDGETED = frozenset({"halving", "triple", "racing", "ucb"})
 """Their schedule depends on the budget: they are run anew for each number of calls."""

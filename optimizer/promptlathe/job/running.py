@@ -249,6 +249,9 @@ class Running:
             seed=search.seed,
             calls=plan.calls and max(1, plan.calls - SIDES * len(plan.test)),
             earlier=self._earlier,
+            limits=self._job.objective.limits.all,
+            per_token=self._job.budget.calls is None
+            and (self._job.budget.tokens or self._job.budget.usd) is not None,
             study=name,
             path=self._job.state / "optuna" / f"{name}.journal",
         )

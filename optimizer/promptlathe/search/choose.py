@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from promptlathe.objective import Limit
 from promptlathe.records import Example
 from promptlathe.search.halving import HalvingPolicy
 from promptlathe.search.policy import Policy
@@ -30,21 +31,33 @@ def make_policy(
     seed: int,
     calls: int | None = None,
     earlier: "Sequence[Earlier]" = (),
+    limits: Sequence[Limit] = (),
+    per_token: bool = False,
     study: str = "promptlathe",
     path: Path | None = None,
 ) -> Policy:
     """The policy, with its Optuna study.
 
     calls: what the search may spend, if it is known. earlier: outcomes of earlier runs, which
-    only `lathe` learns from. study: the study's name. path: the journal file that Optuna's
-    dashboard and plots open; None keeps it in memory. Raises MissingExtra.
+    only `lathe` learns from. limits: which only `lathe` heeds while it searches. per_token:
+    tokens are paid for, not calls; only `lathe` reckons with it. study: the study's name. path:
+    the journal file that Optuna's dashboard and plots open; None keeps it in memory. Raises
+    MissingExtra.
     """
     record = Study(space.space, sampler=_sampler(name), seed=seed, name=study, path=path)
     match name:
         case "lathe":
-            from promptlathe.search.lathe import LathePolicy
+            from promptlathe.search.lathe import LathePolicy, Settings
 
-            return LathePolicy(space, examples, study=record, seed=seed, earlier=earlier)
+            return LathePolicy(
+                space,
+                examples,
+                study=record,
+                seed=seed,
+                earlier=earlier,
+                limits=limits,
+                settings=Settings(per_token=per_token),
+            )
         case "halving":
             return HalvingPolicy(space, examples, study=record, seed=seed, calls=calls)
         case _:

@@ -137,10 +137,10 @@ class Fit:
     @cached_property
     def covariance(self) -> Array:
         """(n, n) posterior covariance of u: K - K (K + L^-1)^-1 K."""
-        return self.kernel - self.kernel @ self._gain @ self.kernel
+        return self.kernel - self.kernel @ self.gain @ self.kernel
 
     @cached_property
-    def _gain(self) -> Array:
+    def gain(self) -> Array:
         """(n, n) (I + L K)^-1 L."""
         return solve(np.eye(len(self.u)) + self.precision @ self.kernel, self.precision)
 
@@ -249,7 +249,7 @@ def _variances(fit: Fit) -> Variances:
 
     Q = phi_g phi_g', G = (I + L K)^-1 L; v tr(G Q) is the group's effective number of features.
     """
-    old, data, gain = fit.variances, fit.data, fit._gain
+    old, data, gain = fit.variances, fit.data, fit.gain
     spread = gain @ data.phi
     new: list[float] = []
     for group, v in zip(data.groups, old.groups, strict=True):

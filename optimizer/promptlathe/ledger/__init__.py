@@ -1,0 +1,7 @@
+"""The durable record of every outcome: cache, resume, warm start and replay are read from it."""
+
+from promptlathe.ledger.database import check_ledger
+from promptlathe.ledger.ledger import Ledger
+from promptlathe.ledger.records import Course, Key, Known, Terms
+
+__all__ = ["Course", "Key", "Known", "Ledger", "Terms", "check_ledger"]

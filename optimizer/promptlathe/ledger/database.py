@@ -1,0 +1,68 @@
+"""Opening a database, and what is said when it cannot be used."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, Table, create_engine, event, insert, inspect, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from promptlathe.errors import InputError
+
+
+def check_ledger(url: str) -> None:
+    """Raise InputError when the database could not be opened; makes neither file nor table."""
+    try:
+        address = make_url(url)
+        file = _file_of(address)
+        if file is not None and not file.exists():
+            return
+        engine = create_engine(address)
+        with engine.connect() as connection:
+            inspect(connection).get_table_names()
+        engine.dispose()
+    except (SQLAlchemyError, OSError, ImportError) as error:
+        raise unusable(url, error) from None
+
+
+def _file_of(address: URL) -> Path | None:
+    """The file of a SQLite database; None for one in memory, and for any other."""
+    if address.get_backend_name() != "sqlite" or address.database in (None, "", ":memory:"):
+        return None
+    return Path(str(address.database))
+
+
+def unusable(url: str, error: Exception) -> InputError:
+    cause = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return InputError(
+        f"the ledger cannot be used: {cause[0] if cause else type(error).__name__}",
+        re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url),  # without the password
+        "move a file away that is no ledger, or name another database under `ledger:` "
+        "(sqlite:///path/to/ledger.db, postgresql+psycopg://…)",
+    )
+
+
+def open_engine(url: str) -> Engine:
+    engine = create_engine(url)
+    if engine.dialect.name != "sqlite":
+        return engine
+    if file := _file_of(engine.url):
+        file.parent.mkdir(parents=True, exist_ok=True)
+
+    @event.listens_for(engine, "connect")
+    def _durable(connection: Any, _: object) -> None:  # pyright: ignore[reportUnusedFunction]
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA busy_timeout=20000")
+
+    return engine
+
+
+def insert_new(dialect: str, table: Table) -> Any:
+    """INSERT that leaves a row alone that is there already."""
+    if dialect == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    if dialect == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return insert(table).prefix_with("IGNORE", dialect="mysql")

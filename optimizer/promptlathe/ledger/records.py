@@ -1,0 +1,43 @@
+"""What is read from a ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from promptlathe.records import Failure, Value
+
+Key = tuple[str, str, int]
+"""(candidate, example, repeat) of a cell."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What decides a score, apart from prompt and example."""
+
+    objective: str
+    """`Objective.scoring`."""
+    model: str
+    endpoint: str
+    parameters: str
+    """Content hash of what is sent with every call."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """An outcome of an earlier run."""
+
+    candidate: str
+    levels: Mapping[str, Value]
+    example: str
+    value: float
+    same_model: bool
+    """The model, its service and its parameters were the same."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a run went, as far as the answers do not say it."""
+
+    stages: tuple[tuple[tuple[Key, ...], str], ...] = ()
+    """For each stage of the search: its cells in the order they were told, and the limit of the
+    budget that ended it (empty when there was nothing left to propose)."""
+    failures: dict[Key, Failure] = field(default_factory=dict["Key", Failure])

@@ -1,0 +1,108 @@
+"""The tables, and the statements that are run for every outcome.
+
+`answers`     one row for each distinct call ever answered in the workspace
+`runs`        each run: the terms of its scores, and what it knew when it began
+`told`        the order in which a run's policy was told its outcomes
+`candidates`  the levels of the candidates in them
+`stops`       where each stage of a run's search ended
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    bindparam,
+    insert,
+    select,
+)
+
+metadata = MetaData()
+answers = Table(
+    "answers",
+    metadata,
+    Column("key", String(16), primary_key=True),
+    Column("model", String(200), nullable=False),
+    Column("endpoint", String(500), nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("latency", Float, nullable=False),
+    Column("finish_reason", String(40)),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
+told = Table(
+    "told",
+    metadata,
+    Column("run", String(32), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("candidate", String(16), nullable=False),
+    Column("example", String(40), nullable=False),
+    Column("repeat", Integer, nullable=False),
+    Column("value", Float),
+    Column("failure", String(20)),
+    Column("cached", Boolean, nullable=False),
+)
+stops = Table(
+    "stops",
+    metadata,
+    Column("run", String(32), primary_key=True),
+    Column("stage", Integer, primary_key=True),
+    Column("told", Integer, nullable=False),
+    Column("limit", String(20), nullable=False),
+)
+runs = Table(
+    "runs",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("run", String(32), nullable=False, unique=True),
+    Column("objective", String(16), nullable=False, index=True),
+    Column("model", String(200), nullable=False),
+    Column("endpoint", String(500), nullable=False),
+    Column("parameters", String(16), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("earlier", Text, nullable=False),
+)
+candidates = Table(
+    "candidates",
+    metadata,
+    Column("run", String(32), primary_key=True),
+    Column("candidate", String(16), primary_key=True),
+    Column("levels", Text, nullable=False),
+)
+ANSWER_COLUMNS = ("text", "input_tokens", "output_tokens", "latency", "finish_reason")
+# Made once: SQLAlchemy takes longer to build and compare statements than SQLite to run them.
+FIND = select(*(answers.c[name] for name in ("key", *ANSWER_COLUMNS))).where(
+    answers.c.key.in_(bindparam("keys", expanding=True))
+)
+TELL = insert(told)
+OUTCOMES = (
+    select(
+        told.c.candidate,
+        told.c.example,
+        told.c.value,
+        candidates.c.levels,
+        runs.c.model,
+        runs.c.endpoint,
+        runs.c.parameters,
+    )
+    .join_from(
+        told,
+        candidates,
+        (told.c.run == candidates.c.run) & (told.c.candidate == candidates.c.candidate),
+    )
+    .join(runs, told.c.run == runs.c.run)
+    .where(
+        told.c.run == bindparam("of"),
+        told.c.seq < bindparam("until"),
+        told.c.value.is_not(None),
+        told.c.repeat == 0,
+    )
+    .order_by(told.c.seq.desc())
+)
