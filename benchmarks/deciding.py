@@ -31,7 +31,7 @@ from promptlathe.space import BoundSpace, Choice, SearchSpace
 
 DEMO = Path(__file__).parents[1] / "search_spaces" / "support_triage.yaml"
 LABELS = ("billing", "delivery", "cancellation", "how_to")
-WORDS = "answer label only name team which ticket should handle read brief exact think first".split()
+WORDS = ("answer", "label", "only", "name", "team", "ticket", "handle", "brief", "exact", "think")
 
 
 @dataclass(frozen=True)

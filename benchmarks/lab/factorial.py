@@ -89,8 +89,7 @@ def simulate(kind: Kind, size: str, seed: int) -> Factorial:
     """A world of a kind and a size (a key of SIZES); another seed is another world."""
     shape, examples = SIZES[size]
     rng = np.random.default_rng([seed, KINDS.index(kind), list(SIZES).index(size)])
-    # Student's t with 3 degrees of freedom: some examples that no prompt gets right or wrong.
-    difficulties = np.clip(2.0 * rng.standard_t(3, examples), -30, 30)
+    difficulties = draw_difficulties(rng, examples)
     structure = _structure(kind, shape, rng)
     structure += RESIDUAL * structure.std() * rng.standard_normal(structure.shape)
     logits = _scaled(structure.ravel(), difficulties, rng)
@@ -105,6 +104,11 @@ def simulate(kind: Kind, size: str, seed: int) -> Factorial:
     # Quality grows with the logit, whatever the difficulties are: the highest logit is the best.
     object.__setattr__(world, "best", world._mean_chance(logits.max()))
     return world
+
+
+def draw_difficulties(rng: np.random.Generator, examples: int) -> np.ndarray:
+    """Student's t with 3 degrees of freedom: some examples that no prompt gets right or wrong."""
+    return np.clip(2.0 * rng.standard_t(3, examples), -30, 30)
 
 
 def _structure(kind: Kind, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

@@ -126,7 +126,9 @@ class Ledger:
             own = self._connection.execute(
                 select(tables.runs).where(tables.runs.c.run == run)
             ).first()
-            for other, told in json.loads(own.earlier) if own else ():
+            if own is None:  # a run of an older version
+                return []
+            for other, told in json.loads(own.earlier):
                 found = self._connection.execute(tables.OUTCOMES, {"of": other, "until": told})
                 for candidate, example, value, levels, *place in found.all():
                     if len(known) == EARLIER_OUTCOMES:

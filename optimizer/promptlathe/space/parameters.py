@@ -87,7 +87,7 @@ class Parameter:
     when: tuple[tuple[str, Wanted], ...] = ()
 
     def active(self, levels: Mapping[str, Value]) -> bool:
-        return holds(self.when, levels)
+        return not self.when or holds(self.when, levels)
 
 
 def parameters_of(name: str, component: Component) -> Iterator[Parameter]:

@@ -202,30 +202,34 @@ def logistic(x: Array) -> Array:
 
 def _newton(data: Data, variances: Variances, a: Array, d: Array) -> Fit:
     """Newton's method with step halving on the log posterior density."""
-    known, y = data.known, np.nan_to_num(data.y)
-    trust = np.where(known, data.trust, 0) / variances.dispersion
+    n, m = data.y.shape
+    row, column = np.nonzero(data.known)  # most cells are not known: only these are computed
+    y = data.y[row, column]
+    trust = data.trust[row, column] / variances.dispersion
     columns = variances.columns(data.groups, data.phi.shape[1])
     kernel = (data.phi * columns) @ data.phi.T
     kernel[np.diag_indices_from(kernel)] += variances.residual
     identity = np.eye(len(a))
 
     def density(u: Array, d: Array, a: Array) -> float:
-        e = u[:, None] - d
-        fits = np.sum(trust * (y * e - np.logaddexp(0, e)))
+        e = u[row] - d[column]
+        fits = trust @ (y * e - np.logaddexp(0, e))
         return float(fits - 0.5 * a @ u - 0.5 * d @ d / variances.difficulty)
 
     u = kernel @ a
     now = density(u, d, a)
     found: Fit | None = None
     for _ in range(STEPS):
-        e = u[:, None] - d
+        e = u[row] - d[column]
         p = logistic(e)
-        w = trust * np.maximum(p * (1 - p), 1e-6)
-        z = w * e + trust * (y - p)
-        schur, c = w.sum(0) + 1 / variances.difficulty, z.sum(0)
+        weight = trust * np.maximum(p * (1 - p), 1e-6)
+        z = weight * e + trust * (y - p)
+        w = np.zeros((n, m))
+        w[row, column] = weight
+        schur, c = w.sum(0) + 1 / variances.difficulty, np.bincount(column, z, m)
         share = w / schur
         precision = np.diag(w.sum(1)) - share @ w.T
-        target = z.sum(1) - share @ c
+        target = np.bincount(row, z, n) - share @ c
         goal = solve(identity + precision @ kernel, target)
         u_goal = kernel @ goal
         d_goal = (w.T @ u_goal - c) / schur

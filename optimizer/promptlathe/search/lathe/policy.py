@@ -355,8 +355,7 @@ class LathePolicy:
 
     def _send(self, index: int, place: int) -> Cell:
         entrant = self._table.rows[index].entrant or self._enter(index)
-        repeat = int(self._table.asked[index, place])
-        self._table.asked[index, place] += 1
+        repeat = self._table.send(index, place)
         entrant.sent += 1
         self._sent += 1
         return Cell(entrant.candidate, self._examples[place], repeat)

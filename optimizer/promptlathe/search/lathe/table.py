@@ -35,6 +35,8 @@ class Table:
     """How many answers each mean is of."""
     asked: Array = field(init=False)
     """How often each cell was sent."""
+    unsent: Array = field(init=False)
+    """(rows or more,) how many examples each row was not sent: kept, since it is read often."""
     trust: Array = field(init=False)
     """Weight of each score; 1 when this run's model gave it."""
     phi: Array = field(init=False)
@@ -46,6 +48,7 @@ class Table:
         shape = (0, self.examples)
         self.y, self.trust = np.zeros(shape), np.zeros(shape)
         self.answers, self.asked = np.zeros(shape, int), np.zeros(shape, int)
+        self.unsent = np.zeros(0, int)
         self.phi = np.zeros((0, 0))
         self.failed = np.zeros(self.examples, int)
 
@@ -58,6 +61,7 @@ class Table:
             self.trust = np.vstack([self.trust, np.ones(more)])
             self.answers = np.vstack([self.answers, np.zeros(more, int)])
             self.asked = np.vstack([self.asked, np.zeros(more, int)])
+            self.unsent = np.concatenate([self.unsent, np.full(more[0], self.examples)])
             self.phi = np.vstack([self.phi.reshape(n, len(phi)), np.zeros((more[0], len(phi)))])
         self.rows.append(Row(point))
         self.phi[n] = phi
@@ -67,6 +71,13 @@ class Table:
         """New features (rows, p) of all rows: the space has grown."""
         self.phi = np.zeros((len(self.y), phi.shape[1]))
         self.phi[: len(phi)] = phi
+
+    def send(self, index: int, place: int) -> int:
+        """Note that a cell is sent; how often it was sent before."""
+        before = int(self.asked[index, place])
+        self.asked[index, place] += 1
+        self.unsent[index] -= not before
+        return before
 
     def take(self, index: int, place: int, value: float | None) -> float | None:
         """A cell's answer, or a failure. How far a repeat is from the answers before it."""
@@ -94,7 +105,9 @@ class Table:
             return
         self.y[index, place], self.trust[index, place] = value, trust
         if trust == 1:
-            self.answers[index, place] = self.asked[index, place] = 1
+            self.answers[index, place] = 1
+            if not self.asked[index, place]:
+                self.send(index, place)
 
     def known(self, index: int) -> Array:
         """The scores of a row that this model gave."""
@@ -107,9 +120,12 @@ class Table:
 
     def usable(self, n: int) -> Array:
         """(n,) rows that have an example left and are answered at all."""
-        left = (self.asked[:n] == 0) & (self.failed < SILENT)
-        return left.any(1) & self.answering(n)
+        left = self.unsent[:n]
+        given_up = np.flatnonzero(self.failed >= SILENT)
+        if len(given_up):
+            left = left - (self.asked[:n, given_up] == 0).sum(1)
+        return (left > 0) & self.answering(n)
 
     def answering(self, n: int) -> Array:
         """(n,) rows that were not given up."""
-        return np.array([row.silent < SILENT for row in self.rows[:n]], bool)
+        return np.fromiter((row.silent < SILENT for row in self.rows[:n]), bool, n)

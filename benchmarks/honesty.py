@@ -1,0 +1,168 @@
+"""Whether a job's verdict, gain and interval are true, in simulated worlds: no model is asked.
+
+    python benchmarks/honesty.py [--runs 200] [--calls 600] [--jobs 2] [--json OUT]
+
+Each run is a world of its own (lab/factorial.py, 720 candidates): the policy `lathe` searches on
+100 examples from a random seed prompt, ends by itself or after `--calls`, and then seed and best
+are compared as a job does it (promptlathe.decide) on 143 fresh examples of the same kind. `null`
+are worlds in which no candidate differs; `structured` are equal parts of all other kinds.
+
+The true gain is the difference in success over all examples of that kind. What a comparison says
+of one and the same best varies by several points with the rows it is given, so each run is
+compared on SETS independent sets of fresh rows; the search is the same for all of them. `better`
+and `first` are the shares of the verdict `better` on all sets, and on the first set of each run,
+which is what 200 jobs would have said. +- is one standard error over runs.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from lab.factorial import KINDS, Factorial, Kind, draw_difficulties, simulate  # isort: skip  # before numpy: threads
+import numpy as np
+
+from lab.schemes.lathe import WorldLandscape
+from promptlathe.decide import Comparison, compare
+from promptlathe.records import Answer, Candidate, Cell, Example, Outcome
+from promptlathe.search.lathe import LathePolicy
+
+SIZE = "720x200"
+SELECT, TEST, SETS = 100, 143, 20
+POPULATION = 100_000
+"""Examples over which the true gain is taken."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One search and its comparisons; shares and points (0 to 100), lists have SETS items."""
+
+    kind: Kind
+    calls: int
+    changed: bool
+    """The best is not the seed."""
+    truth: float
+    gains: list[float]
+    better: list[bool]
+    covered: list[bool]
+
+
+def run(kind: Kind, seed: int, calls: int) -> Run:
+    rng = np.random.default_rng([seed, 11])
+    base = simulate(kind, SIZE, seed)
+    drawn = draw_difficulties(rng, SELECT + SETS * TEST)
+    world = replace(base, examples=SELECT, difficulties=drawn)
+    first, best, spent = _search(world, seed, calls, rng)
+    everyone = replace(base, difficulties=draw_difficulties(rng, POPULATION))
+    truth = 100 * (everyone.quality(_codes(best)) - everyone.quality(_codes(first)))
+    found = [_compared(world, first, best, SELECT + i * TEST) for i in range(SETS)]
+    return Run(
+        kind=kind,
+        calls=spent,
+        changed=best != first,
+        truth=truth,
+        gains=[100 * one.gain for one in found],
+        better=[one.verdict == "better" for one in found],
+        covered=[100 * one.low <= truth <= 100 * one.high for one in found],
+    )
+
+
+def _search(
+    world: Factorial, seed: int, calls: int, rng: np.random.Generator
+) -> tuple[Candidate, Candidate, int]:
+    """(seed, best, calls that were made)."""
+    landscape = WorldLandscape(world)
+    landscape.seed = landscape.point([int(rng.integers(len(c.levels))) for c in world.components])
+    examples = [_example(i) for i in range(SELECT)]
+    policy = LathePolicy(landscape, examples, study=None, seed=seed)
+    spent = 0
+    while spent < calls and (cells := policy.propose((), 1)):
+        policy.tell(_outcome(world, cells[0]))
+        spent += 1
+    policy.close()
+    return policy.seed.candidate, policy.best.candidate, spent
+
+
+def _compared(world: Factorial, first: Candidate, best: Candidate, start: int) -> Comparison:
+    examples = [_example(i) for i in range(start, start + TEST)]
+    sides = [[_outcome(world, Cell(side, e)) for e in examples] for side in (first, best)]
+    found = compare(*sides)
+    assert found is not None
+    return found
+
+
+def _outcome(world: Factorial, cell: Cell) -> Outcome:
+    value = world.outcome(_codes(cell.candidate), int(cell.example.id), cell.repeat)
+    return Outcome(cell, Answer("", 1, 1), {"score": value}, value)
+
+
+def _example(number: int) -> Example:
+    return Example(f"{number:06}", {}, "select" if number < SELECT else "test")
+
+
+def _codes(candidate: Candidate) -> tuple[int, ...]:
+    return tuple(int(code) for _, code in candidate.levels)
+
+
+def summary(name: str, runs: Sequence[Run]) -> dict[str, object]:
+    """Means over runs, and their standard errors."""
+
+    def both(values: Sequence[float]) -> list[float]:
+        return [float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))]
+
+    return {
+        "worlds": name,
+        "runs": len(runs),
+        "calls": float(np.mean([run.calls for run in runs])),
+        "first": float(np.mean([run.better[0] for run in runs])),
+        "better": both([float(np.mean(run.better)) for run in runs]),
+        "true gain": both([run.truth for run in runs]),
+        "gain": both([float(np.mean(run.gains)) for run in runs]),
+        "bias": both([float(np.mean(run.gains)) - run.truth for run in runs]),
+        "covered": both([float(np.mean(run.covered)) for run in runs]),
+    }
+
+
+def _print(rows: Sequence[dict[str, object]]) -> None:
+    for row in rows:
+        print("\n" + str(row["worlds"]))
+        for key, value in list(row.items())[1:]:
+            numbers = value if isinstance(value, list) else [value]
+            share = key in ("first", "better", "covered")
+            texts = [f"{x:.1%}" if share else f"{x:.3g}" for x in numbers]
+            print(f"  {key:10} {' +- '.join(texts)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=200, help="of null, and of structured worlds")
+    parser.add_argument("--calls", type=int, default=600, help="at most, of a search")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="where the figures are written")
+    args = parser.parse_args()
+    structured = [kind for kind in KINDS if kind != "null"]
+    kinds: list[Kind] = ["null"] * args.runs
+    kinds += [structured[i % len(structured)] for i in range(args.runs)]
+    numbers = list(range(len(kinds)))
+    with ProcessPoolExecutor(args.jobs) as pool:
+        runs = list(pool.map(run, kinds, numbers, [args.calls] * len(kinds)))
+    groups = {
+        "null": [r for r in runs if r.kind == "null"],
+        "null, best differs from seed": [r for r in runs if r.kind == "null" and r.changed],
+        "structured": [r for r in runs if r.kind != "null"],
+        "structured, best differs from seed": [r for r in runs if r.kind != "null" and r.changed],
+    }
+    groups |= {kind: [r for r in runs if r.kind == kind] for kind in structured}
+    rows = [summary(name, found) for name, found in groups.items() if len(found) > 1]
+    _print(rows)
+    if args.json is not None:
+        document = {"summary": rows, "runs": [asdict(one) for one in runs]}
+        args.json.write_text(json.dumps(document) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
