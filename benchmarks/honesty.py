@@ -21,7 +21,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from lab.factorial import KINDS, Factorial, Kind, draw_difficulties, simulate  # isort: skip  # before numpy: threads
+from lab.factorial import (  # isort: skip  # before numpy: it sets the number of threads
+    KINDS,
+    Factorial,
+    Kind,
+    draw_difficulties,
+    simulate,
+)
 import numpy as np
 
 from lab.schemes.lathe import WorldLandscape
@@ -56,7 +62,7 @@ def run(kind: Kind, seed: int, calls: int) -> Run:
     world = replace(base, examples=SELECT, difficulties=drawn)
     first, best, spent = _search(world, seed, calls, rng)
     everyone = replace(base, difficulties=draw_difficulties(rng, POPULATION))
-    truth = 100 * (everyone.quality(_codes(best)) - everyone.quality(_codes(first)))
+    truth = 100 * float(everyone.quality(_codes(best)) - everyone.quality(_codes(first)))
     found = [_compared(world, first, best, SELECT + i * TEST) for i in range(SETS)]
     return Run(
         kind=kind,
@@ -65,7 +71,7 @@ def run(kind: Kind, seed: int, calls: int) -> Run:
         truth=truth,
         gains=[100 * one.gain for one in found],
         better=[one.verdict == "better" for one in found],
-        covered=[100 * one.low <= truth <= 100 * one.high for one in found],
+        covered=[bool(100 * one.low <= truth <= 100 * one.high) for one in found],
     )
 
 
@@ -74,7 +80,9 @@ def _search(
 ) -> tuple[Candidate, Candidate, int]:
     """(seed, best, calls that were made)."""
     landscape = WorldLandscape(world)
-    landscape.seed = landscape.point([int(rng.integers(len(c.levels))) for c in world.components])
+    landscape.seed = landscape.point(
+        tuple(int(rng.integers(len(c.levels))) for c in world.components)
+    )
     examples = [_example(i) for i in range(SELECT)]
     policy = LathePolicy(landscape, examples, study=None, seed=seed)
     spent = 0
@@ -144,8 +152,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--json", type=Path, metavar="OUT", help="where the figures are written")
     args = parser.parse_args()
-    structured = [kind for kind in KINDS if kind != "null"]
-    kinds: list[Kind] = ["null"] * args.runs
+    structured: list[Kind] = [kind for kind in KINDS if kind != "null"]
+    null: Kind = "null"
+    kinds = [null for _ in range(args.runs)]
     kinds += [structured[i % len(structured)] for i in range(args.runs)]
     numbers = list(range(len(kinds)))
     with ProcessPoolExecutor(args.jobs) as pool:

@@ -1,6 +1,6 @@
 """The model of outcomes behind the policy `lathe`, its features, its table, and what it is for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 import numpy as np
@@ -257,7 +257,7 @@ def test_draws_agree_with_the_analytic_posterior(seed: int) -> None:
 
 # Features
 
-TEXTS = {
+TEXTS: dict[Hashable, str] = {
     "steps": "Think step by step, then give the label of the team.",
     "steps again": "Think step by step and then give the team's label.",
     "json": 'Answer as JSON: {"team": "..."}',

@@ -379,7 +379,7 @@ class Running:
             spent=self._meter.spent,
             seconds=self._meter.seconds,
             limits=decided.limits,
-            found_effects=effects_of(self._plan.space, self._told),
+            found_effects=effects_of(self._plan.space, self._told, self._earlier),
         )
 
     def _course_notes(self, reason: str) -> list[str]:

@@ -23,6 +23,7 @@ from promptlathe.records import Outcome, Value
 from promptlathe.search.lathe.features import Axis
 from promptlathe.search.lathe.landscape import SpaceLandscape
 from promptlathe.search.lathe.model import Array
+from promptlathe.search.lathe.policy import Earlier
 from promptlathe.search.lathe.readout import Readout, Told
 from promptlathe.space import BoundSpace, Categorical, Demos, Parameter, Real
 
@@ -59,12 +60,15 @@ class Effect:
         return self.low > 0 or self.high < 0
 
 
-def effects_of(space: BoundSpace, outcomes: Sequence[Outcome]) -> tuple[Effect, ...]:
+def effects_of(
+    space: BoundSpace, outcomes: Sequence[Outcome], earlier: Sequence[Earlier] = ()
+) -> tuple[Effect, ...]:
     """Effects of all levels, in the space's order; then of demo rows; then interactions.
 
-    outcomes: of a search, with any policy. Deterministic. Empty without any answer.
+    outcomes: of a search, with any policy; earlier: what it began with. Deterministic. Empty
+    without any answer.
     """
-    told = Told(SpaceLandscape(space), outcomes)
+    told = Told(SpaceLandscape(space), outcomes, earlier)
     if not told.points:
         return ()
     readout = Readout(told)

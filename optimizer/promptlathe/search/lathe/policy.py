@@ -5,7 +5,8 @@ quality of the candidates: those tried, and points of the space that a draw of t
 
 1. The candidate, by top-two expected improvement (Qin, Klabjan & Russo 2017): with probability
    LEAD the one that would be recommended, else one at random in proportion to the square of its
-   expected improvement on that (per token, where tokens are what is paid for).
+   expected improvement on that (per token, where tokens are what is paid for); now and then (ANY)
+   any candidate that was tried.
 2. Its example: the one with the most information about it, omega / (1 + omega v) for the weight
    omega = p (1 - p) and the variance v of the example's difficulty; now and then (UNIFORM) any
    example, so that a wrong model is noticed.
@@ -48,6 +49,8 @@ OPENING_CELLS = 4
 BREADTH = 3.0
 LEAD = 0.15
 UNIFORM = 0.15
+ANY = 0.05
+"""Share of the cells that go to any candidate that was tried."""
 REFIT = 0.04
 """Share of the answers that must be new before the model is fitted again."""
 REFIT_LEAST = 4
@@ -278,6 +281,8 @@ class LathePolicy:
             return favourite
         n = len(look.estimate)
         usable = self._table.usable(n)
+        if self._rng.random() < ANY and usable.any():
+            return int(self._rng.choice(np.flatnonzero(usable)))
         widen = len(self._table.rows) <= BREADTH * np.sqrt(self._sent) or not usable.any()
         usable = np.concatenate([usable, np.full(len(look.fresh), widen)])
         while usable.any():

@@ -10,6 +10,7 @@ import numpy as np
 from promptlathe.records import Outcome
 from promptlathe.search.lathe.landscape import Point, SpaceLandscape
 from promptlathe.search.lathe.model import Array, Data, Fit, fit, logistic
+from promptlathe.search.lathe.policy import Earlier
 
 DRAWS = 400
 ROUNDS = 12
@@ -22,9 +23,17 @@ a report should not. Intervals then hold for effects of a search by `lathe` as w
 
 
 class Told:
-    """The outcomes of a search as the model takes them; failures are left out."""
+    """The outcomes of a search as the model takes them; failures are left out.
 
-    def __init__(self, landscape: SpaceLandscape, outcomes: Sequence[Outcome]) -> None:
+    Those of earlier runs that it began with count too, unless another model gave them.
+    """
+
+    def __init__(
+        self,
+        landscape: SpaceLandscape,
+        outcomes: Sequence[Outcome],
+        earlier: Sequence[Earlier] = (),
+    ) -> None:
         self.landscape = landscape
         self._values: dict[tuple[Point, str], list[float]] = defaultdict(list)
         self.calls: Counter[Point] = Counter()
@@ -34,6 +43,11 @@ class Told:
                 point = outcome.cell.candidate.levels
                 self._values[point, outcome.cell.example.id].append(outcome.value)
                 self.calls[point] += 1
+        for one in earlier:
+            known = tuple(one.levels.items()), one.example
+            if one.same_model and known not in self._values:
+                self._values[known].append(one.value)
+                self.calls[known[0]] += 1
         # Sorted: the order in which answers arrived must not matter.
         self.points = sorted(self.calls, key=repr)
         values = [value for some in self._values.values() for value in some]
