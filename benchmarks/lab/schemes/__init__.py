@@ -33,14 +33,17 @@ BASELINES = frozenset(SCHEMES)
 """What other tools do: the best of them is what our own policies are compared with."""
 
 ABLATIONS = {
-    "difficulty": Settings(difficulty=False),
-    "effects": Settings(effects=False),
-    "choice": Settings(choose_examples=False),
-    "top-two": Settings(top_two=False),
+    "no-difficulty": Settings(doubt=0, difficulty=False),
+    "no-effects": Settings(doubt=0, effects=False),
+    "no-choice": Settings(doubt=0, choose_examples=False),
+    "no-top-two": Settings(doubt=0, top_two=False),
+    "stops": Settings(),
 }
-SCHEMES["lathe"] = Lathe
-for left_out, settings in ABLATIONS.items():
-    SCHEMES[f"lathe:no-{left_out}"] = partial(Lathe, settings=settings)
+"""What `lathe` is worth without a part of it; `stops` ends by itself when it is sure, as a job
+does: the baselines never do, so the others spend every call too."""
+SCHEMES["lathe"] = partial(Lathe, settings=Settings(doubt=0))
+for name, settings in ABLATIONS.items():
+    SCHEMES[f"lathe:{name}"] = partial(Lathe, settings=settings)
 
 BUDGETED = frozenset({"halving", "triple", "racing", "ucb"})
 """Their schedule depends on the budget: they are run anew for each number of calls."""

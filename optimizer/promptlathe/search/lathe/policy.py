@@ -12,8 +12,9 @@ quality of the candidates: those tried, and points of the space that a draw of t
    example, so that a wrong model is noticed.
 
 An independent residual makes every untried candidate look promising in some draw, so a new one is
-taken only while there are fewer than BREADTH * sqrt(cells): the growth that infinitely many arms
-ask for (Wang, Audibert & Munos 2008, section 3). What is expected to be the best is always tried.
+taken only while there are fewer than BREADTH * cells ** GROWTH: with infinitely many arms their
+number must grow with such a power (Wang, Audibert & Munos 2008, section 3). What is expected to be
+the best is always tried.
 
 A model may answer differently when it is asked again: PROBES cells of a candidate that has met
 every example are repeated, and from then on such candidates are asked again in the share of the
@@ -46,7 +47,7 @@ from promptlathe.space import BoundSpace
 OPENING = 8
 """Candidates at the beginning, each on the same OPENING_CELLS examples."""
 OPENING_CELLS = 4
-BREADTH = 3.0
+BREADTH, GROWTH = 1.2, 0.6
 LEAD = 0.15
 UNIFORM = 0.15
 ANY = 0.05
@@ -283,7 +284,7 @@ class LathePolicy:
         usable = self._table.usable(n)
         if self._rng.random() < ANY and usable.any():
             return int(self._rng.choice(np.flatnonzero(usable)))
-        widen = len(self._table.rows) <= BREADTH * np.sqrt(self._sent) or not usable.any()
+        widen = len(self._table.rows) <= BREADTH * self._sent**GROWTH or not usable.any()
         usable = np.concatenate([usable, np.full(len(look.fresh), widen)])
         while usable.any():
             place = self._place_of(look, usable)
