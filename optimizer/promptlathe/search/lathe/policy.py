@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from promptlathe.errors import InputError
 from promptlathe.objective import Limit
@@ -145,6 +146,7 @@ class LathePolicy:
         """How far each repeat was from the answers before it."""
         self._chances: deque[float] = deque(maxlen=RECENT)
         self._finished: str | None = None
+        self._blas = ThreadpoolController()
         self._enter(self._row(self._landscape.seed))
         self._seed = self._best = self._entrants[0]
         self._learn(earlier)
@@ -419,7 +421,15 @@ class LathePolicy:
     # The model
 
     def _fit(self) -> None:
-        """Fit, look, recommend, and see whether the search is over."""
+        """Fit, look, recommend, and see whether the search is over.
+
+        On one thread: the matrices are small, and threads of BLAS that wait for each other while
+        calls are under way made it up to ten times slower.
+        """
+        with self._blas.limit(limits=1, user_api="blas"):
+            self._fit_alone()
+
+    def _fit_alone(self) -> None:
         table, n = self._table, len(self._table.rows)
         y = (table.y[:n] - self._low) / (self._high - self._low)
         if np.isnan(y).all():
