@@ -33,15 +33,15 @@ BASELINES = frozenset(SCHEMES)
 """What other tools do: the best of them is what our own policies are compared with."""
 
 ABLATIONS = {
-    "no-difficulty": Settings(doubt=0, difficulty=False),
-    "no-effects": Settings(doubt=0, effects=False),
-    "no-choice": Settings(doubt=0, choose_examples=False),
-    "no-top-two": Settings(doubt=0, top_two=False),
-    "stops": Settings(),
+    "no-difficulty": Settings(doubt=0, repeats=False, difficulty=False),
+    "no-effects": Settings(doubt=0, repeats=False, effects=False),
+    "no-choice": Settings(doubt=0, repeats=False, choose_examples=False),
+    "no-top-two": Settings(doubt=0, repeats=False, top_two=False),
+    "stops": Settings(repeats=False),
 }
 """What `lathe` is worth without a part of it; `stops` ends by itself when it is sure, as a job
 does: the baselines never do, so the others spend every call too."""
-SCHEMES["lathe"] = partial(Lathe, settings=Settings(doubt=0))
+SCHEMES["lathe"] = partial(Lathe, settings=Settings(doubt=0, repeats=False))
 for name, settings in ABLATIONS.items():
     SCHEMES[f"lathe:{name}"] = partial(Lathe, settings=settings)
 

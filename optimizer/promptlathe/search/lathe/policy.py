@@ -79,6 +79,8 @@ class Settings:
     """The search ends when the chance of such a prompt is lower; 0: never."""
     per_token: bool = False
     """Tokens are paid for, not calls."""
+    repeats: bool = True
+    """Cells may be asked again; recorded answers cannot."""
     difficulty: bool = True
     """Examples differ in difficulty."""
     effects: bool = True
@@ -345,6 +347,8 @@ class LathePolicy:
 
     def _repeat(self) -> Cell | None:
         """A cell of a candidate that has met every example, once more."""
+        if not self._settings.repeats:
+            return None
         if self._probes >= PROBES:
             share = float(np.mean(np.array(self._changes) > 0)) if self._changes else 0.0
             if share == 0 or self._rng.random() >= share:
