@@ -131,11 +131,11 @@ TOKENS = {"small": 20, "large": 60, "huge": 300}
 def learnt(tried: list[tuple[str, str]], calls: int, limit: float = 100) -> Costs:
     """After some calls of each; what they take differs by a third."""
     rng = np.random.default_rng(0)
-    costs = Costs([Limit("output_tokens", limit), Limit("latency", 9)], ENCODER.groups)
+    costs = Costs([Limit("output_tokens", limit), Limit("latency", 9)])
     for index, (_, size) in enumerate(tried):
         for _ in range(calls):
             costs.take(index, outcome(round(TOKENS[size] / 2 * np.exp(rng.normal(0, 0.3)))))
-    costs.fit(ENCODER.encode(tried))
+    costs.fit(ENCODER.encode(tried), ENCODER.groups)
     return costs
 
 
@@ -155,7 +155,7 @@ def test_a_tried_candidate_is_judged_by_its_own_calls_once_they_are_enough() -> 
     phi = ENCODER.encode([*(p for p in POINTS if p[1] == "small"), ("red", "small")])
     for _ in range(ENOUGH):
         costs.take(4, outcome(150))
-    costs.fit(phi)
+    costs.fit(phi, ENCODER.groups)
     assert costs.allowed_rows().tolist() == [True] * 4 + [False]
     assert costs.excess_of_rows()[4] == pytest.approx(np.log(3))
 
@@ -167,16 +167,16 @@ def test_little_evidence_is_shrunk_to_the_mean() -> None:
     assert costs.allowed(ENCODER.encode(POINTS)).all()
     for index, tokens in [(0, 30), (0, 30), (1, 30), (1, 30), (2, 30), (2, 30), (3, 60)]:
         costs.take(index, outcome(tokens))
-    costs.fit(ENCODER.encode(POINTS[:4]))
+    costs.fit(ENCODER.encode(POINTS[:4]), ENCODER.groups)
     assert np.log(0.6) < costs.excess_of_rows()[3] < np.log(1.2)
 
 
 def test_the_mean_is_what_is_limited_not_the_typical_call() -> None:
     """Nine short answers and a very long one: 20 tokens at the median, 218 on average."""
-    costs = Costs([Limit("output_tokens", 100)], ENCODER.groups)
+    costs = Costs([Limit("output_tokens", 100)])
     for tokens in [10] * 9 + [1000]:
         costs.take(0, outcome(tokens))
-    costs.fit(ENCODER.encode(POINTS[:1]))
+    costs.fit(ENCODER.encode(POINTS[:1]), ENCODER.groups)
     assert not costs.allowed_rows()[0]
 
 

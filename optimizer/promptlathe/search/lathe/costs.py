@@ -31,11 +31,10 @@ SMALLEST = 1e-9
 class Costs:
     """Takes outcomes by the candidate's row; fitted now and then, on the rows' features.
 
-    Made only where there are limits.
+    Made only where there are limits, or where tokens are paid for.
     """
 
-    def __init__(self, limits: Sequence[Limit], groups: Sequence[Group]) -> None:
-        self._groups = tuple(groups)
+    def __init__(self, limits: Sequence[Limit]) -> None:
         self._metrics = [_Metric(limit) for limit in limits]
 
     def take(self, index: int, outcome: Outcome) -> None:
@@ -43,10 +42,10 @@ class Costs:
         for metric in self._metrics:
             metric.take(index, outcome)
 
-    def fit(self, phi: Array) -> None:
-        """The posterior, given the features (n, p) of all rows so far."""
+    def fit(self, phi: Array, groups: Sequence[Group]) -> None:
+        """The posterior, given the features (n, p) of all rows so far, and their groups."""
         prior = np.zeros(phi.shape[1])
-        for group in self._groups:
+        for group in groups:
             prior[group.columns] = group.prior
         for metric in self._metrics:
             metric.fit(phi, prior)

@@ -23,8 +23,8 @@ from promptlathe.records import Outcome, Value
 from promptlathe.search.lathe.features import Axis
 from promptlathe.search.lathe.landscape import SpaceLandscape
 from promptlathe.search.lathe.model import Array
-from promptlathe.search.lathe.policy import Earlier
 from promptlathe.search.lathe.readout import Readout, Told
+from promptlathe.search.lathe.settings import Earlier
 from promptlathe.space import BoundSpace, Categorical, Demos, Parameter, Real
 
 BASES = 48

@@ -31,8 +31,6 @@ class Look:
     """(n + k, DRAWS) drawn quality."""
     q_fresh: Array
     """(k,) expected quality of the fresh points."""
-    u: Array
-    """(n + k,) posterior mean of u."""
     estimate: Array
     """(n,) expected quality of the rows: known cells as they are, the others as predicted."""
     error: Array
@@ -100,8 +98,7 @@ def look(
     # Half of the largest variance that m answers can have: examples differ in difficulty.
     luck = np.sqrt(np.concatenate([noise, m * q_fresh * (1 - q_fresh) / 2])) / m
     q += luck[:, None] * rng.standard_normal(q.shape)
-    u = np.concatenate([fit.u, u_mean])
-    return Look(fit, fresh, phi, q, q_fresh, u, (total + unknown.sum(1)) / m, error)
+    return Look(fit, fresh, phi, q, q_fresh, (total + unknown.sum(1)) / m, error)
 
 
 def encode(landscape: Landscape, points: Sequence[Point], *, effects: bool = True) -> Array:

@@ -25,8 +25,7 @@ by more than `margin` is below `doubt`.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
@@ -34,12 +33,13 @@ from threadpoolctl import ThreadpoolController
 
 from promptlathe.errors import InputError
 from promptlathe.objective import Limit
-from promptlathe.records import Cell, Estimate, Example, Outcome, Standing, Value
+from promptlathe.records import Cell, Estimate, Example, Outcome, Standing
 from promptlathe.search.entrant import Entrant
 from promptlathe.search.lathe.costs import Costs
 from promptlathe.search.lathe.landscape import Landscape, Point, SpaceLandscape
 from promptlathe.search.lathe.look import Look, encode, look
 from promptlathe.search.lathe.model import Array, Data, Fit, fit, logistic
+from promptlathe.search.lathe.settings import Earlier, Settings
 from promptlathe.search.lathe.table import Table
 from promptlathe.search.stats import Z95, estimate
 from promptlathe.search.study import Study
@@ -69,39 +69,6 @@ TOKENS = Limit("tokens", 1.0)
 """Not a limit: expected log tokens are read as the excess over it."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """When the search may end by itself, what a call is worth, and what an ablation leaves out."""
-
-    margin: float = 0.01
-    """A prompt must be better by more than this to be worth searching for; score units."""
-    doubt: float = 0.05
-    """The search ends when the chance of such a prompt is lower; 0: never."""
-    per_token: bool = False
-    """Tokens are paid for, not calls."""
-    repeats: bool = True
-    """Cells may be asked again; recorded answers cannot."""
-    difficulty: bool = True
-    """Examples differ in difficulty."""
-    effects: bool = True
-    """Candidates share the effects of their levels."""
-    choose_examples: bool = True
-    """False: every candidate meets the examples in the same order."""
-    top_two: bool = True
-    """False: the best candidate of a draw is bought (Thompson sampling)."""
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """An outcome of an earlier run of the same objective."""
-
-    levels: Mapping[str, Value]
-    example: str
-    """The example's id."""
-    value: float
-    same_model: bool
-
-
 class LathePolicy:
     """A `Policy`; see the module's text."""
 
@@ -125,9 +92,8 @@ class LathePolicy:
         self._landscape = SpaceLandscape(space) if isinstance(space, BoundSpace) else space
         self._study = study
         self._table = Table(len(by_id))
-        groups = self._landscape.encoder.groups
-        self._limits = Costs(limits, groups) if limits else None
-        self._tokens = Costs([TOKENS], groups) if self._settings.per_token else None
+        self._limits = Costs(limits) if limits else None
+        self._tokens = Costs([TOKENS]) if self._settings.per_token else None
         self._row_of: dict[Point, int] = {}
         self._by_id: dict[str, int] = {}
         self._entrants: list[Entrant] = []
@@ -314,7 +280,7 @@ class LathePolicy:
         return int(np.argmax(np.where(usable, look.q.mean(1), -np.inf)))
 
     def _favourite(self, look: Look) -> int | None:
-        """An untried point that is expected to be better than any tried one: it is tried."""
+        """An untried point that is expected to be better than the best: it is tried."""
         if self._tasted or not len(look.q_fresh):
             return None
         self._tasted = True
@@ -322,7 +288,7 @@ class LathePolicy:
         if self._limits is not None:
             expected = np.where(self._limits.allowed(look.phi_fresh), expected, -np.inf)
         place = int(np.argmax(expected))
-        if expected[place] <= look.estimate.max():
+        if expected[place] <= look.estimate[self._index(self._best)]:
             return None
         index = self._admit(look.fresh[place])
         return index if index is not None and self._table.usable(index + 1)[index] else None
@@ -336,7 +302,7 @@ class LathePolicy:
         if self._rng.random() < UNIFORM:
             return int(self._rng.choice(places))
         if index < len(look.estimate):
-            u = look.u[index]
+            u = look.fit.u[index]
         else:
             u = look.fit.predict(self._table.phi[index : index + 1])[0]
         omega = _information(u - look.fit.d[places])
@@ -360,7 +326,7 @@ class LathePolicy:
         if not len(answered):
             return None
         self._probes += 1
-        omega = _information(self._look.u[index] - self._look.fit.d[answered])
+        omega = _information(self._look.fit.u[index] - self._look.fit.d[answered])
         return self._send(
             index, int(answered[np.argmax(omega / self._table.asked[index, answered])])
         )
@@ -448,7 +414,7 @@ class LathePolicy:
         found = look(self._start, points, self._landscape, self._rng, effects=effects)
         allowed = np.ones(len(found.q), bool)
         if self._limits is not None:
-            self._limits.fit(table.phi[:n])
+            self._limits.fit(table.phi[:n], groups)
             fresh = self._limits.allowed(found.phi_fresh)
             allowed = np.concatenate([self._limits.allowed_rows(), fresh])
         self._look, self._tasted = found, False
@@ -456,7 +422,7 @@ class LathePolicy:
         best = self._index(self._best)
         self._value = np.where(allowed, found.gain(best), 0) ** 2
         if self._tokens is not None:
-            self._tokens.fit(table.phi[:n])
+            self._tokens.fit(table.phi[:n], groups)
             fresh = self._tokens.excess(found.phi_fresh)
             self._value /= np.exp(np.concatenate([self._tokens.excess_of_rows(), fresh]))
         self._consider_end(found, best, allowed)

@@ -10,7 +10,7 @@ import numpy as np
 from promptlathe.records import Outcome
 from promptlathe.search.lathe.landscape import Point, SpaceLandscape
 from promptlathe.search.lathe.model import Array, Data, Fit, fit, logistic
-from promptlathe.search.lathe.policy import Earlier
+from promptlathe.search.lathe.settings import Earlier
 
 DRAWS = 400
 ROUNDS = 12
