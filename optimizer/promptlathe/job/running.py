@@ -1,13 +1,9 @@
 """A job from the first call to the result: search, then the decision, then the record."""
 
 import asyncio
-import signal
-import threading
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from promptlathe.decide import Comparison, compare
@@ -17,6 +13,7 @@ from promptlathe.evaluate.evaluator import Evaluator
 from promptlathe.evaluate.health import Health, check_reachable
 from promptlathe.evaluate.meter import Meter
 from promptlathe.evaluate.replay import ReplayedEvaluator
+from promptlathe.job.interrupts import interruptible
 from promptlathe.job.limits import Checked, best_within, check
 from promptlathe.job.loop import Cells, Fixed, Proposer, Stopped, drive
 from promptlathe.job.progress import Progress, View
@@ -30,12 +27,9 @@ from promptlathe.search import Policy, make_policy
 from promptlathe.search.lathe.effects import effects_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from promptlathe.job.job import Job
     from promptlathe.search.lathe import Earlier
 
-T = TypeVar("T")
 SIDES = 3
 """Prompts that meet the test rows at most: the seed, the best and the champion."""
 PROGRESS = 50
@@ -46,69 +40,8 @@ first calls go first. A model that never answers leaves no run."""
 
 
 def run_job(job: "Job", *, progress: Progress | None, replay: str | None) -> Result:
-    """Run it in an event loop of its own, whether or not the caller has one (a notebook)."""
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(_with_signals(_run(job, progress, replay)))
-    return _in_thread(lambda: _run(job, progress, replay))
-
-
-def _in_thread(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run it in a thread; Ctrl-C, which only the caller's thread hears, cancels it there."""
-    done: Future[T] = Future()
-    cancels: list[Callable[[], object]] = []
-
-    async def cancellable() -> T:
-        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work())
-        cancels.append(lambda: loop.call_soon_threadsafe(task.cancel))
-        return await task
-
-    def target() -> None:
-        try:
-            done.set_result(asyncio.run(cancellable()))
-        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
-            done.set_exception(error)
-
-    threading.Thread(target=target, name="promptlathe").start()
-    try:
-        return done.result()
-    except KeyboardInterrupt:
-        for cancel in cancels:
-            cancel()
-        return done.result()
-
-
-async def _with_signals(work: Coroutine[Any, Any, T]) -> T:
-    """SIGINT and SIGTERM cancel the work, so that it can end its records honestly."""
-    task = asyncio.ensure_future(work)
-    with _signals(task):
-        return await task
-
-
-@contextmanager
-def _signals(task: "asyncio.Future[Any]") -> "Generator[None]":
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
-    heard: list[bool] = []
-
-    def stop() -> None:
-        """Once: a second Ctrl-C would cut off the end of the record."""
-        if not heard:
-            heard.append(task.cancel())
-
-    for kind in before:
-        loop.add_signal_handler(kind, stop)
-    try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            loop.remove_signal_handler(kind)
-            signal.signal(kind, handler)
+    """Run it to the end, or until it is interrupted."""
+    return interruptible(lambda: _run(job, progress, replay))
 
 
 async def _run(job: "Job", progress: Progress | None, replay: str | None) -> Result:
