@@ -36,7 +36,7 @@ ABLATIONS = {
     "no-difficulty": Settings(doubt=0, repeats=False, difficulty=False),
     "no-effects": Settings(doubt=0, repeats=False, effects=False),
     "no-choice": Settings(doubt=0, repeats=False, choose_examples=False),
-    "no-top-two": Settings(doubt=0, repeats=False, top_two=False),
+    "thompson": Settings(doubt=0, repeats=False, knowledge=False),
     "stops": Settings(repeats=False),
 }
 """What `lathe` is worth without a part of it; `stops` ends by itself when it is sure, as a job

@@ -1,13 +1,12 @@
 """What a fitted model expects of the candidates: those tried, and others worth a look."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from promptlathe.search.lathe.landscape import Landscape, Point
-from promptlathe.search.lathe.model import Array, Fit, logistic
+from promptlathe.search.lathe.model import GRID, Array, Fit, logistic
 
 DRAWS = 24
 LOOK_AT = 60
@@ -16,7 +15,6 @@ LEADERS = 4
 """Best candidates whose neighbours are considered."""
 EXACT = 8
 """Best candidates of each draw whose quality is computed cell by cell."""
-GRID = 24
 
 
 @dataclass(frozen=True)
@@ -24,6 +22,8 @@ class Look:
     """Candidates are the table's rows (n), then the fresh points (k). Quality is in [0, 1]."""
 
     fit: Fit
+    known: Array
+    """(n, m) cells of the rows whose scores count as they are."""
     fresh: Sequence[Point]
     phi_fresh: Array
     """(k, p) features."""
@@ -35,19 +35,6 @@ class Look:
     """(n,) expected quality of the rows: known cells as they are, the others as predicted."""
     error: Array
     """(n,) its standard deviation: of the effects, and of what unknown cells will give."""
-
-    def gain(self, best: int) -> Array:
-        """(n + k,) expected improvement on row `best`: E max(q - q_best, 0).
-
-        Of the normal distribution with the draws' moments (Jones, Schonlau & Welch 1998, eq. 15),
-        which leaves a chance to those that no draw put first.
-        """
-        difference = self.q - self.q[best]
-        mean, sd = difference.mean(1), np.maximum(difference.std(1), 1e-9)
-        z = mean / sd
-        density = np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-        below = np.array([0.5 * math.erfc(-one / math.sqrt(2)) for one in z.tolist()])
-        return np.maximum(sd * (z * below + density), 0)
 
     def chance(self, best: int, margin: float, allowed: Array) -> float:
         """Share of the draws in which an allowed candidate beats row `best` by over `margin`."""
@@ -81,24 +68,22 @@ def look(
     phi = encode(landscape, fresh, effects=effects)
     u_fresh = phi @ draws.weights
     u_mean = fit.predict(phi)
-    residual = fit.variances.residual
-    q_fresh = _curve((u_mean / _widened(u_fresh.var(1) + residual))[:, None], fit.d[:, None])[:, 0]
+    residual = fit.priors.residual
+    q_fresh = fit.chance(u_mean, (u_fresh.var(1) + residual)[:, None]).mean(1)
     u_fresh = u_fresh + np.sqrt(residual) * rng.standard_normal(u_fresh.shape)
 
-    p = logistic((fit.u[:, None] - fit.d) / _widened(_variance(fit)))
-    unknown = np.where(known, 0, p)
-    noise = np.where(known, 0, p * (1 - p)).sum(1) * fit.variances.dispersion
+    unknown = np.where(known, 0, fit.chance(fit.u, np.diag(fit.covariance)[:, None]))
+    noise = np.where(known, 0, fit.luck(fit.u)).sum(1) * fit.priors.dispersion
 
-    q = _curve(np.vstack([draws.tried, u_fresh]), draws.difficulty)
+    q = _quality(np.vstack([draws.tried, u_fresh]), draws.difficulty)
     ahead = np.unique(np.argsort(-q[:n], axis=0)[:EXACT])
     for s in range(DRAWS):
         p = logistic(draws.tried[ahead, s, None] - draws.difficulty[:, s])
         q[ahead, s] = (total[ahead] + np.sum(p, axis=1, where=~known[ahead])) / m
     error = np.sqrt(q[:n].var(1) + noise / m**2)
-    # Half of the largest variance that m answers can have: examples differ in difficulty.
-    luck = np.sqrt(np.concatenate([noise, m * q_fresh * (1 - q_fresh) / 2])) / m
+    luck = np.sqrt(np.concatenate([noise, fit.luck(u_mean).sum(1)])) / m
     q += luck[:, None] * rng.standard_normal(q.shape)
-    return Look(fit, fresh, phi, q, q_fresh, (total + unknown.sum(1)) / m, error)
+    return Look(fit, known, fresh, phi, q, q_fresh, (total + unknown.sum(1)) / m, error)
 
 
 def encode(landscape: Landscape, points: Sequence[Point], *, effects: bool = True) -> Array:
@@ -111,23 +96,10 @@ def encode(landscape: Landscape, points: Sequence[Point], *, effects: bool = Tru
     return phi
 
 
-def _variance(fit: Fit) -> Array:
-    """(n, m) posterior variance of u - d, their covariance left out."""
-    return np.diag(fit.covariance)[:, None] + fit.difficulty_variance
-
-
-def _widened(variance: Array) -> Array:
-    """The mean of a logistic over a normal is one of the mean over this (MacKay 1992, eq. 10)."""
-    return np.sqrt(1 + np.pi / 8 * variance)
-
-
-def _curve(u: Array, difficulty: Array) -> Array:
-    """(k, S) mean over the examples of logistic(u - d), for u (k, S) and d (m, S).
-
-    By interpolation on a grid of each draw, since u has many values.
-    """
+def _quality(u: Array, difficulty: Array) -> Array:
+    """(k, S) mean over the examples of logistic(u - d), for u (k, S) and d (m, S) on the grid."""
     q = np.empty_like(u)
-    for s in range(u.shape[1]) if len(u) else ():
-        grid = np.linspace(u[:, s].min(), u[:, s].max() + 1e-9, GRID)
-        q[:, s] = np.interp(u[:, s], grid, logistic(grid[:, None] - difficulty[:, s]).mean(1))
+    for s in range(u.shape[1]):
+        share = np.mean(difficulty[:, s, None] == GRID, axis=0)
+        q[:, s] = logistic(u[:, s, None] - GRID) @ share
     return q

@@ -4,22 +4,27 @@ Score y of candidate x on example i, on [0, 1], as a (quasi-)binomial with
 
     logit p(x, i) = u(x) - d(i)                                                           (1)
     u(x) = phi(x)' w + r(x),   w_g ~ N(0, v_g I),   r ~ N(0, v_r)                          (2)
-    d(i) ~ N(0, v_d)                                                                      (3)
+    d(i) on GRID with the probabilities h                                                  (3)
 
 phi are the features of the candidate's levels (features.py), in groups g with a variance each; r
 is what they do not explain; d is the example's difficulty. (1) is the Rasch model (Rasch 1960)
 with an explanatory person side (De Boeck & Wilson 2004, ch. 2). Fractional scores: the variance
 is dispersion * p (1 - p) (Wedderburn 1974).
 
-The posterior is a Laplace approximation (Rasmussen & Williams 2006, section 3.4), found by
-Newton's method on (u, d). Given u the difficulties are independent, so they are eliminated by a
-Schur complement and only a system of the size of the tried candidates is solved:
+The difficulties are integrated out, not maximized over: an example has one or two answers, and a
+joint mode is biased then (Breslow & Lin 1995). Their distribution h is a histogram that is
+estimated too (Bock & Aitkin 1981): most examples are answered rightly by all prompts or by none.
+Given u, with s(i) the sum of an example's scores and k = 1 for a known cell,
 
-    W = weights p (1 - p) / dispersion of known cells, (n, m);   D = sum_x W + 1 / v_d
-    L = diag(W 1) - W D^-1 W'           precision that the data give about u               (4)
-    u = K a,   (I + L K) a = b - W D^-1 c,   K = sum_g v_g phi_g phi_g' + v_r I            (5)
+    post(i, g)  proportional to  h(g) exp(-g s(i) - sum_x k(x, i) log(1 + exp(u(x) - g)))  (4)
 
-with the working response z = u - d + (y - p) / (p (1 - p)), b = (W * z) 1, c = (W * z)' 1.
+The posterior of u is a Laplace approximation (Rasmussen & Williams 2006, section 3.4), found by
+Newton's method on u, with a system of the size of the tried candidates:
+
+    W = k E p (1 - p), (n, m);   D = 1 / var(d(i)), at least sum_x W;   expectations under (4)
+    L = diag(W 1) - W D^-1 W'           precision that the data give about u               (5)
+    u = K a,   (I + L K) a = L u + sum_i k (y - E p),   K = sum_g v_g phi_g phi_g' + v_r I (6)
+
 Variances by the fixed point of MacKay (1992, section 4), with a weak prior.
 """
 
@@ -34,12 +39,16 @@ Array = np.ndarray
 
 MU_VARIANCE = 4.0
 """Of the common level, the constant feature: its prior is fixed."""
-DIFFICULTY_VARIANCE = 9.0
-RESIDUAL_VARIANCE = 0.06
+RESIDUAL_VARIANCE = 0.04
 WEIGHT = 2.0
 """Of the prior of a group's variance, in effective features."""
-DIFFICULTY_WEIGHT = 30.0
-"""Of the prior of the difficulties' variance, in examples."""
+GRID = np.linspace(-9, 9, 25)
+"""Difficulties, on the logit scale."""
+DIFFICULTY = 0.5 * np.exp(-(GRID**2) / 4.5) / np.sum(np.exp(-(GRID**2) / 4.5)) + 0.5 / len(GRID)
+"""Their distribution before any data: half normal with a standard deviation of 1.5, half even."""
+DIFFICULTY_WEIGHT = 10.0
+"""Of this prior, in examples."""
+NO_DIFFICULTY = np.where(GRID == 0, 1.0, 1e-300)
 BOUNDS = (1e-4, 16.0)
 STEPS = 12
 TOLERANCE = 0.02
@@ -81,12 +90,13 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Variances:
-    """Prior variances, on the logit scale squared."""
+class Priors:
+    """Of the effects, the variance on the logit scale squared; of the difficulties, all."""
 
     groups: tuple[float, ...]
+    difficulty: Array
+    """(len(GRID),) h."""
     residual: float = RESIDUAL_VARIANCE
-    difficulty: float = DIFFICULTY_VARIANCE
     dispersion: float = 1.0
 
     def columns(self, groups: Sequence[Group], p: int) -> Array:
@@ -114,25 +124,19 @@ class Fit:
     """The posterior given some data."""
 
     data: Data
-    variances: Variances
+    priors: Priors
     u: Array
     """(n,) posterior mean of the tried candidates' u."""
-    d: Array
-    """(m,) posterior mean of the difficulties."""
     a: Array
-    """(n,) of equation (5)."""
+    """(n,) of equation (6)."""
     kernel: Array
     """(n, n) K."""
     precision: Array
     """(n, n) L."""
-    w: Array
-    """(n, m) W."""
-    schur: Array
-    """(m,) D."""
     target: Array
-    """(n,) right-hand side of equation (5)."""
-    c: Array
-    """(m,) c."""
+    """(n,) right-hand side of equation (6)."""
+    difficulty: Array
+    """(m, len(GRID)) posterior of the difficulties given u, equation (4)."""
 
     @cached_property
     def covariance(self) -> Array:
@@ -145,54 +149,76 @@ class Fit:
         return solve(np.eye(len(self.u)) + self.precision @ self.kernel, self.precision)
 
     @cached_property
-    def difficulty_variance(self) -> Array:
-        """(m,) posterior variance of d: its own given u, and what u's uncertainty adds."""
-        share = self.w / self.schur
-        return 1 / self.schur + np.einsum("nm,nm->m", share, self.covariance @ share)
-
-    @cached_property
     def weights(self) -> Array:
         """(p,) posterior mean of w."""
         return self._columns * (self.data.phi.T @ self.a)
 
     @property
     def _columns(self) -> Array:
-        return self.variances.columns(self.data.groups, self.data.phi.shape[1])
+        return self.priors.columns(self.data.groups, self.data.phi.shape[1])
+
+    def covariance_of(self, phi: Array) -> Array:
+        """(n + k, n + k) posterior covariance of u: the tried candidates, then those not tried.
+
+        phi: (n + k, p), the features of both.
+        """
+        n = len(self.u)
+        kernel = (phi * self._columns) @ phi.T
+        kernel[np.diag_indices_from(kernel)] += self.priors.residual
+        return kernel - kernel[:, :n] @ self.gain @ kernel[:n]
 
     def predict(self, phi: Array) -> Array:
         """(k,) posterior mean of u for candidates that were not tried, from phi (k, p)."""
         return phi @ self.weights
 
+    def chance(self, u: Array, variance: Array | float = 0.0) -> Array:
+        """(k, m) expected score of candidates with these u, each known up to a variance."""
+        return logistic((u[:, None] - GRID) / widened(variance)) @ self.difficulty.T
+
+    def luck(self, u: Array) -> Array:
+        """(k, m) E p (1 - p), which is also the slope of the expected score in u."""
+        p = logistic(u[:, None] - GRID)
+        return (p * (1 - p)) @ self.difficulty.T
+
+    def information(self, u: float) -> Array:
+        """(m,) Fisher information about u of one more answer on each example."""
+        one = np.array([u])
+        p = self.chance(one)[0]
+        return self.luck(one)[0] ** 2 / np.maximum(p * (1 - p), 1e-9)
+
     def draw(self, size: int, rng: np.random.Generator) -> Draws:
         """Joint samples by Matheron's rule: a draw of the prior, corrected by the data.
 
-        Wilson et al. 2021, eq. 10, with the Laplace approximation as the likelihood.
+        Wilson et al. 2021, eq. 10, with the Laplace approximation as the likelihood. Difficulties
+        are drawn given u.
         """
         n, p = self.data.phi.shape
         v = self._columns
         w0 = rng.standard_normal((p, size)) * np.sqrt(v)[:, None]
-        u0 = self.data.phi @ w0 + np.sqrt(self.variances.residual) * rng.standard_normal((n, size))
+        u0 = self.data.phi @ w0 + np.sqrt(self.priors.residual) * rng.standard_normal((n, size))
         noise = _root(self.precision) @ rng.standard_normal((n, size))
         right = self.target[:, None] - self.precision @ u0 - noise
         a = solve(np.eye(n) + self.precision @ self.kernel, right)
         u = u0 + self.kernel @ a
-        d = (self.w.T @ u - self.c[:, None]) / self.schur[:, None]
-        d += rng.standard_normal(d.shape) / np.sqrt(self.schur)[:, None]
+        cells, d = _Cells.of(self.data, self.priors), np.empty((self.data.y.shape[1], size))
+        for s in range(size):
+            below = np.cumsum(cells.difficulty(u[:, s])[0], axis=1)
+            place = np.sum(below < rng.random((len(d), 1)), axis=1)
+            d[:, s] = GRID[np.minimum(place, len(GRID) - 1)]
         return Draws(u, w0 + v[:, None] * (self.data.phi.T @ a), d)
 
 
 def fit(data: Data, start: Fit | None = None) -> Fit:
     """The posterior, from the last one if there is one: rows may have been added since."""
     if start:
-        variances = _variances(start)
+        priors = _priors(start)
     else:
-        difficulty = DIFFICULTY_VARIANCE if data.difficulty else 1e-6
-        variances = Variances(tuple(g.prior for g in data.groups), difficulty=difficulty)
-    n, m = data.y.shape
-    a, d = np.zeros(n), np.zeros(m)
+        difficulty = DIFFICULTY if data.difficulty else NO_DIFFICULTY
+        priors = Priors(tuple(g.prior for g in data.groups), difficulty)
+    a = np.zeros(len(data.y))
     if start is not None:
-        a[: len(start.a)], d = start.a, start.d
-    return _newton(data, variances, a, d)
+        a[: len(start.a)] = start.a
+    return _newton(data, priors, a)
 
 
 def logistic(x: Array) -> Array:
@@ -200,60 +226,86 @@ def logistic(x: Array) -> Array:
     return 0.5 * (1 + np.tanh(0.5 * x))
 
 
-def _newton(data: Data, variances: Variances, a: Array, d: Array) -> Fit:
+def widened(variance: Array | float) -> Array:
+    """The mean of a logistic over a normal is one of the mean over this (MacKay 1992, eq. 10)."""
+    return np.sqrt(1 + np.pi / 8 * np.asarray(variance))
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The known cells, as equation (4) needs them."""
+
+    weight: Array
+    """(n, m) k: of a cell that is trusted less, or whose scores vary less, another than 1."""
+    score: Array
+    """(n, m) weight times y."""
+    prior: Array
+    """(m, len(GRID)) what (4) holds besides u."""
+
+    @staticmethod
+    def of(data: Data, priors: Priors) -> "_Cells":
+        weight = np.where(data.known, data.trust, 0) / priors.dispersion
+        score = weight * np.nan_to_num(data.y)
+        prior = np.log(priors.difficulty) - score.sum(0)[:, None] * GRID
+        return _Cells(weight, score, prior)
+
+    def difficulty(self, u: Array) -> tuple[Array, float]:
+        """Equation (4), (m, len(GRID)), and the log likelihood of u."""
+        log = self.prior - self.weight.T @ np.logaddexp(0, u[:, None] - GRID)
+        top = log.max(axis=1, keepdims=True)
+        post = np.exp(log - top)
+        total = post.sum(axis=1, keepdims=True)
+        likelihood = float(np.sum(np.log(total) + top) + self.score.sum(1) @ u)
+        return post / total, likelihood
+
+
+def _newton(data: Data, priors: Priors, a: Array) -> Fit:
     """Newton's method with step halving on the log posterior density."""
-    n, m = data.y.shape
-    row, column = np.nonzero(data.known)  # most cells are not known: only these are computed
-    y = data.y[row, column]
-    trust = data.trust[row, column] / variances.dispersion
-    columns = variances.columns(data.groups, data.phi.shape[1])
+    cells = _Cells.of(data, priors)
+    columns = priors.columns(data.groups, data.phi.shape[1])
     kernel = (data.phi * columns) @ data.phi.T
-    kernel[np.diag_indices_from(kernel)] += variances.residual
+    kernel[np.diag_indices_from(kernel)] += priors.residual
     identity = np.eye(len(a))
-
-    def density(u: Array, d: Array, a: Array) -> float:
-        e = u[row] - d[column]
-        fits = trust @ (y * e - np.logaddexp(0, e))
-        return float(fits - 0.5 * a @ u - 0.5 * d @ d / variances.difficulty)
-
     u = kernel @ a
-    now = density(u, d, a)
-    found: Fit | None = None
-    for _ in range(STEPS):
-        e = u[row] - d[column]
-        p = logistic(e)
-        weight = trust * np.maximum(p * (1 - p), 1e-6)
-        z = weight * e + trust * (y - p)
-        w = np.zeros((n, m))
-        w[row, column] = weight
-        schur, c = w.sum(0) + 1 / variances.difficulty, np.bincount(column, z, m)
-        share = w / schur
-        precision = np.diag(w.sum(1)) - share @ w.T
-        target = np.bincount(row, z, n) - share @ c
+    post, likelihood = cells.difficulty(u)
+    now = likelihood - 0.5 * float(a @ u)
+    for step in range(STEPS):
+        precision, slope = _curvature(cells, u, post)
+        target = precision @ u + slope
         goal = solve(identity + precision @ kernel, target)
         u_goal = kernel @ goal
-        d_goal = (w.T @ u_goal - c) / schur
-        step = 1.0
+        share = 1.0
         while True:
-            u1, d1, a1 = u + step * (u_goal - u), d + step * (d_goal - d), a + step * (goal - a)
-            new = density(u1, d1, a1)
-            if new >= now - 1e-6 or step < 1 / 64:
+            u1, a1 = u + share * (u_goal - u), a + share * (goal - a)
+            post, likelihood = cells.difficulty(u1)
+            new = likelihood - 0.5 * float(a1 @ u1)
+            if new >= now - 1e-6 or share < 1 / 64:
                 break
-            step /= 2
-        gain, (u, d, a, now) = new - now, (u1, d1, a1, new)
-        found = Fit(data, variances, u, d, a, kernel, precision, w, schur, target, c)
-        if step == 1.0 and gain < TOLERANCE:
-            break
-    assert found is not None
-    return found
+            share /= 2
+        gain, (u, a, now) = new - now, (u1, a1, new)
+        if step == STEPS - 1 or (share == 1.0 and gain < TOLERANCE):
+            return Fit(data, priors, u, a, kernel, precision, target, post)
+    raise AssertionError("unreachable")
 
 
-def _variances(fit: Fit) -> Variances:
+def _curvature(cells: _Cells, u: Array, post: Array) -> tuple[Array, Array]:
+    """L (n, n) of equation (5), and the slope (n,) of the log likelihood."""
+    p = logistic(u[:, None] - GRID)
+    weight = cells.weight * np.maximum((p * (1 - p)) @ post.T, 1e-6)
+    slope = np.sum(cells.score - cells.weight * (p @ post.T), axis=1)
+    mean = post @ GRID
+    variance = np.maximum(post @ GRID**2 - mean**2, 1e-3)
+    precision = np.maximum(1 / variance, weight.sum(0) + 1e-3)
+    return np.diag(weight.sum(1)) - (weight / precision) @ weight.T, slope
+
+
+def _priors(fit: Fit) -> Priors:
     """One step of the fixed point v <- (v^2 a' Q a + s v0) / (v tr(G Q) + s) for each group.
 
     Q = phi_g phi_g', G = (I + L K)^-1 L; v tr(G Q) is the group's effective number of features.
+    h <- the mean of the posteriors (4), a step of expectation maximization.
     """
-    old, data, gain = fit.variances, fit.data, fit.gain
+    old, data, gain = fit.priors, fit.data, fit.gain
     spread = gain @ data.phi
     new: list[float] = []
     for group, v in zip(data.groups, old.groups, strict=True):
@@ -264,14 +316,12 @@ def _variances(fit: Fit) -> Variances:
     residual = _fixed_point(
         old.residual, float(fit.a @ fit.a), float(np.trace(gain)), RESIDUAL_VARIANCE
     )
-    if not data.difficulty:
-        return Variances(tuple(new), residual, 1e-6, _dispersion(fit))
-    met = data.known.any(0)
-    squares = float(np.sum(fit.d[met] ** 2 + fit.difficulty_variance[met]))
-    difficulty = (squares + DIFFICULTY_WEIGHT * DIFFICULTY_VARIANCE) / (
-        met.sum() + DIFFICULTY_WEIGHT
-    )
-    return Variances(tuple(new), residual, float(np.clip(difficulty, 0.05, 36)), _dispersion(fit))
+    difficulty = old.difficulty
+    if data.difficulty:
+        met = data.known.any(0)
+        difficulty = fit.difficulty[met].sum(0) + DIFFICULTY_WEIGHT * DIFFICULTY
+        difficulty /= difficulty.sum()
+    return Priors(tuple(new), difficulty, residual, _dispersion(fit))
 
 
 def _fixed_point(v: float, square: float, trace: float, prior: float) -> float:
@@ -285,7 +335,7 @@ def _dispersion(fit: Fit) -> float:
     y = fit.data.y[known]
     if not len(y) or np.all((y == 0) | (y == 1)):
         return 1.0
-    p = logistic(fit.u[:, None] - fit.d)[known]
+    p = logistic(fit.u[:, None] - fit.difficulty @ GRID)[known]
     ratio = np.sum((y - p) ** 2) / np.sum(p * (1 - p))
     return float(np.clip((len(y) * ratio + 20) / (len(y) + 20), 0.02, 1.0))
 

@@ -3,13 +3,11 @@
 After each refit of the model (model.py), rarer as the answers become many, look.py draws the
 quality of the candidates: those tried, and points of the space that a draw of the effects likes.
 
-1. The candidate, by top-two expected improvement (Qin, Klabjan & Russo 2017): with probability
-   LEAD the one that would be recommended, else one at random in proportion to the square of its
-   expected improvement on that (per token, where tokens are what is paid for); now and then (ANY)
-   any candidate that was tried.
-2. Its example: the one with the most information about it, omega / (1 + omega v) for the weight
-   omega = p (1 - p) and the variance v of the example's difficulty; now and then (UNIFORM) any
-   example, so that a wrong model is noticed.
+1. The candidate, at random in proportion to the square of what some cells of it are worth
+   (worth.py; per token, where tokens are what is paid for); now and then (ANY) any candidate that
+   was tried.
+2. Its example: the one whose answer has the most Fisher information about it; now and then
+   (UNIFORM) any example, so that a wrong model is noticed.
 
 An independent residual makes every untried candidate look promising in some draw, so a new one is
 taken only while there are fewer than BREADTH * cells ** GROWTH: with infinitely many arms their
@@ -38,9 +36,10 @@ from promptlathe.search.entrant import Entrant
 from promptlathe.search.lathe.costs import Costs
 from promptlathe.search.lathe.landscape import Landscape, Point, SpaceLandscape
 from promptlathe.search.lathe.look import Look, encode, look
-from promptlathe.search.lathe.model import Array, Data, Fit, fit, logistic
+from promptlathe.search.lathe.model import Array, Data, Fit, fit
 from promptlathe.search.lathe.settings import Earlier, Settings
 from promptlathe.search.lathe.table import Table
+from promptlathe.search.lathe.worth import worth
 from promptlathe.search.stats import Z95, estimate
 from promptlathe.search.study import Study
 from promptlathe.space import BoundSpace
@@ -49,7 +48,6 @@ OPENING = 8
 """Candidates at the beginning, each on the same OPENING_CELLS examples."""
 OPENING_CELLS = 4
 BREADTH, GROWTH = 1.2, 0.6
-LEAD = 0.15
 UNIFORM = 0.15
 ANY = 0.05
 """Share of the cells that go to any candidate that was tried."""
@@ -267,13 +265,10 @@ class LathePolicy:
         return None
 
     def _place_of(self, look: Look, usable: Array) -> int:
-        """Top-two expected improvement; without top-two the best of a draw."""
-        if not self._settings.top_two:
+        """By what its cells are worth; without that the best of a draw."""
+        if not self._settings.knowledge:
             q = look.q[:, self._rng.integers(look.q.shape[1])]
             return int(np.argmax(np.where(usable, q, -np.inf)))
-        best = self._index(self._best)
-        if usable[best] and self._rng.random() < LEAD:
-            return best
         value = np.where(usable, self._value, 0)
         if (total := value.sum()) > 0:
             return int(self._rng.choice(len(value), p=value / total))
@@ -305,8 +300,7 @@ class LathePolicy:
             u = look.fit.u[index]
         else:
             u = look.fit.predict(self._table.phi[index : index + 1])[0]
-        omega = _information(u - look.fit.d[places])
-        information = omega / (1 + omega * look.fit.difficulty_variance[places])
+        information = look.fit.information(u)[places]
         # Near ties are broken at random: candidates that share all examples share their errors.
         information *= 1 + 0.3 * self._rng.random(len(places))
         return int(places[np.argmax(information)])
@@ -326,9 +320,9 @@ class LathePolicy:
         if not len(answered):
             return None
         self._probes += 1
-        omega = _information(self._look.fit.u[index] - self._look.fit.d[answered])
+        information = self._look.fit.information(self._look.fit.u[index])[answered]
         return self._send(
-            index, int(answered[np.argmax(omega / self._table.asked[index, answered])])
+            index, int(answered[np.argmax(information / self._table.asked[index, answered])])
         )
 
     def _send(self, index: int, place: int) -> Cell:
@@ -420,11 +414,12 @@ class LathePolicy:
         self._look, self._tasted = found, False
         self._recommend(found, allowed[:n])
         best = self._index(self._best)
-        self._value = np.where(allowed, found.gain(best), 0) ** 2
+        self._value = worth(found, allowed)
         if self._tokens is not None:
             self._tokens.fit(table.phi[:n], groups)
             fresh = self._tokens.excess(found.phi_fresh)
             self._value /= np.exp(np.concatenate([self._tokens.excess_of_rows(), fresh]))
+        self._value **= 2
         self._consider_end(found, best, allowed)
 
     def _recommend(self, look: Look, allowed: Array) -> None:
@@ -467,12 +462,6 @@ class LathePolicy:
         half = Z95 * scale * float(look.error[index])
         low, high = max(self._low, mean - half), min(self._high, mean + half)
         return entrant.standing(Estimate(mean, low, high, len(known)))
-
-
-def _information(logit: Array) -> Array:
-    """p (1 - p): what an answer with these odds says, in units of 1 / variance."""
-    p = logistic(logit)
-    return p * (1 - p)
 
 
 def _possible(landscape: Landscape, point: Point) -> bool:

@@ -17,7 +17,7 @@ ROUNDS = 12
 """Fits, each of which takes the variances one step further."""
 SETTLED = 0.05
 """Relative change of the variances, below which they are."""
-WIDER = 4.0
+WIDER = 10.0
 """Times the priors of the search: these shrink what a search has left early, as a search should;
 a report should not. Intervals then hold for effects of a search by `lathe` as well."""
 
@@ -70,8 +70,8 @@ class Told:
         data = Data(groups, phi, y, trust)
         found = fit(data)
         for _ in range(ROUNDS):
-            before, found = np.array(found.variances.groups), fit(data, found)
-            if np.all(abs(np.array(found.variances.groups) - before) <= SETTLED * before):
+            before, found = np.array(found.priors.groups), fit(data, found)
+            if np.all(abs(np.array(found.priors.groups) - before) <= SETTLED * before):
                 break
         return found
 

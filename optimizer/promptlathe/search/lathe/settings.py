@@ -24,7 +24,7 @@ class Settings:
     """Candidates share the effects of their levels."""
     choose_examples: bool = True
     """False: every candidate meets the examples in the same order."""
-    top_two: bool = True
+    knowledge: bool = True
     """False: the best candidate of a draw is bought (Thompson sampling)."""
 
 
