@@ -470,7 +470,7 @@ def test_of_equals_the_cheaper_is_bought_per_token() -> None:
         cells = [cell for one in policies for cell in bought(one, draw(0.5), 250)]
         return sum(way(cell).startswith("dear") for cell in cells)
 
-    assert dear(per_token=True) < 0.7 * dear(per_token=False)
+    assert dear(per_token=True) < 0.8 * dear(per_token=False)
 
 
 @pytest.mark.parametrize("seed", range(3))

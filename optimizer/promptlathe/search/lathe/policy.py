@@ -38,7 +38,7 @@ from promptlathe.search.lathe.landscape import Landscape, Point, SpaceLandscape
 from promptlathe.search.lathe.look import Look, encode, look
 from promptlathe.search.lathe.model import Array, Data, Fit, fit
 from promptlathe.search.lathe.settings import Earlier, Settings
-from promptlathe.search.lathe.table import Table
+from promptlathe.search.lathe.table import SILENT, Table
 from promptlathe.search.lathe.worth import worth
 from promptlathe.search.stats import Z95, estimate
 from promptlathe.search.study import Study
@@ -51,9 +51,11 @@ BREADTH, GROWTH = 1.2, 0.6
 UNIFORM = 0.15
 ANY = 0.05
 """Share of the cells that go to any candidate that was tried."""
-REFIT = 0.04
+LEAD = 0.15
+"""Share of the cells that verify the candidate that would be recommended."""
+REFIT = 0.06
 """Share of the answers that must be new before the model is fitted again."""
-REFIT_LEAST = 4
+REFIT_LEAST = 6
 PROBES = 12
 RECENT = 4
 """Refits whose draws decide whether the search may end."""
@@ -200,6 +202,8 @@ class LathePolicy:
                 return None
         if (cell := self._repeat()) is not None:
             return cell
+        if (cell := self._verify()) is not None:
+            return cell
         index = self._any() if self._look is None else self._pick(self._look)
         if index is not None:
             return self._send(index, self._example(index))
@@ -304,6 +308,15 @@ class LathePolicy:
         # Near ties are broken at random: candidates that share all examples share their errors.
         information *= 1 + 0.3 * self._rng.random(len(places))
         return int(places[np.argmax(information)])
+
+    def _verify(self) -> Cell | None:
+        """Now and then, the one that would be recommended on any example."""
+        if self._look is None or self._rng.random() >= LEAD:
+            return None
+        index = self._index(self._best)
+        places = self._table.left(index)
+        usable = len(places) > 0 and self._table.rows[index].silent < SILENT
+        return self._send(index, int(self._rng.choice(places))) if usable else None
 
     def _repeat(self) -> Cell | None:
         """A cell of a candidate that has met every example, once more."""
