@@ -1,0 +1,84 @@
+"""The data sets and search spaces that the optimizers are compared on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import banking77
+import promptlathe as pl
+from lab.peers.task import Task
+from promptlathe.space import BoundSpace
+
+ROOT = Path(__file__).parents[3]
+INTENTS, DEMOS = 10, 40
+
+
+@dataclass(frozen=True)
+class Case:
+    """An objective, the space that promptlathe searches, and the seed prompt's layout in words."""
+
+    name: str
+    objective: pl.Objective
+    space: pl.SearchSpace
+    source: str
+    target: str
+    shots: int
+
+    @property
+    def bound(self) -> BoundSpace:
+        return BoundSpace(self.space, self.objective.examples("train"))
+
+    def task(self) -> Task:
+        """What the others get: the seed prompt and the rows of train and select."""
+        train, select = (
+            [(str(e.row["text"]), str(e.row["label"])) for e in self.objective.examples(split)]
+            for split in ("train", "select")
+        )
+        seed = self.bound.seed.prompt.messages[0].content
+        labels = sorted({label for _, label in (*train, *select)})
+        return Task(self.name, seed, self.source, self.target, labels, train, select, self.shots)
+
+    def instructions(self, number: int, seed: int) -> list[str]:
+        """System messages of candidates drawn from the space."""
+        rng, bound = np.random.default_rng(seed), self.bound
+        drawn = (bound.candidate(self.space.draw(rng)) for _ in range(number))
+        return [candidate.prompt.messages[0].content for candidate in drawn]
+
+
+def demos_only(case: Case, task: Task) -> pl.SearchSpace:
+    """The seed instruction, and demos as the whole space has them."""
+    layout = f"{case.source}: {{{{ text }}}}\n{case.target}:"
+    return pl.SearchSpace(
+        messages={"system": task.instruction, "user": f"{{{{ demos }}}}\n\n{layout}"},
+        components={"demos": case.space.components["demos"]},
+    )
+
+
+def support_triage(_: Path) -> Case:
+    return Case(
+        "support_triage",
+        pl.Objective.load(ROOT / "objectives" / "support_triage" / "objective.yaml"),
+        pl.SearchSpace.load(ROOT / "search_spaces" / "support_triage.yaml"),
+        "Ticket",
+        "Team",
+        12,
+    )
+
+
+def bank(data: Path) -> Case:
+    """Banking77's first intents. Raises FileNotFoundError without its file."""
+    rows = banking77.rows_of(data / "banking77_train.jsonl", INTENTS)
+    objective = pl.Objective(
+        rows,
+        scorer=pl.exact_match("label", parse="label"),
+        splits={"train": 0.3, "select": 0.35, "test": 0.35, "stratify": "label"},
+    )
+    space = banking77.space_of(rows, DEMOS)
+    return Case("banking77", objective, space, "Question", "Intent", DEMOS)
+
+
+CASES: dict[str, Callable[[Path], Case]] = {"support_triage": support_triage, "banking77": bank}

@@ -1,0 +1,31 @@
+"""promptlathe itself over HTTP: `lathe` in the declared space, `lathe-demos` over demos only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import promptlathe as pl
+from lab.peers.cases import CASES, demos_only
+from lab.peers.task import CONCURRENCY, MAX_TOKENS, Found, Order
+
+
+def run(order: Order) -> Found:
+    case = CASES[order.task.name](Path(order.data))
+    space = case.space if order.peer == "lathe" else demos_only(case, order.task)
+    # Its final comparison of two prompts is paid from the same budget; the others make none.
+    comparison = 2 * len(case.objective.examples("test"))
+    with TemporaryDirectory() as folder:
+        result = pl.optimize(
+            space,
+            case.objective,
+            model={"name": "pocket", "base_url": order.url, "max_tokens": MAX_TOKENS},
+            budget=pl.Budget(calls=order.calls + comparison),
+            parallel={"concurrency": CONCURRENCY},
+            seed=order.seed,
+            track=False,
+            workspace=folder,
+        )
+    knobs = {"budget": order.calls + comparison, "reported": result.test.to_dict()}
+    apart = result.test.examples * len({result.seed.candidate, result.best.candidate})
+    return Found([(m.role, m.content) for m in result.best.messages], knobs, apart)
