@@ -56,7 +56,7 @@ class Axis(Protocol):
 class Category:
     """Levels without an order."""
 
-    prior = 0.04
+    prior = 0.1
 
     def __init__(self, name: str, values: Sequence[Hashable]) -> None:
         self.name, self.levels = name, len(values)
@@ -87,7 +87,7 @@ class Texts(Category):
 class Number:
     """A number in [low, high]."""
 
-    prior = 0.1
+    prior = 0.25
     width = KNOTS
     levels = BINS
 
@@ -113,7 +113,7 @@ class Number:
 class Rows:
     """Which rows are shown; a level is a tuple of row ids."""
 
-    prior = 0.06
+    prior = 0.15
     levels = 0
 
     def __init__(self, name: str, ids: Sequence[Hashable]) -> None:

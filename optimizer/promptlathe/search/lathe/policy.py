@@ -6,8 +6,8 @@ quality of the candidates: those tried, and points of the space that a draw of t
 1. The candidate, at random in proportion to the square of what some cells of it are worth
    (worth.py; per token, where tokens are what is paid for); now and then (ANY) any candidate that
    was tried.
-2. Its example: the one whose answer has the most Fisher information about it; now and then
-   (UNIFORM) any example, so that a wrong model is noticed.
+2. Its example, at random in proportion to a power of the Fisher information of its answer; now and
+   then (UNIFORM) any example, so that a wrong model is noticed.
 
 An independent residual makes every untried candidate look promising in some draw, so a new one is
 taken only while there are fewer than BREADTH * cells ** GROWTH: with infinitely many arms their
@@ -48,7 +48,8 @@ OPENING = 8
 """Candidates at the beginning, each on the same OPENING_CELLS examples."""
 OPENING_CELLS = 4
 BREADTH, GROWTH = 1.2, 0.6
-UNIFORM = 0.15
+UNIFORM, SHARPNESS = 0.15, 3.0
+"""Of the example: share of draws at random, and the power of its information in the others."""
 ANY = 0.05
 """Share of the cells that go to any candidate that was tried."""
 LEAD = 0.15
@@ -293,21 +294,18 @@ class LathePolicy:
         return index if index is not None and self._table.usable(index + 1)[index] else None
 
     def _example(self, index: int) -> int:
-        """The example that says most about this row."""
+        """An example that says much about this row."""
         places = self._table.left(index)
         look = self._look
         if look is None or not self._settings.choose_examples:
             return int(places[0])
-        if self._rng.random() < UNIFORM:
-            return int(self._rng.choice(places))
         if index < len(look.estimate):
             u = look.fit.u[index]
         else:
             u = look.fit.predict(self._table.phi[index : index + 1])[0]
-        information = look.fit.information(u)[places]
-        # Near ties are broken at random: candidates that share all examples share their errors.
-        information *= 1 + 0.3 * self._rng.random(len(places))
-        return int(places[np.argmax(information)])
+        information = look.fit.information(u)[places] ** SHARPNESS
+        chance = information / information.sum()
+        return int(self._rng.choice(places, p=(1 - UNIFORM) * chance + UNIFORM / len(places)))
 
     def _verify(self) -> Cell | None:
         """Now and then, the one that would be recommended on any example."""

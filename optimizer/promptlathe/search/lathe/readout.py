@@ -17,7 +17,7 @@ ROUNDS = 12
 """Fits, each of which takes the variances one step further."""
 SETTLED = 0.05
 """Relative change of the variances, below which they are."""
-WIDER = 10.0
+WIDER = 4.0
 """Times the priors of the search: these shrink what a search has left early, as a search should;
 a report should not. Intervals then hold for effects of a search by `lathe` as well."""
 
