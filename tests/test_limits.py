@@ -28,7 +28,7 @@ from promptlathe.records import (
     Prompt,
     Standing,
 )
-from promptlathe.search.lathe.costs import ENOUGH, Costs
+from promptlathe.search.lathe.costs import ENOUGH, Costs, within
 from promptlathe.search.lathe.features import Category, Encoder
 
 EXAMPLE = Example("e", {"text": "a"}, "select")
@@ -142,11 +142,11 @@ def learnt(tried: list[tuple[str, str]], calls: int, limit: float = 100) -> Cost
 def test_levels_tell_what_an_untried_candidate_takes() -> None:
     tried = [p for p in POINTS if p not in (("blue", "huge"), ("blue", "small"))]
     costs = learnt(tried, calls=4)
-    assert costs.allowed(ENCODER.encode([("blue", "huge"), ("blue", "small")])).tolist() == [
+    assert (costs.excess(ENCODER.encode([("blue", "huge"), ("blue", "small")])) <= 0).tolist() == [
         False,
         True,
     ]
-    assert costs.allowed_rows().tolist() == [size != "huge" for _, size in tried]
+    assert (costs.excess_of_rows() <= 0).tolist() == [size != "huge" for _, size in tried]
 
 
 def test_a_tried_candidate_is_judged_by_its_own_calls_once_they_are_enough() -> None:
@@ -156,15 +156,15 @@ def test_a_tried_candidate_is_judged_by_its_own_calls_once_they_are_enough() -> 
     for _ in range(ENOUGH):
         costs.take(4, outcome(150))
     costs.fit(phi, ENCODER.groups)
-    assert costs.allowed_rows().tolist() == [True] * 4 + [False]
+    assert (costs.excess_of_rows() <= 0).tolist() == [True] * 4 + [False]
     assert costs.excess_of_rows()[4] == pytest.approx(np.log(3))
 
 
 def test_little_evidence_is_shrunk_to_the_mean() -> None:
     """One long answer is no proof, and without any call nothing is forbidden."""
     costs = learnt(POINTS[:4], calls=0)
-    assert costs.allowed_rows().all()
-    assert costs.allowed(ENCODER.encode(POINTS)).all()
+    assert (costs.excess_of_rows() <= 0).all()
+    assert (costs.excess(ENCODER.encode(POINTS)) <= 0).all()
     for index, tokens in [(0, 30), (0, 30), (1, 30), (1, 30), (2, 30), (2, 30), (3, 60)]:
         costs.take(index, outcome(tokens))
     costs.fit(ENCODER.encode(POINTS[:4]), ENCODER.groups)
@@ -177,7 +177,7 @@ def test_the_mean_is_what_is_limited_not_the_typical_call() -> None:
     for tokens in [10] * 9 + [1000]:
         costs.take(0, outcome(tokens))
     costs.fit(ENCODER.encode(POINTS[:1]), ENCODER.groups)
-    assert not costs.allowed_rows()[0]
+    assert costs.excess_of_rows()[0] > 0
 
 
 # Deciding
@@ -222,6 +222,12 @@ def test_a_note_says_what_was_broken() -> None:
     assert Checked("tokens", 90, 30, 93).note == "the best prompt breaks the limit tokens <= 90: 93"
     assert "so does the seed" in str(Checked("tokens", 90, 95, 93).note)
     assert "not checked" in str(Checked("tokens", 90, None, None).note)
+
+
+def test_when_all_break_the_limit_the_cheaper_half_is_searched() -> None:
+    assert within(np.array([-1.0, 0.0, 2.0])).tolist() == [True, True, False]
+    assert within(np.array([3.0, 1.0, 2.0, 5.0])).tolist() == [False, True, True, False]
+    assert within(np.array([1.0, 1.0])).all()
 
 
 # Whole jobs

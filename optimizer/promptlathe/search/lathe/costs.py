@@ -61,13 +61,15 @@ class Costs:
         """(k,) the same for candidates that were not tried, from their features (k, p)."""
         return np.max([metric.predict(phi) for metric in self._metrics], axis=0)
 
-    def allowed_rows(self) -> Array:
-        """(n,) whether each row is expected to keep all limits."""
-        return self.excess_of_rows() <= 0
 
-    def allowed(self, phi: Array) -> Array:
-        """(k,) whether candidates that were not tried are expected to."""
-        return self.excess(phi) <= 0
+def within(excess: Array) -> Array:
+    """Which are expected to keep all limits; if none is, those that break them least, half of them.
+
+    With few answers the costs of one dear candidate are all that is known: the search must go on
+    to cheaper ones, not end.
+    """
+    kept = excess <= 0
+    return kept if kept.any() else excess <= np.median(excess)
 
 
 class _Metric:

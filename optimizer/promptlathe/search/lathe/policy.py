@@ -33,7 +33,7 @@ from promptlathe.errors import InputError
 from promptlathe.objective import Limit
 from promptlathe.records import Cell, Estimate, Example, Outcome, Standing
 from promptlathe.search.entrant import Entrant
-from promptlathe.search.lathe.costs import Costs
+from promptlathe.search.lathe.costs import Costs, within
 from promptlathe.search.lathe.landscape import Landscape, Point, SpaceLandscape
 from promptlathe.search.lathe.look import Look, encode, look
 from promptlathe.search.lathe.model import Array, Data, Fit, fit
@@ -286,7 +286,7 @@ class LathePolicy:
         self._tasted = True
         expected = look.q_fresh
         if self._limits is not None:
-            expected = np.where(self._limits.allowed(look.phi_fresh), expected, -np.inf)
+            expected = np.where(self._limits.excess(look.phi_fresh) <= 0, expected, -np.inf)
         place = int(np.argmax(expected))
         if expected[place] <= look.estimate[self._index(self._best)]:
             return None
@@ -417,11 +417,12 @@ class LathePolicy:
         points = [row.point for row in table.rows]
         effects = self._settings.effects
         found = look(self._start, points, self._landscape, self._rng, effects=effects)
-        allowed = np.ones(len(found.q), bool)
+        excess = np.zeros(len(found.q))
         if self._limits is not None:
             self._limits.fit(table.phi[:n], groups)
-            fresh = self._limits.allowed(found.phi_fresh)
-            allowed = np.concatenate([self._limits.allowed_rows(), fresh])
+            fresh = self._limits.excess(found.phi_fresh)
+            excess = np.concatenate([self._limits.excess_of_rows(), fresh])
+        allowed = within(excess)
         self._look, self._tasted = found, False
         self._recommend(found, allowed[:n])
         best = self._index(self._best)
@@ -431,7 +432,7 @@ class LathePolicy:
             fresh = self._tokens.excess(found.phi_fresh)
             self._value /= np.exp(np.concatenate([self._tokens.excess_of_rows(), fresh]))
         self._value **= 2
-        self._consider_end(found, best, allowed)
+        self._consider_end(found, best, excess <= 0)
 
     def _recommend(self, look: Look, allowed: Array) -> None:
         """The highest expected quality; on a tie the seed, which needs no change."""
@@ -452,7 +453,7 @@ class LathePolicy:
     def _consider_end(self, look: Look, best: int, allowed: Array) -> None:
         settings = self._settings
         margin = settings.margin / (self._high - self._low)
-        self._chances.append(look.chance(best, margin, allowed))
+        self._chances.append(look.chance(best, margin, allowed) if allowed.any() else 1.0)
         known = self._table.trust[: len(look.estimate)][look.fit.data.known] == 1
         enough = np.sum(known) >= FEWEST and len(self._chances) == RECENT
         if enough and np.mean(self._chances) < settings.doubt:
