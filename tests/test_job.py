@@ -1,6 +1,7 @@
 """Whole jobs on the pocket model: embedded, over HTTP and on Ray."""
 
 import asyncio
+import itertools
 import random
 import signal
 import sqlite3
@@ -190,6 +191,33 @@ async def test_a_replay_of_the_order_gives_the_identical_result(
         again = await in_thread(one, replay=first.run)
         assert server.requests == requests
     assert first.finish_reason.startswith("budget: ")
+    assert essence(again) == essence(first)
+
+
+class SlowsDown(Faults):
+    """The first answers come at once, later ones after a quarter of a second."""
+
+    latency = property(lambda self: 0.25 if next(self.count) > 200 else 0.003, lambda self, v: None)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "count", itertools.count())
+
+
+async def test_a_replay_leaves_out_what_the_clock_kept_from_the_decision(tmp_path: Path) -> None:
+    random = SearchOptions(policy="random")
+    async with serve(faults=SlowsDown()) as server:
+        one = job(
+            tmp_path,
+            model=served(server),
+            concurrency=4,
+            budget=Budget(minutes=0.05),
+            search=random,
+        )
+        first = await in_thread(one)
+        requests = server.requests
+        again = await in_thread(one, replay=first.run)
+        assert server.requests == requests
+    assert first.test.examples < TEST
     assert essence(again) == essence(first)
 
 

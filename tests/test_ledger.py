@@ -144,8 +144,11 @@ def test_the_course_of_a_run_is_cut_into_its_stages(path: Path) -> None:
         ledger.record([], "run", told[3:4])
         ledger.stop("run", "")
         ledger.record([], "run", told[4:])
+        ledger.stop("run", "minutes", decision=True)
         assert ledger.course("run").stages == ((tuple(keys[:3]), "minutes"), (tuple(keys[3:4]), ""))
+        assert ledger.course("run").decision == (tuple(keys[4:]), "minutes")
         assert ledger.course("other").stages == (((), "calls"),)
+        assert ledger.course("other").decision is None
         assert ledger.course("nobody").stages == ()
         assert ledger.order("run") == keys
 

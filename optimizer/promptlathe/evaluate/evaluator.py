@@ -82,10 +82,10 @@ class Evaluator:
         self.meter.settle(call, outcome.reply, cached=outcome.cached)
         return outcome
 
-    def stop(self, limit: str) -> None:
-        """A stage of the search has ended, at a limit of the budget unless it is empty."""
+    def stop(self, limit: str, *, decision: bool = False) -> None:
+        """A stage of the search, or the decision, has ended; `limit`: of the budget, or empty."""
         if self.run is not None:
-            self.ledger.stop(self.run, limit)
+            self.ledger.stop(self.run, limit, decision=decision)
 
     def call_of(self, cell: Cell) -> Call:
         """What is sent for a cell: the prompt with the row's fields, and the parameters."""

@@ -12,18 +12,17 @@ class ReplayedEvaluator:
     """An evaluator whose outcomes come in a recorded order, for as long as there is one.
 
     The answers come from the ledger; what is imposed is what calls in flight and the clock
-    leave to chance: the order, and where each stage of the search ended. The decision after
-    the search has no such things, and takes its course as in any run.
+    leave to chance: the order, and where each stage of the search and the decision ended.
     """
 
     def __init__(self, evaluator: Evaluator, course: Course) -> None:
-        self._evaluator, self._stages = evaluator, iter(course.stages)
+        self._evaluator, self._stages = evaluator, iter((*course.stages, course.decision))
         self._early: dict[Key, Outcome] = {}
         self._enter()
 
     def _enter(self) -> None:
         """The next recorded stage, or none."""
-        cells, limit = next(self._stages, (None, ""))
+        cells, limit = next(self._stages, None) or (None, "")
         self._order: Iterator[Key] | None = None if cells is None else iter(cells)
         self._cells, self._limit = frozenset(cells or ()), limit
 
@@ -51,6 +50,6 @@ class ReplayedEvaluator:
             self._early.update({outcome.cell.key: outcome for outcome in outcomes})
         return self._evaluator.hand_over(self._early.pop(wanted))
 
-    def stop(self, limit: str) -> None:
-        """A stage of the search has ended."""
+    def stop(self, limit: str, *, decision: bool = False) -> None:
+        """A stage of the search, or the decision, has ended."""
         self._enter()

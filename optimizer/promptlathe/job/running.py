@@ -257,7 +257,8 @@ class Running:
 
         self._view.stage = "decision"
         cells = [Cell(c, row) for row in self._plan.test for c in prompts.values()]
-        await self._drive(Final(cells), keep=0)
+        stopped = await self._drive(Final(cells), keep=0)
+        self._cells.stop(stopped.limit, decision=True)
         return outcomes
 
     def _decide(self, best: Candidate, outcomes: dict[str, list[Outcome]], reason: str) -> Decided:

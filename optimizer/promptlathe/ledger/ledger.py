@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from promptlathe.ledger import tables
 from promptlathe.ledger.database import insert_new, open_engine, unusable
-from promptlathe.ledger.records import Course, Key, Known, Terms
+from promptlathe.ledger.records import Course, Key, Known, Stage, Terms
 from promptlathe.records import Answer, Call, Cell, Failure, FailureReason, Outcome
 
 _CHUNK = 500
@@ -138,11 +138,12 @@ class Ledger:
                         known.append(Known(candidate, json.loads(levels), example, value, same))
         return known
 
-    def stop(self, run: str, limit: str) -> None:
-        """A stage of the run's search has ended after what was told so far."""
+    def stop(self, run: str, limit: str, *, decision: bool = False) -> None:
+        """A stage of the run's search, or its decision, has ended after what was told so far."""
         with self._transaction():
             stages = select(func.count()).select_from(tables.stops).where(tables.stops.c.run == run)
-            stage = self._connection.execute(stages).scalar_one()
+            before = self._connection.execute(stages).scalar_one()
+            stage = tables.DECISION if decision else before
             row = {"run": run, "stage": stage, "told": self.count(run), "limit": limit}
             self._connection.execute(insert(tables.stops), row)
 
@@ -156,24 +157,33 @@ class Ledger:
     def course(self, run: str) -> Course:
         """What a replay of the run imposes."""
         order = self.order(run)
-        stops = select(tables.stops.c.told, tables.stops.c.limit).where(tables.stops.c.run == run)
+        columns = (tables.stops.c.stage, tables.stops.c.told, tables.stops.c.limit)
+        stops = select(*columns).where(tables.stops.c.run == run)
         failed = select(
             tables.told.c.candidate,
             tables.told.c.example,
             tables.told.c.repeat,
             tables.told.c.failure,
         ).where(tables.told.c.run == run, tables.told.c.failure.is_not(None))
-        stages: list[tuple[tuple[Key, ...], str]] = []
+        stages: list[Stage] = []
+        decision: Stage | None = None
         start = 0
         with self._transaction():
-            for end, limit in self._connection.execute(stops.order_by(tables.stops.c.stage)):
-                stages.append((tuple(order[start:end]), limit))
+            rows = self._connection.execute(stops).all()
+            for number, end, limit in sorted(
+                rows, key=lambda row: (row.stage == tables.DECISION, row.stage)
+            ):
+                stage = (tuple(order[start:end]), limit)
                 start = end
+                if number == tables.DECISION:
+                    decision = stage
+                else:
+                    stages.append(stage)
             failures = {
                 (c, e, r): Failure(cast(FailureReason, reason), "as recorded")
                 for c, e, r, reason in self._connection.execute(failed)
             }
-        return Course(tuple(stages), failures)
+        return Course(tuple(stages), decision, failures)
 
     def count(self, run: str) -> int:
         """How many outcomes of a run were recorded."""

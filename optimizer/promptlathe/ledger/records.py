@@ -7,6 +7,9 @@ from promptlathe.records import Failure, Value
 
 Key = tuple[str, str, int]
 """(candidate, example, repeat) of a cell."""
+Stage = tuple[tuple[Key, ...], str]
+"""Its cells in the order they were told, and the limit of the budget that ended it (empty when
+there was nothing left to propose)."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Known:
 class Course:
     """How a run went, as far as the answers do not say it."""
 
-    stages: tuple[tuple[tuple[Key, ...], str], ...] = ()
-    """For each stage of the search: its cells in the order they were told, and the limit of the
-    budget that ended it (empty when there was nothing left to propose)."""
+    stages: tuple[Stage, ...] = ()
+    """Of the search."""
+    decision: Stage | None = None
+    """The final comparison; None when the run was interrupted before its end."""
     failures: dict[Key, Failure] = field(default_factory=dict["Key", Failure])

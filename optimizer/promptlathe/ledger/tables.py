@@ -4,7 +4,7 @@
 `runs`        each run: the terms of its scores, and what it knew when it began
 `told`        the order in which a run's policy was told its outcomes
 `candidates`  the levels of the candidates in them
-`stops`       where each stage of a run's search ended
+`stops`       where each stage of a run's search ended, and its decision (stage DECISION)
 """
 
 from sqlalchemy import (
@@ -22,6 +22,8 @@ from sqlalchemy import (
     select,
 )
 
+DECISION = -1
+"""The stage of `stops` that stands for the final comparison."""
 metadata = MetaData()
 answers = Table(
     "answers",
