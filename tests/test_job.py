@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import random
 import signal
 import sqlite3
 import threading
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jobs import OBJECTIVE, ROWS, WORDS, Jitter, answers_file, canaries, essence
 
 import promptlathe as pl
 from promptlathe.errors import BudgetTooSmall, InputError, Interrupted, ModelUnavailable
@@ -22,15 +22,6 @@ from promptlathe.models.pricing import Price, Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget
 
-WORDS = {
-    "billing": ["invoice", "refund", "charged", "price", "receipt"],
-    "delivery": ["parcel", "courier", "shipped", "address", "box"],
-    "login": ["password", "account", "locked", "code", "email"],
-}
-ROWS = [
-    {"text": f"K{i:02}x My {words[i % 5]} and the {words[(i + 2) % 5]}, please", "label": label}
-    for i, (label, words) in enumerate(list(WORDS.items()) * 21)
-]
 SPACE = pl.SearchSpace(
     messages={"system": "{{ task }} {{ teams }} {{ form }}", "user": "{{ demos }}\n\n{{ text }}"},
     components={
@@ -47,12 +38,6 @@ SPACE = pl.SearchSpace(
         "demos": pl.Demos(count=(0, 4), template="Text: {{ text }}\nTeam: {{ label }}", draws=3),
     },
 )
-OBJECTIVE = pl.Objective(
-    ROWS,
-    scorer=pl.exact_match("label"),
-    splits={"train": 0.2, "select": 0.5, "test": 0.3, "stratify": "label"},
-)
-OBJECTIVE.check()
 TEST = len(OBJECTIVE.examples("test"))
 
 
@@ -85,24 +70,6 @@ def served(server: PocketServer) -> dict[str, Any]:
 def in_thread(one: Job, **options: Any) -> asyncio.Future[Result]:
     """Beside the server, which lives in this thread's loop."""
     return asyncio.ensure_future(asyncio.to_thread(one.run, **options))
-
-
-def essence(result: Result) -> tuple[Any, ...]:
-    """What must not depend on where or when the job ran."""
-    return (
-        result.verdict,
-        result.finish_reason,
-        result.best.levels,
-        result.recommended,
-        result.test,
-        [replace(standing, cost=None) for standing in result.standings],
-    )
-
-
-class Jitter(Faults):
-    """Each answer comes after a few milliseconds more or less."""
-
-    latency = property(lambda self: random.uniform(0, 0.012), lambda self, value: None)
 
 
 @pytest.fixture(scope="module")
@@ -321,15 +288,6 @@ def test_too_small_a_budget_is_said_before_anything_is_sent(tmp_path: Path) -> N
     with pytest.raises(BudgetTooSmall, match="too few"):
         job(tmp_path, calls=49).run()
     assert not answers_file(tmp_path).exists()
-
-
-def answers_file(workspace: Path) -> Path:
-    return workspace / ".promptlathe" / "ledger.db"
-
-
-def canaries(split: str) -> set[str]:
-    """The unique word with which each row's text begins."""
-    return {str(e.row["text"]).split()[0] for e in OBJECTIVE.examples(split)}  # type: ignore[arg-type]
 
 
 def test_demos_come_from_train_only(alone: tuple[Result, Path]) -> None:

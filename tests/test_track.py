@@ -167,7 +167,7 @@ def test_the_artifacts_of_the_parent(
     for example in EXAMPLES:
         book.test_outcome("seed", answered(SEED, example, "refund"))
         book.test_outcome("best", answered(BEST, example, "billing"))
-    book.conclude(conclusion(effects=EFFECTS))
+    book.conclude(conclusion(tables={"effects.json": EFFECTS}))
     run = client.get_run(started.run_id)
     assert text_of(run, "run.yaml") == "model: pocket\n"
     assert json.loads(text_of(run, "best_prompt.json"))["parameters"] == {"temperature": 0.2}

@@ -1,6 +1,6 @@
 """The front door for notebooks and scripts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,9 @@ def optimize(
     seed: int = 0,
     policy: PolicyName = "lathe",
     warm_start: bool = True,
+    rewriter: str | Mapping[str, Any] | None = None,
+    operators: Sequence[str] | None = None,
+    rewrite_share: float = 0.2,
     prices: Mapping[str, Mapping[str, float]] | None = None,
     parallel: Mapping[str, Any] | None = None,
     track: Mapping[str, Any] | Literal[False] | None = None,
@@ -37,6 +40,9 @@ def optimize(
     model: a name, or a mapping with the keys of the run file's `model`.
     budget: upper limits in calls, tokens, USD and minutes; 1,000 calls by default.
     warm_start: learn from earlier runs of the same objective in the workspace.
+    rewriter: who writes new texts for components with `rewrite=True`; None: the model itself.
+    operators: what makes new levels; None: the usual ones, where a text may be rewritten.
+    rewrite_share: share of the calls that may go to making levels.
     prices: USD per million tokens by model, `{"gpt-5-mini": {"input": 0.25, "output": 2}}`.
     parallel, track: mappings with the keys of the run file; `track=False` records nothing.
     workspace: the folder for `.promptlathe/`; by default the working directory.
@@ -44,7 +50,14 @@ def optimize(
     Raises InputError, BudgetTooSmall, ModelUnavailable or Interrupted.
     """
     given = {
-        "search": {"policy": policy, "seed": seed, "warm_start": warm_start},
+        "search": {
+            "policy": policy,
+            "seed": seed,
+            "warm_start": warm_start,
+            "operators": operators,
+            "rewrite_share": rewrite_share,
+        },
+        "rewriter": rewriter,
         "parallel": {} if parallel is None else parallel,
         "track": {} if track is None else track,
         "model": model,
@@ -63,6 +76,7 @@ def optimize(
         space=space,
         objective=objective,
         model=read("model", ModelSettings),
+        rewriter=None if rewriter is None else read("rewriter", ModelSettings),
         name=name,
         budget=Budget(calls=1000) if budget is None else budget,
         prices=read("prices", Prices),

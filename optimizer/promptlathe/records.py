@@ -2,6 +2,7 @@
 
 Example ─┐
 Candidate ─→ Cell ─→ Call ─→ Answer | Failure ─→ Outcome ─→ Estimate
+             Request ─→ Call ─→ Answer | Failure ─→ Rewritten
 """
 
 import hashlib
@@ -13,8 +14,10 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 Split = Literal["train", "select", "test"]
-Role = Literal["task"]
-"""Who asks the model: `task` is the prompt under test."""
+Role = Literal["task", "rewrite"]
+"""Who asks the model: `task` is the prompt under test, `rewrite` an operator."""
+Key = tuple[str, str, int]
+"""Identifies a piece of work within a run."""
 Scalar = str | int | float | bool
 Value = str | int | float
 """A level as a policy sees it: the level's name, or a number."""
@@ -107,9 +110,34 @@ class Cell:
     repeat: int = 0
 
     @property
-    def key(self) -> tuple[str, str, int]:
+    def key(self) -> Key:
         """(candidate id, example id, repeat)."""
         return self.candidate.id, self.example.id, self.repeat
+
+
+@dataclass(frozen=True)
+class Request:
+    """A call to the rewriter: an operator asks for new texts."""
+
+    operator: str
+    messages: tuple[Message, ...]
+    number: int
+    """In order of asking, within the run."""
+    repeat: int = 0
+    """How often the same was asked before."""
+
+    @cached_property
+    def key(self) -> Key:
+        """(operator's short name, content hash, number)."""
+        return (
+            self.operator[-16:],
+            content_hash([m.to_dict() for m in self.messages]),
+            self.number,
+        )
+
+
+Work = Cell | Request
+"""What is paid for."""
 
 
 @dataclass(frozen=True)
@@ -178,13 +206,47 @@ class Outcome:
     """Read from the ledger: nothing was paid now."""
 
     @property
+    def work(self) -> Cell:
+        return self.cell
+
+    @property
     def tokens(self) -> int | None:
         """Input and output tokens together."""
-        match self.reply:
-            case Answer(input_tokens=int(i), output_tokens=int(o)):
-                return i + o
-            case _:
-                return None
+        return tokens_of(self.reply)
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """What a request gave."""
+
+    request: Request
+    reply: Answer | Failure
+    cost: float | None = None
+    """USD; None when the price or the tokens are unknown."""
+    cached: bool = False
+    """Read from the ledger: nothing was paid now."""
+
+    @property
+    def work(self) -> Request:
+        return self.request
+
+    @property
+    def tokens(self) -> int | None:
+        """Input and output tokens together."""
+        return tokens_of(self.reply)
+
+
+Told = Outcome | Rewritten
+"""What a piece of work gave."""
+
+
+def tokens_of(reply: Answer | Failure) -> int | None:
+    """Input and output together; None when the service does not tell, or the call failed."""
+    match reply:
+        case Answer(input_tokens=int(i), output_tokens=int(o)):
+            return i + o
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from promptlathe.errors import InputError
 from promptlathe.job.plan import Plan
 from promptlathe.job.result import Result, Side, Test
 from promptlathe.search.lathe.effects import Effect
+from promptlathe.search.operators import OperatorReport
 
 if TYPE_CHECKING:
     from promptlathe.job import Job
@@ -38,6 +39,7 @@ def show_plan(job: "Job", plan: Plan) -> None:
             "data",
             f"{len(plan.space.train)} train, {len(plan.select)} select, {len(plan.test)} test rows",
         ),
+        ("operators", ", ".join(job.operators) or "none"),
         ("model", job.model.name + (" (embedded)" if job.model.embedded else "")),
         ("limits", ", ".join(f"{one.metric} <= {one.most:g}" for one in limited) or "none"),
         ("budget", ", ".join(f"{v:,} {k}" for k, v in limits.items() if v is not None)),
@@ -79,6 +81,8 @@ def show_result(job: "Job", result: Result) -> None:
     if result.champion:
         out(_test_line("champion", "best", result.champion))
     if lines := effect_lines(result.found_effects):
+        out("\n" + "\n".join(lines))
+    if lines := operator_lines(result.operators):
         out("\n" + "\n".join(lines))
     out()
     if job.model.embedded:
@@ -144,6 +148,34 @@ def effect_lines(effects: Sequence[Effect]) -> list[str]:
     return [head, *(f"  {name:{a}}  {effect:>{b}}  {ends:>{c}}" for name, effect, ends in rows)]
 
 
+def operator_lines(operators: Sequence[OperatorReport]) -> list[str]:
+    """What each operator did; nothing without any."""
+    rows = [
+        (
+            one.operator,
+            str(one.levels),
+            str(one.kept),
+            "-" if one.gain is None else f"{one.gain:+.1f}",
+            f"{one.calls:,}",
+            f"{one.tokens:,}",
+            ", ".join(f"{count} {why}" for why, count in one.refused.items()),
+        )
+        for one in operators
+    ]
+    if not rows:
+        return []
+    head = ("operator", "levels", "in the best", "best gain", "calls", "tokens", "gave nothing")
+    wide = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = [
+        "  ".join(
+            ("", f"{row[0]:{wide[0]}}", *(f"{row[k]:>{wide[k]}}" for k in range(1, 6)), row[6])
+        )
+        for row in (head, *rows)
+    ]
+    title = "What the operators made (gain: points of the best level over its parent):"
+    return [title, *(line.rstrip() for line in lines)]
+
+
 def _short(name: str) -> str:
     return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
 
@@ -164,8 +196,9 @@ def _spent(result: Result) -> str:
         if spent.cached_calls
         else ""
     )
+    rewriting = f" ({spent.rewrite_calls:,} to the rewriter)" if spent.rewrite_calls else ""
     return (
-        f"{spent.calls:,} calls, {spent.tokens:,} tokens, {cost}, "
+        f"{spent.calls:,} calls{rewriting}, {spent.tokens:,} tokens, {cost}, "
         f"{duration(result.seconds)}{cached}"
     )
 

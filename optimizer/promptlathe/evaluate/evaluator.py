@@ -1,4 +1,4 @@
-"""Cells in, outcomes out: the ledger is asked first, and written before an outcome is used.
+"""Work in, outcomes out: the ledger is asked first, and written before an outcome is used.
 
     submit(a), submit(b)        held by the meter; nothing is sent yet
     next()                      a and b are looked up, sent where unknown; waits
@@ -20,15 +20,15 @@ from promptlathe.evaluate.meter import Meter
 from promptlathe.ledger import Ledger
 from promptlathe.models.settings import ModelSettings
 from promptlathe.objective import Objective
-from promptlathe.records import Answer, Call, Cell, Failure, Outcome
+from promptlathe.records import Answer, Call, Cell, Failure, Key, Rewritten, Told, Work
 from promptlathe.space import render
 
-Key = tuple[str, str, int]
+GIVEN_UP = Failure("timeout", "the search ended before the answer came")
 
 
 @dataclass
 class Evaluator:
-    """Evaluates cells on one engine, within one budget.
+    """Evaluates cells, and carries requests to the rewriter, within one budget.
 
     `submit` never waits. What `next` returns stands in the ledger, in the order in which it is
     returned. Equal calls are sent once.
@@ -42,32 +42,34 @@ class Evaluator:
     run: str | None
     """Under which the order of outcomes is recorded; None for a replay, which has its order."""
     failures: Mapping[Key, Failure] = field(default_factory=dict[Key, Failure])
-    """Cells that are not sent, since they failed in the run that is replayed."""
-    _new: list[tuple[Cell, Call]] = field(default_factory=list[tuple[Cell, Call]])
-    _waiting: dict[str, list[Cell]] = field(default_factory=dict[str, list[Cell]])
+    """What is not sent, since it failed in the run that is replayed."""
+    rewriter: ModelSettings | None = None
+    """Whom requests go to; None: the model itself."""
+    _new: list[tuple[Work, Call]] = field(default_factory=list[tuple[Work, Call]])
+    _waiting: dict[str, list[Work]] = field(default_factory=dict[str, list[Work]])
     _calls: dict[Key, Call] = field(default_factory=dict[Key, Call])
-    _arrived: deque[Outcome] = field(default_factory=deque[Outcome])
+    _arrived: deque[Told] = field(default_factory=deque[Told])
 
-    def submit(self, cell: Cell, *, keep: int = 0) -> str | None:
-        """Take a cell on. The name of the limit that forbids it, or None when it is taken.
+    def submit(self, work: Work, *, keep: int = 0) -> str | None:
+        """Take it on. The name of the limit that forbids it, or None when it is taken.
 
         keep: how many calls must remain affordable after this one.
         """
-        call = self.call_of(cell)
+        call = self.call_of(work)
         limit = self.meter.refusal(call, keep=keep)
         if limit is None:
             self.meter.hold(call)
-            self._new.append((cell, call))
-            self._calls[cell.key] = call
+            self._new.append((work, call))
+            self._calls[work.key] = call
         return limit
 
-    async def next(self) -> Outcome | None:
+    async def next(self) -> Told | None:
         """The next outcome; waits for it. None when nothing is under way."""
         if not self._arrived:
             self._arrived.extend(await self.arrivals())
         return self.hand_over(self._arrived.popleft()) if self._arrived else None
 
-    async def arrivals(self) -> list[Outcome]:
+    async def arrivals(self) -> list[Told]:
         """All that has come, at least one, to be handed over; [] when nothing is under way."""
         known = self._start_new()
         if known:
@@ -76,22 +78,39 @@ class Evaluator:
             return []
         return self._outcomes(await self.engine.next(), cached=False)
 
-    def hand_over(self, outcome: Outcome) -> Outcome:
+    def hand_over(self, outcome: Told) -> Told:
         """Count an outcome that is about to be used."""
-        call = self._calls.pop(outcome.cell.key)
+        call = self._calls.pop(outcome.work.key)
         self.meter.settle(call, outcome.reply, cached=outcome.cached)
         return outcome
 
     def stop(self, limit: str, *, decision: bool = False) -> None:
-        """A stage of the search, or the decision, has ended; `limit`: of the budget, or empty."""
+        """A stage of the search, or the decision, has ended; `limit`: of the budget, or empty.
+
+        Requests that were not answered by now are given up: those that were sent count.
+        """
+        unsent = {call.key for _, call in self._new}
+        for call in self._calls.values():
+            if call.key in unsent:
+                self.meter.release(call)
+            else:
+                self.meter.settle(call, GIVEN_UP)
+        self._calls.clear()
+        self._new.clear()
+        self._waiting.clear()
+        self._arrived.clear()
         if self.run is not None:
             self.ledger.stop(self.run, limit, decision=decision)
 
-    def call_of(self, cell: Cell) -> Call:
-        """What is sent for a cell: the prompt with the row's fields, and the parameters."""
-        prompt = cell.candidate.prompt
-        messages = render(prompt, cell.example.row)
-        return self.model.call(messages, prompt.parameters, repeat=cell.repeat)
+    def call_of(self, work: Work) -> Call:
+        """What is sent: of a cell, the prompt with the row's fields, and the parameters."""
+        if not isinstance(work, Cell):
+            return (self.rewriter or self.model).call(
+                work.messages, repeat=work.repeat, role="rewrite"
+            )
+        prompt = work.candidate.prompt
+        messages = render(prompt, work.example.row)
+        return self.model.call(messages, prompt.parameters, repeat=work.repeat)
 
     def _start_new(self) -> list[tuple[Call, Answer | Failure]]:
         """Look new calls up in the ledger; send those that it does not know."""
@@ -99,12 +118,12 @@ class Evaluator:
             return []
         answers = self.ledger.find([call.key for _, call in self._new])
         known: list[tuple[Call, Answer | Failure]] = []
-        for cell, call in self._new:
+        for work, call in self._new:
             under_way = call.key in self._waiting
-            self._waiting.setdefault(call.key, []).append(cell)
+            self._waiting.setdefault(call.key, []).append(work)
             if under_way:
                 continue
-            reply = self.failures.get(cell.key) or answers.get(call.key)
+            reply = self.failures.get(work.key) or answers.get(call.key)
             if reply:
                 known.append((call, reply))
             else:
@@ -114,13 +133,19 @@ class Evaluator:
 
     def _outcomes(
         self, replies: Sequence[tuple[Call, Answer | Failure]], *, cached: bool
-    ) -> list[Outcome]:
-        outcomes: list[Outcome] = []
+    ) -> list[Told]:
+        outcomes: list[Told] = []
         for call, reply in replies:
             cost = self.meter.cost(call, reply)
-            for i, cell in enumerate(self._waiting.pop(call.key)):
-                shared = cached or i > 0
-                outcomes.append(self.objective.score(cell, reply, cost=cost, cached=shared))
+            for i, work in enumerate(self._waiting.pop(call.key, [])):
+                outcomes.append(self._outcome(work, reply, cost, cached=cached or i > 0))
         new = () if cached else [(c, r) for c, r in replies if isinstance(r, Answer)]
         self.ledger.record(new, self.run, outcomes if self.run else ())
         return outcomes
+
+    def _outcome(
+        self, work: Work, reply: Answer | Failure, cost: float | None, *, cached: bool
+    ) -> Told:
+        if isinstance(work, Cell):
+            return self.objective.score(work, reply, cost=cost, cached=cached)
+        return Rewritten(work, reply, cost, cached)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from promptlathe.models.pricing import Prices, WorstCase, cost, worst_case
-from promptlathe.records import Answer, Budget, Call, Failure
+from promptlathe.records import Answer, Budget, Call, Failure, Role, tokens_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,19 @@ class Spent:
     """None once an answer came whose cost is unknown."""
     cached_calls: int = 0
     cached_tokens: int = 0
+    rewrite_calls: int = 0
+    """Of `calls`, those to the rewriter."""
+    rewrite_tokens: int = 0
 
-    def plus(self, tokens: int, usd: float | None, *, cached: bool) -> "Spent":
+    def plus(self, role: Role, tokens: int, usd: float | None, *, cached: bool) -> "Spent":
         """With one more call, which took so many tokens."""
+        if role == "rewrite" and not cached:
+            rewrites, more = self.rewrite_calls + 1, self.rewrite_tokens + tokens
+            return replace(
+                self.plus("task", tokens, usd, cached=False),
+                rewrite_calls=rewrites,
+                rewrite_tokens=more,
+            )
         if cached:
             return replace(
                 self,
@@ -110,6 +120,10 @@ class Meter:
         self._held_tokens += worst.tokens or 0
         self._held_usd += worst.usd or 0.0
 
+    def release(self, call: Call) -> None:
+        """The call was taken on, and will not be sent."""
+        self._take(call.key)
+
     def cost(self, call: Call, reply: Answer | Failure) -> float | None:
         """What a reply costs in USD; None when unknown."""
         return cost(call, reply, self._prices) if isinstance(reply, Answer) else None
@@ -121,7 +135,7 @@ class Meter:
         counts at its worst: the budget fails closed.
         """
         worst = self._take(call.key)
-        tokens, usd = _tokens(reply), self.cost(call, reply)
+        tokens, usd = tokens_of(reply), self.cost(call, reply)
         if isinstance(reply, Answer):
             self._dearest = WorstCase(
                 max(self._dearest.tokens, tokens or 0), max(self._dearest.usd or 0.0, usd or 0.0)
@@ -129,7 +143,7 @@ class Meter:
         if tokens is None:
             tokens = worst.tokens
         self._used_usd += (worst.usd or 0.0) if usd is None else usd
-        self.spent = self.spent.plus(tokens, usd, cached=cached)
+        self.spent = self.spent.plus(call.role, tokens, usd, cached=cached)
 
     def _take(self, key: str) -> WorstCase:
         held = self._held[key]
@@ -140,12 +154,3 @@ class Meter:
         self._held_tokens -= worst.tokens
         self._held_usd = self._held_usd - (worst.usd or 0.0) if self._held else 0.0
         return worst
-
-
-def _tokens(reply: Answer | Failure) -> int | None:
-    """Input and output together; None when the service does not tell, or the call failed."""
-    match reply:
-        case Answer(input_tokens=int(i), output_tokens=int(o)):
-            return i + o
-        case _:
-            return None

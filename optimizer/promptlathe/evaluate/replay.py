@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from promptlathe.errors import InputError
-from promptlathe.evaluate.evaluator import Evaluator, Key
+from promptlathe.evaluate.evaluator import Evaluator
 from promptlathe.ledger import Course
-from promptlathe.records import Cell, Outcome
+from promptlathe.records import Key, Told, Work
 
 
 class ReplayedEvaluator:
@@ -17,7 +17,7 @@ class ReplayedEvaluator:
 
     def __init__(self, evaluator: Evaluator, course: Course) -> None:
         self._evaluator, self._stages = evaluator, iter((*course.stages, course.decision))
-        self._early: dict[Key, Outcome] = {}
+        self._early: dict[Key, Told] = {}
         self._enter()
 
     def _enter(self) -> None:
@@ -26,13 +26,13 @@ class ReplayedEvaluator:
         self._order: Iterator[Key] | None = None if cells is None else iter(cells)
         self._cells, self._limit = frozenset(cells or ()), limit
 
-    def submit(self, cell: Cell, *, keep: int = 0) -> str | None:
-        """As for any evaluator; a cell that was not taken in this stage is not taken now."""
-        if self._limit and cell.key not in self._cells:
+    def submit(self, work: Work, *, keep: int = 0) -> str | None:
+        """As for any evaluator; what was not taken in this stage is not taken now."""
+        if self._limit and work.key not in self._cells:
             return self._limit
-        return self._evaluator.submit(cell, keep=keep)
+        return self._evaluator.submit(work, keep=keep)
 
-    async def next(self) -> Outcome | None:
+    async def next(self) -> Told | None:
         """The outcome whose turn it is. Raises InputError when the run has left the record."""
         if self._order is None:
             return await self._evaluator.next()
@@ -47,9 +47,10 @@ class ReplayedEvaluator:
                     "--replay",
                     "replay a run with the run file that it was made with",
                 )
-            self._early.update({outcome.cell.key: outcome for outcome in outcomes})
+            self._early.update({outcome.work.key: outcome for outcome in outcomes})
         return self._evaluator.hand_over(self._early.pop(wanted))
 
     def stop(self, limit: str, *, decision: bool = False) -> None:
         """A stage of the search, or the decision, has ended."""
+        self._evaluator.stop(limit, decision=decision)
         self._enter()

@@ -23,6 +23,7 @@ from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.objective import Objective
 from promptlathe.records import Budget
+from promptlathe.search.operators import USUAL
 from promptlathe.space import SearchSpace
 
 NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
@@ -38,6 +39,8 @@ class Job:
     space: SearchSpace
     objective: Objective
     model: ModelSettings
+    rewriter: ModelSettings | None = None
+    """Who writes new texts; None: the model itself."""
     name: str = "promptlathe"
     """Of the studies, and by default of the experiment and of the prompt."""
     budget: Budget = field(default_factory=lambda: BudgetOptions().record)
@@ -66,6 +69,7 @@ class Job:
             space=loaded.space,
             objective=loaded.objective,
             model=file.model,
+            rewriter=file.rewriter,
             name=NOT_IN_NAMES.sub("-", path.resolve().stem).strip("-") or "promptlathe",
             budget=file.budget.record,
             prices=file.prices,
@@ -81,6 +85,12 @@ class Job:
     def state(self) -> Path:
         """Where everything is kept that a job leaves behind."""
         return self.workspace / STATE
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """What makes new levels: as named, or the usual ones where a text may be rewritten."""
+        named = self.search.operators
+        return named if named is not None else USUAL if self.space.rewritable else ()
 
     @property
     def prompt_name(self) -> str:

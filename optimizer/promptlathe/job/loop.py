@@ -3,20 +3,21 @@
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from promptlathe.records import Cell, Outcome, Standing
+from promptlathe.records import Cell, Key, Standing, Told, Work
 
-Watch = Callable[[Outcome, Sequence[Standing]], None]
+Watch = Callable[[Told, Sequence[Standing]], None]
 """Told of each outcome and of the standings that it settled."""
 
 
 class Proposer(Protocol):
     """What the loop needs of a policy."""
 
-    def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Cell]: ...
+    def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Work]: ...
 
-    def tell(self, outcome: Outcome) -> Sequence[Standing]: ...
+    # Of outcomes of what it proposed: only one that makes requests is told what they gave.
+    def tell(self, outcome: Any) -> Sequence[Standing]: ...
 
     @property
     def finish_reason(self) -> str | None: ...
@@ -25,9 +26,9 @@ class Proposer(Protocol):
 class Cells(Protocol):
     """What the loop needs of an evaluator."""
 
-    def submit(self, cell: Cell, *, keep: int = 0) -> str | None: ...
+    def submit(self, work: Work, *, keep: int = 0) -> str | None: ...
 
-    async def next(self) -> Outcome | None: ...
+    async def next(self) -> Told | None: ...
 
     def stop(self, limit: str, *, decision: bool = False) -> None: ...
 
@@ -39,13 +40,13 @@ affordable when those are back."""
 
 @dataclass(frozen=True)
 class Stopped:
-    """Why the loop ended, and the cells that were proposed but not affordable."""
+    """Why the loop ended, and the what was proposed but not affordable."""
 
     finished: str
     """The policy's reason."""
     limit: str = ""
     """The limit of the budget that was reached; empty when the policy had nothing left."""
-    refused: tuple[Cell, ...] = ()
+    refused: tuple[Work, ...] = ()
 
     @property
     def reason(self) -> str:
@@ -60,33 +61,38 @@ async def drive(
     concurrency: int,
     watch: Watch,
     keep: int = 0,
-    first: Sequence[Cell] = (),
+    first: Sequence[Work] = (),
 ) -> Stopped:
     """Run until the policy has nothing left or a limit of the budget is reached.
 
-    keep: calls that must remain affordable afterwards. first: cells that an earlier call of
-    `drive` refused. Each outcome is told by itself and the policy asked again at once, so that
-    what the policy sees depends on the order of outcomes alone.
+    keep: calls that must remain affordable afterwards. first: what an earlier call of `drive`
+    refused. Each outcome is told by itself and the policy asked again at once, so that what the
+    policy sees depends on the order of outcomes alone.
+
+    Requests to the rewriter take no slot, and nothing waits for them once a limit is reached: the
+    policy is never told of a request that was not affordable or not answered by then.
     """
-    pending: dict[tuple[str, str, int], Cell] = {}
+    pending: dict[Key, Cell] = {}
     waiting = deque(first)
 
     def fill() -> str | None:
-        while len(pending) < concurrency:
-            if not waiting:
+        while True:
+            full = len(pending) >= concurrency
+            if not (waiting or full):
                 waiting.extend(policy.propose(pending.values(), concurrency - len(pending)))
-            if not waiting:
+            if not waiting or (full and isinstance(waiting[0], Cell)):
                 return None
-            refused = evaluator.submit(waiting[0], keep=keep)
-            if refused:
+            work = waiting[0]
+            refused = evaluator.submit(work, keep=keep)
+            if refused and isinstance(work, Cell):
                 return refused
-            cell = waiting.popleft()
-            pending[cell.key] = cell
-        return None
+            waiting.popleft()
+            if isinstance(work, Cell):
+                pending[work.key] = work
 
     limit = fill()
-    while outcome := await evaluator.next():
-        del pending[outcome.cell.key]
+    while (pending or not limit) and (outcome := await evaluator.next()):
+        pending.pop(outcome.work.key, None)
         watch(outcome, policy.tell(outcome))
         if limit is None or limit in WORST_CASES:
             limit = fill()
@@ -104,5 +110,5 @@ class Fixed:
     def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Cell]:
         return [cell for _, cell in zip(range(limit), self._cells, strict=False)]
 
-    def tell(self, outcome: Outcome) -> Sequence[Standing]:
+    def tell(self, outcome: Told) -> Sequence[Standing]:
         return ()

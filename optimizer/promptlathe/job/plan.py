@@ -18,6 +18,7 @@ from promptlathe.models.settings import ModelSettings
 from promptlathe.objective import Objective
 from promptlathe.records import Budget, Call, Candidate, Example, Scalar, content_hash
 from promptlathe.search import check_policy
+from promptlathe.search.operators.portfolio import DEMOS, Portfolio, load_portfolio
 from promptlathe.space import (
     BoundSpace,
     Choice,
@@ -30,6 +31,7 @@ from promptlathe.space import (
     render,
 )
 from promptlathe.space.components import Component
+from promptlathe.starter import starter
 
 if TYPE_CHECKING:
     from promptlathe.job.job import Job
@@ -73,14 +75,17 @@ def plan(job: "Job") -> Plan:
     _check_kinds(job)
     _check_budget(job)
     check_policy(job.search.policy)
-    _check_key(job)
+    _check_key(job.model, job.place("run", ("model",)))
+    if job.rewriter and job.operators:
+        _check_key(job.rewriter, job.place("run", ("rewriter",)))
     _check_parameters(job)
     objective = job.objective
     objective.check()
     train, select, test = (objective.examples(s) for s in ("train", "select", "test"))
     place = partial(job.place, "space")
     check_data(job.space, objective.fields, target=objective.target, where=place)
-    space = BoundSpace(job.space, train, objective.target)
+    _check_operators(job, len(train))
+    space = BoundSpace(job.space.opened() if job.operators else job.space, train, objective.target)
     _check_demos(job, len(train))
     _check_rows(job, len(test))
     call = _typical(job, space, select)
@@ -158,12 +163,47 @@ def _check_budget(job: "Job") -> None:
         )
 
 
-def _check_key(job: "Job") -> None:
+def _check_key(model: ModelSettings, place: str | None) -> None:
     try:
-        check_key(job.model)
+        check_key(model)
     except InputError as error:
-        place = job.place("run", ("model",))
         raise InputError(error.what, place or error.where, error.fix) from None
+
+
+def _check_operators(job: "Job", train: int) -> None:
+    """They must have something to write, rows to learn from, and be known."""
+    if not job.operators:
+        if job.space.size.count < 2 and not job.space.size.continuous:
+            raise InputError(
+                "no operator is on, and the space has one candidate only",
+                job.place("run", ("search", "operators")),
+                "name some, or give a component a second level",
+            )
+        return
+    demos = any(isinstance(one, Demos) for one in job.space.components.values())
+    if not job.space.rewritable and not (demos and DEMOS in job.operators):
+        raise InputError(
+            "operators are named, and no component is marked `rewrite: true`",
+            job.place("run", ("search", "operators")),
+            "mark a text or a choice of texts in the space, or remove the operators",
+        )
+    if not train:
+        raise InputError(
+            "operators learn from rows of the train split, and it is empty",
+            job.place("objective", ("splits", "train")),
+            "give it a share, or set  search.operators: []",
+        )
+    try:
+        portfolio(job)
+    except InputError as error:
+        place = job.place("run", ("search", "operators"))
+        where = place if error.where == "search.operators" else error.where
+        raise InputError(error.what, where or place, error.fix) from None
+
+
+def portfolio(job: "Job") -> Portfolio:
+    """The job's operators. Raises InputError."""
+    return load_portfolio(job.operators, job.workspace, starter())
 
 
 def _check_parameters(job: "Job") -> None:
@@ -218,7 +258,7 @@ def _typical(job: "Job", space: BoundSpace, select: Sequence[Example]) -> Call:
     """The call of middle length among a few random candidates."""
     rng = np.random.default_rng(job.search.seed)
     drawn: list[Candidate] = [space.seed]
-    drawn += [space.candidate(job.space.draw(rng)) for _ in range(SAMPLE)]
+    drawn += [space.candidate(space.space.draw(rng)) for _ in range(SAMPLE)]
     calls = [
         job.model.call(render(c.prompt, select[i % len(select)].row), c.prompt.parameters)
         for i, c in enumerate(drawn)

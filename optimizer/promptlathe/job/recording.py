@@ -3,9 +3,9 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from promptlathe.decide import Comparison
 from promptlathe.errors import InputError
@@ -15,7 +15,7 @@ from promptlathe.job.result import Result, Test
 from promptlathe.job.stores import tracking_uri
 from promptlathe.ledger import Ledger
 from promptlathe.records import Candidate, Example, Outcome, Split, Standing
-from promptlathe.search.lathe.effects import Effect
+from promptlathe.search.operators import ancestry
 from promptlathe.track.records import About, Conclusion, Dataset, RegisteredPrompt, Side, Started
 from promptlathe.track.tracker import NoTracker, Tracker
 
@@ -112,7 +112,8 @@ class Recorder:
                 metrics=_metrics(result),
                 result=json.dumps(result.to_dict(), ensure_ascii=False, indent=2),
                 order="".join(f"{line}\n" for line in order),
-                effects=_effects(result),
+                tables=_tables(result),
+                tags=_tags(result),
             )
         )
         self._tracker.close()
@@ -214,17 +215,52 @@ def _params(job: "Job") -> Mapping[str, object]:
     }
 
 
-def _effects(result: Result) -> str:
-    """As a table, in MLflow's form; empty without any."""
-    data = [list(asdict(effect).values()) for effect in result.found_effects]
-    columns = [field.name for field in fields(Effect)]
-    return json.dumps({"columns": columns, "data": data}, ensure_ascii=False) if data else ""
+def _tables(result: Result) -> dict[str, str]:
+    """In MLflow's form, by file name; only those that have a line."""
+    tables = {
+        "effects.json": [asdict(effect) for effect in result.found_effects],
+        "lineage.json": [_flat(one.to_dict()) for one in result.lineage],
+        "operators.json": [_flat(asdict(one)) for one in result.operators],
+    }
+    return {
+        name: json.dumps(
+            {"columns": list(lines[0]), "data": [list(line.values()) for line in lines]},
+            ensure_ascii=False,
+        )
+        for name, lines in tables.items()
+        if lines
+    }
+
+
+def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists and mappings as text, for a table's cells."""
+    return {
+        name: value
+        if isinstance(value, str | int | float | None)
+        else json.dumps(value, ensure_ascii=False)
+        for name, value in line.items()
+    }
+
+
+def _tags(result: Result) -> dict[str, str]:
+    """Which operators worked, and how the levels of the best prompt came about."""
+    if not result.operators:
+        return {}
+    worked = [f"{o.operator}: {o.levels}" for o in result.operators if o.levels]
+    kept = [one for one in result.lineage if one.kept]
+    made = [f"{one.birth.component}: {ancestry(one, result.lineage)}" for one in kept]
+    return {
+        "promptlathe.operators": ", ".join(worked) or "no level was made",
+        "promptlathe.lineage": "; ".join(made) or "the best prompt has no level that was made",
+    }
 
 
 def _metrics(result: Result) -> dict[str, float]:
     found: dict[str, float | None] = {
         "calls": result.spent.calls,
+        "rewrite_calls": result.spent.rewrite_calls,
         "tokens": result.spent.tokens,
+        "rewrite_tokens": result.spent.rewrite_tokens,
         "cached_calls": result.spent.cached_calls,
         "candidates": len(result.standings),
         "seconds": result.seconds,

@@ -19,10 +19,12 @@ def resolved(job: "Job") -> str:
         for name in ("calls", "tokens", "usd", "minutes")
         if (value := getattr(budget, name)) is not None
     }
+    rewriter = job.rewriter and job.rewriter.model_dump(mode="json", exclude_none=True)
     content: dict[str, Any] = {
         "space": job.space.to_dict(),
         "objective": _objective(job),
         "model": job.model.model_dump(mode="json", exclude_none=True),
+        **({"rewriter": rewriter} if rewriter else {}),
         "prices": job.prices.model_dump(mode="json"),
         "budget": limits,
         "search": job.search.model_dump(mode="json"),

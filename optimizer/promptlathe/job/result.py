@@ -10,6 +10,7 @@ from promptlathe.job.limits import Checked
 from promptlathe.job.pareto import cost_per_call, pareto, tokens_per_call
 from promptlathe.records import Candidate, Estimate, Message, Scalar, Standing, Value
 from promptlathe.search.lathe.effects import Effect
+from promptlathe.search.operators import Descent, OperatorReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,6 +115,10 @@ class Result:
     """The objective's limits, with what seed and best took on `test`."""
     found_effects: tuple[Effect, ...] = ()
     """What `effects` shows."""
+    lineage: tuple[Descent, ...] = ()
+    """The levels that operators made, and what became of them."""
+    operators: tuple[OperatorReport, ...] = ()
+    """What each operator did."""
 
     @property
     def effects(self) -> "pd.DataFrame":
@@ -148,13 +153,19 @@ class Result:
             "limits": [checked.to_dict() for checked in self.limits],
             "effects": [asdict(effect) for effect in self.found_effects],
             "pareto": [_point(standing) for standing in self.pareto],
+            "lineage": [one.to_dict() for one in self.lineage],
+            "operators": [asdict(one) for one in self.operators],
             "candidates": len(self.standings),
-            "calls": {"total": self.spent.calls, "task": self.spent.calls},
-            "tokens": {"total": self.spent.tokens, "task": self.spent.tokens},
+            "calls": _by_role(self.spent.calls, self.spent.rewrite_calls),
+            "tokens": _by_role(self.spent.tokens, self.spent.rewrite_tokens),
             "cached": {"calls": self.spent.cached_calls, "tokens": self.spent.cached_tokens},
             "cost_usd": self.spent.usd,
             "seconds": round(self.seconds, 3),
         }
+
+
+def _by_role(total: int, rewrite: int) -> dict[str, int]:
+    return {"total": total, "task": total - rewrite, "rewrite": rewrite}
 
 
 def _point(standing: Standing) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from promptlathe.models.settings import ModelSettings
 from promptlathe.objective import Objective
 from promptlathe.records import Budget
 from promptlathe.search import PolicyName
+from promptlathe.search.operators import NAMES, USUAL
 from promptlathe.space import SearchSpace
 
 PROMPT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
@@ -47,6 +48,18 @@ class SearchOptions(documents.Model):
     warm_start: bool = Field(
         default=True,
         description="Learn from earlier runs of the same objective in the ledger (lathe only)",
+    )
+    operators: tuple[str, ...] | None = Field(
+        default=None,
+        description=f"What makes new levels: {', '.join(NAMES)}, or file.py:function. By default "
+        f"{', '.join(USUAL)}, when a component is marked `rewrite: true`",
+    )
+    rewrite_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=0.9,
+        description="Share of the budget's calls that may go to making levels: requests to the "
+        "rewriter, and rows of `train` that are read for them",
     )
 
 
@@ -94,6 +107,10 @@ class RunFile(documents.Model):
         ModelSettings,
         BeforeValidator(lambda given: given, json_schema_input_type=str | ModelSettings),
     ]
+    rewriter: Annotated[
+        ModelSettings | None,
+        BeforeValidator(lambda given: given, json_schema_input_type=str | ModelSettings | None),
+    ] = Field(default=None, description="Who writes new texts; by default the model itself")
     prices: Prices = Field(default_factory=Prices, description="USD per million tokens, by model")
     budget: BudgetOptions = Field(default_factory=lambda: BudgetOptions())
     search: SearchOptions = Field(default_factory=lambda: SearchOptions())

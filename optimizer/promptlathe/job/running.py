@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from promptlathe.decide import Comparison, compare
@@ -13,18 +13,26 @@ from promptlathe.evaluate.evaluator import Evaluator
 from promptlathe.evaluate.health import Health, check_reachable
 from promptlathe.evaluate.meter import Meter
 from promptlathe.evaluate.replay import ReplayedEvaluator
+from promptlathe.evaluate.roles import RoleEngine
 from promptlathe.job.interrupts import interruptible
 from promptlathe.job.limits import Checked, best_within, check
 from promptlathe.job.loop import Cells, Fixed, Proposer, Stopped, drive
+from promptlathe.job.plan import Plan, portfolio
 from promptlathe.job.progress import Progress, View
 from promptlathe.job.recording import Recorder, sides
 from promptlathe.job.result import Result, Side, Test
 from promptlathe.job.stores import ledger_url
 from promptlathe.job.warm import comparable, terms
 from promptlathe.ledger import Course, Ledger
-from promptlathe.records import Answer, Candidate, Cell, Outcome, Standing
+from promptlathe.objective.splits import SPLITS
+from promptlathe.records import Answer, Candidate, Cell, Outcome, Standing, Told, Work
 from promptlathe.search import Policy, make_policy
-from promptlathe.search.lathe.effects import effects_of
+from promptlathe.search.lathe.effects import Effect, effects_of
+from promptlathe.search.operators import Descent, OperatorReport, lineage_of
+from promptlathe.search.operators.briefing import answers_of
+from promptlathe.search.operators.guards import Leaks
+from promptlathe.search.operators.workshop import ASKED, Terms, Workshop
+from promptlathe.space import BoundSpace
 
 if TYPE_CHECKING:
     from promptlathe.job.job import Job
@@ -55,7 +63,7 @@ async def _run(job: "Job", progress: Progress | None, replay: str | None) -> Res
                 "name the `run` of a result that was made in this workspace",
             )
         engine = _engine(job)
-        if isinstance(engine, LocalEngine):
+        if job.parallel.engine == "local":
             await check_reachable(job.model)
         async with engine:
             recorder = Recorder(job, run)
@@ -78,6 +86,13 @@ async def _run(job: "Job", progress: Progress | None, replay: str | None) -> Res
 
 
 def _engine(job: "Job") -> Engine:
+    task = _task_engine(job)
+    if not job.operators:
+        return task
+    return RoleEngine(task, LocalEngine(job.rewriter or job.model, ASKED))
+
+
+def _task_engine(job: "Job") -> Engine:
     parallel = job.parallel
     if parallel.engine == "ray":
         from promptlathe.evaluate.ray_engine import RayEngine
@@ -135,6 +150,7 @@ class Running:
         evaluator = Evaluator(
             engine, ledger, job.objective, job.model, self._meter, None if replay else run
         )
+        evaluator.rewriter = job.rewriter
         self._cells: Cells = evaluator
         if self._course:
             evaluator.failures = self._course.failures
@@ -143,6 +159,7 @@ class Running:
             ledger.begin(run, terms(job), warm=job.search.warm_start)
         self._earlier = self._known(replay or run)
         self._policy = self._make_policy()
+        self._workshop = self._make_workshop() if job.operators else None
         self._view = View(self._policy, self._meter, job.budget, job.model.name)
         self._settled: set[int] = set()
         """Numbers of the candidates whose cells are done."""
@@ -180,7 +197,7 @@ class Running:
             plan.space,
             plan.select,
             seed=search.seed,
-            calls=plan.calls and max(1, plan.calls - SIDES * len(plan.test)),
+            calls=_search_calls(plan),
             earlier=self._earlier,
             limits=self._job.objective.limits.all,
             per_token=self._job.budget.calls is None
@@ -189,14 +206,30 @@ class Running:
             path=self._job.state / "optuna" / f"{name}.journal",
         )
 
+    def _make_workshop(self) -> Workshop:
+        """Around the policy: makes new levels while it searches."""
+        job, plan = self._job, self._plan
+        objective = job.objective
+        terms = Terms(
+            calls=_search_calls(plan),
+            share=job.search.rewrite_share,
+            seed=job.search.seed,
+            target=objective.target,
+            contract=objective.contract,
+        )
+        rows = [example for split in SPLITS for example in objective.examples(split)]
+        leaks = Leaks(rows, answers_of(plan.space.train, objective.target))
+        return Workshop(self._policy, plan.space, portfolio(job), terms, leaks)
+
     async def _search(self) -> str:
         """Keeps the calls of the decision back: also for a champion, until there is none."""
         rows = len(self._plan.test)
-        stopped = await self._drive(self._policy, keep=SIDES * rows)
+        policy = self._workshop or self._policy
+        stopped = await self._drive(policy, keep=SIDES * rows)
         self._cells.stop(stopped.limit)
         if stopped.limit and await self._has_calls_left():
             first, keep = stopped.refused, (SIDES - 1) * rows
-            stopped = await self._drive(self._policy, keep=keep, first=first)
+            stopped = await self._drive(policy, keep=keep, first=first)
             self._cells.stop(stopped.limit)
         self._policy.close()
         for standing in self._policy.standings:
@@ -211,7 +244,7 @@ class Running:
             return len(self._course.stages) > 1
         return await self._recorder.champion() is None
 
-    async def _drive(self, policy: Proposer, *, keep: int, first: Sequence[Cell] = ()) -> Stopped:
+    async def _drive(self, policy: Proposer, *, keep: int, first: Sequence[Work] = ()) -> Stopped:
         return await drive(
             policy,
             self._cells,
@@ -221,14 +254,20 @@ class Running:
             first=first,
         )
 
-    def _watch(self, outcome: Outcome, settled: Sequence[Standing]) -> None:
+    def _watch(self, outcome: Told, settled: Sequence[Standing]) -> None:
+        if isinstance(outcome, Outcome):
+            self._watch_cell(outcome, settled)
+        if self._progress:
+            self._progress.update(self._view)
+
+    def _watch_cell(self, outcome: Outcome, settled: Sequence[Standing]) -> None:
         self._health.watch(outcome)
         if not self._answered and isinstance(outcome.reply, Answer):
             self._answered = True
             asyncio.get_running_loop().call_later(HEAD_START, self._recorder.begin)
         self._recorder.check()
         self._failed += outcome.value is None
-        if self._view.stage == "search":
+        if outcome.cell.example.split == "select":
             self._told.append(outcome)
         for standing in settled:
             self._settled.add(standing.number)
@@ -236,8 +275,6 @@ class Running:
         due = self._view.stage == "search" and len(self._told) % PROGRESS == 0
         if settled or due:
             self._recorder.progress(self._view)
-        if self._progress:
-            self._progress.update(self._view)
 
     async def _meet(self, best: Candidate) -> dict[str, list[Outcome]]:
         """Seed, best and champion on the same test rows, once; outcomes by candidate id."""
@@ -247,7 +284,7 @@ class Running:
         recorder = self._recorder
 
         class Final(Fixed):
-            def tell(self, outcome: Outcome) -> Sequence[Standing]:
+            def tell(self, outcome: Any) -> Sequence[Standing]:
                 candidate = outcome.cell.candidate
                 outcomes[candidate.id].append(outcome)
                 for side, one in contestants:
@@ -295,6 +332,9 @@ class Running:
         comparison = decided.comparison
         notes = [*self._plan.notes, *self._course_notes(reason)]
         notes += [note for checked in decided.limits if (note := checked.note)]
+        effects = effects_of(self._space, self._told, self._earlier)
+        lineage, operators = self._made(best.candidate, effects)
+        notes += self._workshop.notes if self._workshop else ()
         if self._failed:
             notes.append(f"{self._failed} calls failed and were left unscored")
         return Result(
@@ -313,8 +353,24 @@ class Running:
             spent=self._meter.spent,
             seconds=self._meter.seconds,
             limits=decided.limits,
-            found_effects=effects_of(self._plan.space, self._told, self._earlier),
+            found_effects=effects,
+            lineage=lineage,
+            operators=operators,
         )
+
+    @property
+    def _space(self) -> BoundSpace:
+        """With all levels that were made."""
+        return self._workshop.space if self._workshop else self._plan.space
+
+    def _made(
+        self, best: Candidate, effects: Sequence[Effect]
+    ) -> tuple[tuple[Descent, ...], tuple[OperatorReport, ...]]:
+        """The lineage of the levels that were made, and what each operator did."""
+        if self._workshop is None:
+            return (), ()
+        lineage = lineage_of(self._workshop.births, effects, best)
+        return lineage, tuple(self._workshop.reports(lineage))
 
     def _course_notes(self, reason: str) -> list[str]:
         """Where the search started from, and what it left of the budget."""
@@ -329,6 +385,11 @@ class Running:
         elif self._view.fraction is not None:
             notes.append(f"{1 - self._view.fraction:.0%} of the budget was not needed")
         return notes
+
+
+def _search_calls(plan: Plan) -> int | None:
+    """What the search may spend, if that is known."""
+    return plan.calls and max(1, plan.calls - SIDES * len(plan.test))
 
 
 def _course(ledger: Ledger, run: str) -> Course:

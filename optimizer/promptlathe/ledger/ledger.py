@@ -14,8 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from promptlathe.ledger import tables
 from promptlathe.ledger.database import insert_new, open_engine, unusable
-from promptlathe.ledger.records import Course, Key, Known, Stage, Terms
-from promptlathe.records import Answer, Call, Cell, Failure, FailureReason, Outcome
+from promptlathe.ledger.records import Course, Known, Stage, Terms
+from promptlathe.records import Answer, Call, Cell, Failure, FailureReason, Key, Outcome, Told
 
 _CHUNK = 500
 EARLIER_RUNS = 50
@@ -60,7 +60,7 @@ class Ledger:
         self,
         answers: Iterable[tuple[Call, Answer]],
         run: str | None = None,
-        told: Sequence[Outcome] = (),
+        told: Sequence[Told] = (),
     ) -> None:
         """Write new answers, and a run's outcomes in the order in which they will be told.
 
@@ -82,12 +82,13 @@ class Ledger:
             if new:
                 self._connection.execute(self._insert_candidate, new)
 
-    def _unnamed(self, run: str, told: Sequence[Outcome]) -> list[dict[str, Any]]:
+    def _unnamed(self, run: str, told: Sequence[Told]) -> list[dict[str, Any]]:
         """Rows of the candidates that are met for the first time."""
         cells: dict[str, Cell] = {}
         for outcome in told:
-            if (run, one := outcome.cell.candidate.id) not in self._named:
-                cells.setdefault(one, outcome.cell)
+            cell = outcome.work
+            if isinstance(cell, Cell) and (run, cell.candidate.id) not in self._named:
+                cells.setdefault(cell.candidate.id, cell)
         self._named |= {(run, one) for one in cells}
         return [
             {"run": run, "candidate": one, "levels": json.dumps(dict(cell.candidate.levels))}
@@ -148,7 +149,7 @@ class Ledger:
             self._connection.execute(insert(tables.stops), row)
 
     def order(self, run: str) -> list[Key]:
-        """(candidate, example, repeat) of a run's outcomes, in the order they were told."""
+        """Keys of a run's outcomes, in the order they were told."""
         columns = (tables.told.c.candidate, tables.told.c.example, tables.told.c.repeat)
         query = select(*columns).where(tables.told.c.run == run).order_by(tables.told.c.seq)
         with self._transaction():
@@ -220,8 +221,8 @@ def _answer_row(call: Call, answer: Answer, at: datetime) -> dict[str, Any]:
     }
 
 
-def _told_row(run: str, seq: int, outcome: Outcome) -> dict[str, Any]:
-    candidate, example, repeat = outcome.cell.key
+def _told_row(run: str, seq: int, outcome: Told) -> dict[str, Any]:
+    candidate, example, repeat = outcome.work.key
     reply = outcome.reply
     return {
         "run": run,
@@ -229,7 +230,7 @@ def _told_row(run: str, seq: int, outcome: Outcome) -> dict[str, Any]:
         "candidate": candidate,
         "example": example,
         "repeat": repeat,
-        "value": outcome.value,
+        "value": outcome.value if isinstance(outcome, Outcome) else None,
         "failure": reply.reason if isinstance(reply, Failure) else None,
         "cached": outcome.cached,
     }

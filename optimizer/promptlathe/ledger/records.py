@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from promptlathe.records import Failure, Value
+from promptlathe.records import Failure, Key, Value
 
-Key = tuple[str, str, int]
-"""(candidate, example, repeat) of a cell."""
 Stage = tuple[tuple[Key, ...], str]
-"""Its cells in the order they were told, and the limit of the budget that ended it (empty when
-there was nothing left to propose)."""
+"""Keys of its work in the order they were told, and the limit of the budget that ended it (empty
+when there was nothing left to propose)."""
 
 
 @dataclass(frozen=True)
@@ -44,4 +42,4 @@ class Course:
     """Of the search."""
     decision: Stage | None = None
     """The final comparison; None when the run was interrupted before its end."""
-    failures: dict[Key, Failure] = field(default_factory=dict["Key", Failure])
+    failures: dict[Key, Failure] = field(default_factory=dict[Key, Failure])

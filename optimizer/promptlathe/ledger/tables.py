@@ -2,7 +2,8 @@
 
 `answers`     one row for each distinct call ever answered in the workspace
 `runs`        each run: the terms of its scores, and what it knew when it began
-`told`        the order in which a run's policy was told its outcomes
+`told`        the order in which a run's policy was told its outcomes; of a request to the rewriter
+              `candidate` is the operator, `example` the content, `repeat` the number
 `candidates`  the levels of the candidates in them
 `stops`       where each stage of a run's search ended, and its decision (stage DECISION)
 """

@@ -3,6 +3,7 @@
 file ─ dataset → rows ─ splits → examples;   reply ─ parsing → parsed ─ scorers → outcome
 """
 
+from promptlathe.objective.contract import Contract
 from promptlathe.objective.dataset import HuggingFace, Source
 from promptlathe.objective.functions import function
 from promptlathe.objective.goal import Goal
@@ -20,6 +21,7 @@ from promptlathe.objective.scorers import (
 from promptlathe.objective.splits import Splits
 
 __all__ = [
+    "Contract",
     "Goal",
     "HuggingFace",
     "Limit",

@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_
 
 from promptlathe import documents
 from promptlathe.errors import InputError
+from promptlathe.objective.contract import Contract, contract_of
 from promptlathe.objective.dataset import Source
 from promptlathe.objective.entries import AnyScorer
 from promptlathe.objective.examples import Examples, first_target, read_examples
@@ -153,6 +154,13 @@ class Objective(documents.Model):
     def target(self) -> str | None:
         """The row's field with the right answer: that of the first scorer that has one."""
         return first_target(self.scorers)
+
+    @property
+    def contract(self) -> Contract:
+        """How outputs are read: by the scorer that the goal names first."""
+        named = {scorer.name: scorer for scorer in self.scorers}
+        first = next((named[name] for name in self._goal.weights if name in named), self.scorers[0])
+        return contract_of(first)
 
     def examples(self, split: Split) -> tuple[Example, ...]:
         """The examples of a split, in the seeded order, of which any prefix is a fair sample."""

@@ -2,11 +2,11 @@
 
 from promptlathe.space.bound import BoundSpace
 from promptlathe.space.checks import check_data
-from promptlathe.space.components import Choice, Demos, Float, Int, Order, Text
+from promptlathe.space.components import Choice, Demos, Float, Int, Order, Recruited, Text
 from promptlathe.space.parameters import Categorical, Integer, Parameter, Real
 from promptlathe.space.size import Size
 from promptlathe.space.space import SearchSpace, fields_of
-from promptlathe.space.template import is_inert, placeholders, render
+from promptlathe.space.template import fill, is_inert, placeholders, render
 
 __all__ = [
     "BoundSpace",
@@ -19,11 +19,13 @@ __all__ = [
     "Order",
     "Parameter",
     "Real",
+    "Recruited",
     "SearchSpace",
     "Size",
     "Text",
     "check_data",
     "fields_of",
+    "fill",
     "is_inert",
     "placeholders",
     "render",

@@ -7,7 +7,7 @@ from functools import cached_property
 from promptlathe.records import Candidate, Example, Message, Prompt, Scalar, Value
 from promptlathe.space.components import Choice, Component, Demos, Float, Int, Order, Text
 from promptlathe.space.conditions import holds
-from promptlathe.space.demos import ranked, usable, write_demos
+from promptlathe.space.demos import Pool, write_demos
 from promptlathe.space.space import SearchSpace
 from promptlathe.space.template import compose
 
@@ -49,9 +49,13 @@ class BoundSpace:
             case Choice(choice=levels):
                 return next(level.text for level in levels if level.name == active[name])
             case Demos(demos=spec):
-                order = active.get(f"{name}.order", "drawn")
-                rows = self._rows(name, active)
-                return write_demos(spec, rows, order=order, target=self.target)
+                return write_demos(
+                    spec,
+                    self._rows(name, active),
+                    order=active.get(f"{name}.order", "drawn"),
+                    target=self.target,
+                    answers=self._pools[name].answers(_select(name, active)),
+                )
             case _:
                 return str(active[name])
 
@@ -91,39 +95,21 @@ class BoundSpace:
 
     def showable(self, name: str) -> list[str]:
         """Ids of all rows that the demos `name` may ever show, in no order."""
-        component = self.space.components[name]
-        spec = component.demos if isinstance(component, Demos) else None
-        if spec is None:
-            return []
-        rows = {
-            row.id
-            for select in spec.select
-            for draw in range(spec.draws)
-            for row in self._ranked(name, select, draw)[: spec.count[1]]
-        }
-        return sorted(rows)
+        pool = self._pools.get(name)
+        return sorted(pool.showable()) if pool else []
 
     def _rows(self, name: str, active: Mapping[str, Value]) -> Sequence[Example]:
-        select, draw = active.get(f"{name}.select", "random"), active.get(f"{name}.draw", 0)
-        return self._ranked(name, select, draw)[: int(active[f"{name}.count"])]
-
-    def _ranked(self, name: str, select: Value, draw: Value) -> Sequence[Example]:
-        """All rows in the order in which they would be shown; sorted once."""
-        key = (name, select, draw)
-        if key not in self._rankings:
-            self._rankings[key] = ranked(
-                self._pools[name], select=select, draw=draw, target=self.target
-            )
-        return self._rankings[key]
+        ranked = self._pools[name].ranked(_select(name, active), active.get(f"{name}.draw", 0))
+        return ranked[: int(active[f"{name}.count"])]
 
     @cached_property
-    def _rankings(self) -> dict[tuple[str, Value, Value], Sequence[Example]]:
-        return {}
-
-    @cached_property
-    def _pools(self) -> dict[str, list[Example]]:
+    def _pools(self) -> dict[str, Pool]:
         return {
-            name: usable(one.demos, self.train)
+            name: Pool(one.demos, self.train, self.target)
             for name, one in self.space.components.items()
             if isinstance(one, Demos)
         }
+
+
+def _select(name: str, active: Mapping[str, Value]) -> Value:
+    return active.get(f"{name}.select", "random")

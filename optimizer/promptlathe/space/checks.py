@@ -38,6 +38,7 @@ def check_declaration(space: "SearchSpace") -> None:
     _check_orders(space)
     _check_placeholders(space)
     _check_statements(space)
+    _check_protected(space)
     declared = {p.name: p for n, one in space.varied.items() for p in parameters_of(n, one)}
     _check_conditions(space, declared)
     _check_candidates(space, declared)
@@ -109,6 +110,10 @@ def _check_model(space: "SearchSpace") -> None:
             hint = nearest(name, MODEL_PARAMETERS)
             advice = f"did you mean {hint!r}?" if hint else f"known: {', '.join(MODEL_PARAMETERS)}"
             raise problem(("model", name), f"unknown model parameter {name!r}", advice)
+        if isinstance(one, Choice | Text) and one.rewrite:
+            raise problem(
+                ("model", name), "a model parameter cannot be rewritten", "remove `rewrite`"
+            )
         if isinstance(one, Demos | Order):
             raise problem(
                 ("model", name),
@@ -214,6 +219,20 @@ def _check_statements(space: "SearchSpace") -> None:
             )
 
 
+def _check_protected(space: "SearchSpace") -> None:
+    for name, one in space.components.items():
+        if not isinstance(one, Choice | Text):
+            continue
+        texts = [one.text] if isinstance(one, Text) else [level.text for level in one.choice]
+        for phrase in one.protect:
+            if any(text is not None and phrase not in text for text in texts):
+                raise problem(
+                    _place(name, "protect"),
+                    f"the text does not contain the protected phrase {phrase!r}",
+                    "write the phrase as it stands in every level, or remove it",
+                )
+
+
 def _check_conditions(space: "SearchSpace", declared: Mapping[str, Parameter]) -> None:
     conditions = [(_place(n, "when"), one.when) for n, one in space.varied.items()]
     conditions += [
@@ -255,11 +274,11 @@ def _check_candidates(space: "SearchSpace", declared: Mapping[str, Parameter]) -
         raise problem(
             ("constraints",), "the constraints forbid every candidate", "remove one of them"
         )
-    if space.size.count < 2 and not space.size.continuous:
+    if space.size.count < 2 and not space.size.continuous and not space.rewritable:
         raise problem(
             ("components",) if space.components else (),
             "the space has one candidate only, so there is nothing to optimize",
-            "give a component a second level",
+            "give a component a second level, or mark a text with `rewrite: true`",
         )
     if not space.allows(space.seed_levels):
         raise problem(

@@ -10,12 +10,13 @@
 Each may carry `when`, the condition under which it is active.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,13 +25,16 @@ from pydantic import (
     PlainSerializer,
     Tag,
     ValidationInfo,
+    model_validator,
 )
 
 from promptlathe import documents
+from promptlathe.errors import InputError
 from promptlathe.space.conditions import Condition
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 MAX_SECTIONS = 6
+TEXT_KEYS = ("rewrite", "protect")
 
 
 class Declared(documents.Model):
@@ -40,6 +44,17 @@ class Declared(documents.Model):
 
     def __init__(self, **data: Any) -> None:
         super().__init__(**data)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _texts_only(cls, data: Any) -> Any:
+        keys = data if isinstance(data, Mapping) and "when" in cls.model_fields else ()
+        if key := next((k for k in keys if k in TEXT_KEYS and k not in cls.model_fields), None):
+            raise ValueError(
+                f"`{key}` stands at a component that is not a text",
+                f"only `text` and `choice` can be rewritten: remove `{key}`",
+            )
+        return data
 
     # As in documents.Model: YAML is read without `__init__`. The classes below take positional
     # arguments there, which is their Python spelling.
@@ -123,16 +138,44 @@ Levels = Annotated[
 ]
 
 
+Protected = Annotated[
+    tuple[str, ...],
+    BeforeValidator(
+        lambda given: (given,) if isinstance(given, str) else given,
+        json_schema_input_type=str | list[str],
+    ),
+    Field(description="Phrases that every new text keeps word for word"),
+]
+Rewrite = Annotated[bool, Field(description="Operators may write new texts for it")]
+
+
 class Choice(Declared):
-    """One of several texts. Levels: a list, or a mapping from names to texts."""
+    """One of several texts. Levels: a list, or a mapping from names to texts.
+
+    rewrite: operators may write further levels; protect: phrases that these keep.
+    """
 
     choice: Levels
+    rewrite: Rewrite = False
+    protect: Protected = ()
     when: Condition = ()
 
-    def __init__(self, choice: Any, /, *, when: Mapping[str, Any] | None = None) -> None:
-        super().__init__(choice=choice, when=when or ())
+    def __init__(
+        self,
+        choice: Any,
+        /,
+        *,
+        rewrite: bool = False,
+        protect: Any = (),
+        when: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(choice=choice, rewrite=rewrite, protect=protect, when=when or ())
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def with_level(self, name: str, text: str) -> "Choice":
+        """With one more level, the last."""
+        return self.model_copy(update={"choice": (*self.choice, Level(name=name, text=text))})
 
 
 def _load_text(given: Any, info: ValidationInfo) -> Any:
@@ -143,21 +186,43 @@ def _load_text(given: Any, info: ValidationInfo) -> Any:
 
 
 class Text(Declared):
-    """One fixed text, under a name of its own. In Python a plain string does as well."""
+    """One text, under a name of its own. In Python a plain string does as well.
+
+    It is fixed, unless `rewrite` says that operators may write others; protect: phrases that
+    these keep.
+    """
 
     text: Annotated[
         str,
         BeforeValidator(_load_text, json_schema_input_type=str | dict[Literal["file"], str]),
     ]
+    rewrite: Rewrite = False
+    protect: Protected = ()
     when: Condition = ()
 
-    def __init__(self, text: Any, /, *, when: Mapping[str, Any] | None = None) -> None:
-        super().__init__(text=text, when=when or ())
+    def __init__(
+        self,
+        text: Any,
+        /,
+        *,
+        rewrite: bool = False,
+        protect: Any = (),
+        when: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(text=text, rewrite=rewrite, protect=protect, when=when or ())
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
+    @property
+    def as_choice(self) -> Choice:
+        """The same as the only level of a choice, to which others may be added."""
+        level = Level(name=_shorten(self.text), text=self.text)
+        return Choice.model_construct(
+            choice=(level,), rewrite=self.rewrite, protect=self.protect, when=self.when
+        )
 
-Selection = Literal["random", "balanced"]
+
+Selection = Literal["random", "balanced", "diverse"]
 Ordering = Literal["drawn", "short_first", "by_label"]
 
 
@@ -167,6 +232,24 @@ def _one_or_more(given: Any) -> Any:
 
 def _count(given: Any) -> Any:
     return (given, given) if isinstance(given, int) else given
+
+
+class Recruited(Declared):
+    """One row of a set that was made during a run."""
+
+    row: str = Field(description="Its id; a row of `train`")
+    answer: str | None = Field(
+        default=None, description="What the model answered; shown in the target's place"
+    )
+
+
+def _sets(recruited: dict[str, tuple[Recruited, ...]]) -> dict[str, tuple[Recruited, ...]]:
+    for name, rows in recruited.items():
+        if name in get_args(Selection):
+            raise ValueError(f"{name!r} is a selection of its own", "give the set another name")
+        if len({one.row for one in rows}) < len(rows):
+            raise ValueError(f"the set {name!r} has a row twice", "list each row once")
+    return recruited
 
 
 class DemosSpec(Declared):
@@ -179,7 +262,11 @@ class DemosSpec(Declared):
     select: Annotated[
         tuple[Selection, ...],
         BeforeValidator(_one_or_more, json_schema_input_type=Selection | list[Selection]),
-    ] = Field(default=("random",), min_length=1, description="`balanced` takes labels in turn")
+    ] = Field(
+        default=("random",),
+        min_length=1,
+        description="`balanced` takes labels in turn, `diverse` rows that differ most",
+    )
     order: Annotated[
         tuple[Ordering, ...],
         BeforeValidator(_one_or_more, json_schema_input_type=Ordering | list[Ordering]),
@@ -188,6 +275,18 @@ class DemosSpec(Declared):
         default=8, ge=1, le=1000, description="How many different draws may be tried"
     )
     separator: str = Field(default="\n\n", description="Between two demos")
+    recruited: Annotated[
+        dict[str, Annotated[tuple[Recruited, ...], Field(min_length=1)]],
+        AfterValidator(_sets),
+    ] = Field(
+        default_factory=dict[str, tuple[Recruited, ...]],
+        description="Sets of rows that the operator `demos` made: more values of `select`",
+    )
+
+    @property
+    def selections(self) -> tuple[str, ...]:
+        """What `select` may be: as declared, then the recruited sets by name."""
+        return (*self.select, *self.recruited)
 
 
 class Demos(Declared):
@@ -202,6 +301,14 @@ class Demos(Declared):
         super().__init__(demos={"count": count, "template": template, **more}, when=when or ())
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def with_recruited(self, name: str, rows: Sequence[Recruited]) -> "Demos":
+        """These demos with one more selection: a set of rows. Raises InputError for its name."""
+        if name in self.demos.recruited:
+            raise InputError(f"there is a recruited set {name!r} already", f"recruited.{name}")
+        recruited = {**self.demos.recruited, name: tuple(rows)}
+        spec: dict[str, Any] = {**dict(self.demos), "recruited": recruited}
+        return self.model_copy(update={"demos": DemosSpec(**spec)})
 
 
 class Order(Declared):

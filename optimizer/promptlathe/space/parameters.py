@@ -106,7 +106,7 @@ def parameters_of(name: str, component: Component) -> Iterator[Parameter]:
             low, high = spec.count
             yield Parameter(f"{name}.count", Integer(low, high), when)
             some = (*when, (f"{name}.count", "> 0"))
-            yield Parameter(f"{name}.select", Categorical(spec.select), some)
+            yield Parameter(f"{name}.select", Categorical(spec.selections), some)
             yield Parameter(f"{name}.order", Categorical(spec.order), some)
             yield Parameter(f"{name}.draw", Categorical(tuple(range(spec.draws))), some)
         case _:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from promptlathe import documents
 from promptlathe.errors import InputError
 from promptlathe.records import Message, Scalar, Value
-from promptlathe.space.components import Component, Declared, Text
+from promptlathe.space.components import Choice, Component, Declared, Text
 from promptlathe.space.conditions import Condition, holds
 from promptlathe.space.parameters import Parameter, in_dependency_order, parameters_of
 from promptlathe.space.size import Size, combinations, size_of
@@ -123,6 +123,23 @@ class SearchSpace(Declared):
     def to_dict(self) -> dict[str, Any]:
         """The YAML spelling; `SearchSpace(**space.to_dict())` equals the space."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    @cached_property
+    def rewritable(self) -> dict[str, Choice | Text]:
+        """The components that operators may write new levels for, by name."""
+        texts = {n: c for n, c in self.components.items() if isinstance(c, Choice | Text)}
+        return {name: one for name, one in texts.items() if one.rewrite}
+
+    def opened(self) -> "SearchSpace":
+        """The same space with each rewritable text as a choice, to which levels can be added."""
+        texts = {n: one.as_choice for n, one in self.rewritable.items() if isinstance(one, Text)}
+        return self.with_components(texts)
+
+    def with_components(self, changed: Mapping[str, Component]) -> "SearchSpace":
+        """With components in place of those of the same names; they are not checked again."""
+        fields: dict[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}
+        fields["components"] = {**self.components, **changed}
+        return SearchSpace.model_construct(None, **fields)
 
     @cached_property
     def varied(self) -> dict[str, Component]:

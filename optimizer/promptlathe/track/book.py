@@ -30,7 +30,7 @@ from promptlathe.track.records import (
 T = TypeVar("T")
 BATCH = 30
 """Runs or traces in one transaction: more slow the session down."""
-TABLE, EFFECTS = "test_rows.json", "effects.json"
+TABLE = "test_rows.json"
 _logger = logging.getLogger(__name__)
 
 
@@ -182,9 +182,7 @@ class Book:
         }
         if table["data"]:
             texts[TABLE] = json.dumps(table, ensure_ascii=False, default=str)
-        if conclusion.effects:
-            texts[EFFECTS] = conclusion.effects
-        for name, text in texts.items():
+        for name, text in {**texts, **conclusion.tables}.items():
             runs.log_text(self._backend, self._run, text, name)
 
     def _write_summary(self, conclusion: Conclusion) -> None:
@@ -203,7 +201,7 @@ class Book:
             }
         if test := conclusion.champion:
             figures |= {"champion_score": test.baseline, "gain_over_champion": test.gain}
-        tables = [TABLE, EFFECTS] if conclusion.effects else [TABLE]
+        tables = [TABLE, *conclusion.tables]
         runs.log(
             self._backend,
             self._run,
@@ -215,6 +213,7 @@ class Book:
                 ),
                 "promptlathe.verdict": conclusion.verdict or "not compared",
                 "promptlathe.finish_reason": conclusion.finish_reason,
+                **conclusion.tags,
             },
         )
 

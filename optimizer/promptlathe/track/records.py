@@ -110,8 +110,10 @@ class Conclusion:
     """The machine-readable result, JSON."""
     order: str = ""
     """The order in which outcomes were told, JSON lines."""
-    effects: str = ""
-    """What each level does to the score: a table in MLflow's form, JSON; empty without any."""
+    tables: Mapping[str, str] = field(default_factory=dict[str, str])
+    """More tables by file name, in MLflow's form, JSON."""
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    """More tags of the parent run."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from promptlathe.models.pocket.context import read_context
 from promptlathe.models.pocket.layout import find_layout
+from promptlathe.models.pocket.rewriting import answer_request
 from promptlathe.models.pocket.tokens import count_input, cut
 from promptlathe.models.pocket.writing import no_labels, write_answer
 from promptlathe.records import Answer, Message, Scalar
@@ -31,6 +32,8 @@ def answer(messages: Sequence[Message], parameters: Mapping[str, Scalar] = _NONE
 
 def _reply(messages: Sequence[Message]) -> str:
     """The whole text of the answer. The one place that knows the kinds of requests."""
+    if (rewritten := answer_request(messages)) is not None:
+        return rewritten
     layout = find_layout(messages)
     context = read_context(layout.context, layout.shape)
     if context.classifier is None:

@@ -15,6 +15,8 @@ Point = tuple[tuple[str, Value], ...]
 """Levels by name, canonical: what a candidate is before its prompt is written."""
 SMALL = 256
 """A space that is no larger is looked at as a whole."""
+TRIES = 20
+"""Random points among which one with a new level is looked for."""
 MOST_VALUES = 24
 """Of a number, that are compared when the best level is looked for."""
 
@@ -74,6 +76,30 @@ class SpaceLandscape:
         for leader in leaders:
             points += [self._changed(leader, rng) for _ in range(count // (2 * len(leaders)))]
         return list(dict.fromkeys([*points, *self._best(weights, rng)]))
+
+    def with_new_levels(
+        self, before: Landscape, point: Point, rng: np.random.Generator, each: int
+    ) -> list[Point]:
+        """For each level that the space before did not have: `point` with it, where that may be,
+        then random points with it; `each` in all."""
+        assert isinstance(before, SpaceLandscape)
+        known = {p.name: p.domain for p in before._space.parameters}
+        found: list[Point] = []
+        for parameter in self._space.parameters:
+            domain = parameter.domain
+            old = known.get(parameter.name)
+            for level in domain.values if isinstance(domain, Categorical) else ():
+                if old is None or level not in old:
+                    found += self._with_level(point, parameter.name, level, rng, each)
+        return found
+
+    def _with_level(
+        self, point: Point, name: str, level: Value, rng: np.random.Generator, each: int
+    ) -> list[Point]:
+        kept = {**dict(point), name: level}
+        bases = [kept, *({**self._space.draw(rng), name: level} for _ in range(TRIES))]
+        points = dict.fromkeys(self._completed(base, rng) for base in bases)
+        return [one for one in points if dict(one).get(name) == level][:each]
 
     def _axis(self, parameter: Parameter) -> Axis:
         component = self._space.varied.get(parameter.name)

@@ -47,6 +47,10 @@ from promptlathe.space import BoundSpace
 OPENING = 8
 """Candidates at the beginning, each on the same OPENING_CELLS examples."""
 OPENING_CELLS = 4
+INTRODUCED = 2
+"""Candidates with a level that is added mid-run, on the first examples too."""
+NEW = 0.5
+"""Share of the cells that go to such candidates, while there are any."""
 BREADTH, GROWTH = 1.2, 0.6
 UNIFORM, SHARPNESS = 0.15, 3.0
 """Of the example: share of draws at random, and the power of its information in the others."""
@@ -120,6 +124,8 @@ class LathePolicy:
         self._seed = self._best = self._entrants[0]
         self._learn(earlier)
         self._opening = self._open()
+        self._newcomers: Iterator[Cell] | None = None
+        """First cells of levels that were added mid-run, while there are any."""
 
     # The seam
 
@@ -153,18 +159,17 @@ class LathePolicy:
         entrant.state = "complete"
         return [self._standing(entrant)]
 
-    def extend(self, space: BoundSpace | Landscape) -> None:
-        before = self._landscape
-        self._landscape = SpaceLandscape(space) if isinstance(space, BoundSpace) else space
-        if self._study is not None and isinstance(space, BoundSpace):
+    def extend(self, space: BoundSpace) -> None:
+        before, self._landscape = self._landscape, SpaceLandscape(space)
+        if self._study is not None:
             self._study.extend(space.space)
         self._table.describe(self._encode([row.point for row in self._table.rows]))
         # The look is kept for the standings; the next cell needs a new one.
         self._start, self._next_fit, self._finished = None, 0, None
         self._chances.clear()
-        points = self._suggest([self._table.rows[self._index(self._best)].point])
-        new = [point for point in points if not _possible(before, point)]
-        self._opening = chain(self._opening, self._introduce(new, OPENING - 1))
+        best = self._table.rows[self._index(self._best)].point
+        points = self._landscape.with_new_levels(before, best, self._rng, INTRODUCED)
+        self._newcomers = chain(self._newcomers or (), self._introduce(points, len(points)))
 
     @property
     def best(self) -> Standing:
@@ -201,6 +206,8 @@ class LathePolicy:
             self._fit()
             if self._finished:
                 return None
+        if (cell := self._new()) is not None:
+            return cell
         if (cell := self._repeat()) is not None:
             return cell
         if (cell := self._verify()) is not None:
@@ -239,6 +246,15 @@ class LathePolicy:
     def _suggest(self, leaders: Sequence[Point]) -> list[Point]:
         none = np.zeros((self._landscape.encoder.width, 0))
         return self._landscape.suggest(self._rng, count=4 * OPENING, leaders=leaders, weights=none)
+
+    def _new(self) -> Cell | None:
+        """A cell of a newcomer, every other time."""
+        if self._newcomers is None or self._rng.random() >= NEW:
+            return None
+        cell = next(self._newcomers, None)
+        if cell is None:
+            self._newcomers = None
+        return cell
 
     def _any(self) -> int | None:
         """Before anything is known: the candidate that was sent least."""

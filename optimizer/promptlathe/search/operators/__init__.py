@@ -1,0 +1,26 @@
+"""Operators: what makes new levels while a run goes on.
+
+workshop    the policy around a policy: when who works, and what becomes of it
+portfolio   the operators by name; one small file each
+brief       what an operator is told
+guards      what a new text must keep to
+"""
+
+from promptlathe.search.operators.lineage import (
+    Birth,
+    Descent,
+    OperatorReport,
+    ancestry,
+    lineage_of,
+)
+from promptlathe.search.operators.portfolio import NAMES, USUAL
+
+__all__ = [
+    "NAMES",
+    "USUAL",
+    "Birth",
+    "Descent",
+    "OperatorReport",
+    "ancestry",
+    "lineage_of",
+]

@@ -1,0 +1,185 @@
+"""What an operator is told: a text, how the prompt that holds it fared on `train`, and the rules.
+
+No row of `select` or `test` is here, nor any score of one.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from typing import TypeVar
+
+import numpy as np
+
+from promptlathe.records import Answer, Example, Outcome
+from promptlathe.space import fill, placeholders
+
+MISTAKES = 24
+"""Rows that are shown as mistakes, at most."""
+OTHERS, EACH, MOST_OTHERS = 16, 2, 160
+"""Further rows that are shown: EACH of every right answer, OTHERS at least."""
+SHOWN = 600
+"""Characters of a field or of an answer that are shown."""
+MOST_ANSWERS = 200
+"""Different right answers, beyond which they are not listed."""
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of `train` that a prompt was tried on."""
+
+    example: Example
+    outcome: Outcome
+
+    @property
+    def right(self) -> bool:
+        """Its score is the best that there is."""
+        return self.outcome.value is not None and self.outcome.value >= 1
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the answer, in words."""
+        if self.right:
+            return ""
+        if self.outcome.unparsed:
+            return "the output could not be read"
+        if self.outcome.value and self.outcome.value > 0:
+            return f"scored {self.outcome.value:.2g} of 1"
+        return f'it was read as "{self.outcome.parsed}"'
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What `operator(brief)` gets. All rows are of `train`."""
+
+    component: str
+    level: str
+    """The name of the present text."""
+    text: str
+    """The present text of the component."""
+    known: tuple[str, ...]
+    """All texts of the component."""
+    prompt: str
+    """The whole prompt; `[[component]]` stands for the part to be written."""
+    target: str | None
+    """The row's field with the right answer."""
+    answers: tuple[str, ...]
+    """All right answers, sorted; none when they are free text."""
+    cases: tuple[Case, ...]
+    """The rows that the prompt was tried on."""
+    more: tuple[Example, ...]
+    """Rows that it was not tried on."""
+    others: tuple[tuple[str, str], ...]
+    """(level, text) of further good texts of the component with other ancestors, best first."""
+    rivals: tuple[tuple[str, str, tuple[Case, ...]], ...]
+    """(level, text, cases) of prompts that differ in the component, with rows in common."""
+    reading: str
+    """How the output is read."""
+    literal: bool
+    """What is read must be one of the answers as they are written."""
+    contracts: tuple[str, ...]
+    """Sentences that ask for an output that can be read."""
+    protect: tuple[str, ...]
+    longest: int
+    """Words that a text may have."""
+    language: str | None
+    """In which the text is written: a code such as `en`; None when that is not clear."""
+    prompts: Mapping[str, str]
+    """The requests that ship, by operator: Markdown with placeholders."""
+    rng: np.random.Generator
+
+    @property
+    def mistakes(self) -> tuple[Case, ...]:
+        return tuple(case for case in self.cases if not case.right)
+
+    @property
+    def unread(self) -> tuple[Case, ...]:
+        """Cases whose output could not be read, or is none of the right answers."""
+        return tuple(case for case in self.mistakes if case.outcome.unparsed or self._alien(case))
+
+    def _alien(self, case: Case) -> bool:
+        return bool(self.answers) and self.literal and case.outcome.parsed not in self.answers
+
+    def ask(self, name: str, **values: str) -> str:
+        """A shipped request, filled in; `values` are placeholders beyond those of every brief."""
+        common = {
+            "component": self.component,
+            "prompt": self.prompt,
+            "text": self.text,
+            "answers": ", ".join(self.answers) or "free text",
+            "constraints": self._constraints(),
+        }
+        return fill(self.prompts[name], {**common, **values}).strip()
+
+    def sampled(self, cases: Sequence[Case], most: int = MISTAKES) -> list[Case]:
+        """Of each kind of mistake in turn, the commonest kind first."""
+        kinds: dict[tuple[str, str], list[Case]] = {}
+        for i in self.rng.permutation(len(cases)):
+            case = cases[int(i)]
+            kinds.setdefault((self.answer(case.example), case.problem), []).append(case)
+        return in_turn(sorted(kinds.values(), key=len, reverse=True))[:most]
+
+    def other_rows(self) -> str:
+        """Rows with their right answers: some of each answer."""
+        if self.target is None:
+            return rows(self, [case for case in self.cases if case.right][:OTHERS])
+        right = [case.example for case in self.cases if case.right]
+        pool = [*right, *self.more]
+        by_answer: dict[str, list[Example]] = {}
+        for i in self.rng.permutation(len(pool)):
+            by_answer.setdefault(self.answer(pool[int(i)]), []).append(pool[int(i)])
+        most = min(MOST_OTHERS, max(OTHERS, EACH * len(by_answer)))
+        return rows(self, in_turn(by_answer.values())[:most])
+
+    def confusions(self) -> str:
+        """What is taken for what, the commonest first."""
+        pairs = Counter(
+            (self.answer(case.example), str(case.outcome.parsed))
+            for case in self.mistakes
+            if case.outcome.parsed is not None
+        )
+        lines = [f"- {a}, taken for {b}: {n} rows" for (a, b), n in pairs.most_common(MISTAKES)]
+        return "\n".join(lines)
+
+    def answer(self, example: Example) -> str:
+        """The right answer of a row."""
+        return str(example.row[self.target]) if self.target is not None else ""
+
+    def _constraints(self) -> str:
+        lines = [f'- Keep this phrase word for word: "{phrase}"' for phrase in self.protect]
+        if names := placeholders(self.text):
+            lines.append("- Keep every placeholder: " + ", ".join(f"{{{{ {n} }}}}" for n in names))
+        lines.append("- Use no other placeholders in double braces.")
+        lines.append(f"- At most {self.longest} words.")
+        return "\n".join(lines)
+
+
+def rows(brief: Brief, shown: Iterable[Case | Example]) -> str:
+    """Rows as they stand in a request."""
+    return "\n".join(_row(brief, one) for one in shown) or "none"
+
+
+def _row(brief: Brief, shown: Case | Example) -> str:
+    example = shown.example if isinstance(shown, Case) else shown
+    fields = [name for name in placeholders(brief.prompt) if name in example.row]
+    lines = [f"{name}: {_short(example.row[name])}" for name in fields]
+    if brief.target is not None:
+        lines.append(f"Expected: {brief.answer(example)}")
+    if isinstance(shown, Case) and isinstance(shown.outcome.reply, Answer):
+        lines.append(f"Answered: {_short(shown.outcome.reply.text)}")
+    if isinstance(shown, Case) and shown.problem:
+        lines.append(f"Problem: {shown.problem}")
+    return "<row>\n" + "\n".join(lines) + "\n</row>"
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} …"
+
+
+def in_turn(groups: Iterable[Sequence[Item]]) -> list[Item]:
+    """The first of each group, then the second of each."""
+    missing = object()
+    mixed = chain.from_iterable(zip_longest(*groups, fillvalue=missing))
+    return [one for one in mixed if one is not missing]  # type: ignore[misc]

@@ -1,0 +1,174 @@
+"""Briefs: what an operator is told of a component, from the search so far."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from promptlathe.objective import Contract
+from promptlathe.records import Candidate, Example, Standing, Value
+from promptlathe.search.operators.book import TrainBook
+from promptlathe.search.operators.brief import MOST_ANSWERS, Brief, Case
+from promptlathe.search.operators.guards import language_of
+from promptlathe.search.operators.lineage import Birth
+from promptlathe.space import BoundSpace, Choice, SearchSpace
+
+LONGER, LEAST_LONGEST = 3, 400
+"""A text may have LONGER times the words of the longest that was declared; or LEAST_LONGEST."""
+RELIABLE = 8
+"""Answers of a candidate before its estimate says something about its levels."""
+
+
+class Known(Protocol):
+    """What is known of a job."""
+
+    @property
+    def target(self) -> str | None: ...
+
+    @property
+    def contract(self) -> Contract: ...
+
+
+class Briefing:
+    """Writes briefs."""
+
+    def __init__(
+        self,
+        space: BoundSpace,
+        requests: Mapping[str, str],
+        known: Known,
+        answers: tuple[str, ...],
+        book: TrainBook,
+    ) -> None:
+        self._requests, self._known, self._answers, self._book = requests, known, answers, book
+        self._contracts = known.contract.sentences(answers)
+        self._longest = _longest(space.space)
+
+    def brief(
+        self,
+        name: str,
+        space: BoundSpace,
+        subject: Candidate,
+        births: Sequence[Birth],
+        standings: Sequence[Standing],
+        rng: np.random.Generator,
+    ) -> Brief:
+        """About one component of a prompt."""
+        component = space.space.rewritable[name]
+        assert isinstance(component, Choice)
+        level = str(dict(subject.levels)[name])
+        text = text_of(space, name, dict(subject.levels)) or ""
+        cases = self._book.cases(subject)
+        met = {case.example.id for case in cases}
+        return Brief(
+            component=name,
+            level=level,
+            text=text,
+            known=texts_of(component),
+            prompt=_marked(space, subject, name),
+            target=self._known.target,
+            answers=self._answers,
+            cases=cases,
+            more=tuple(row for row in self._book.rows if row.id not in met),
+            others=_others(component, name, level, births, standings),
+            rivals=self._rivals(component, name, level),
+            reading=self._known.contract.reading,
+            literal=self._known.contract.names_answers,
+            contracts=self._contracts,
+            protect=component.protect,
+            longest=self._longest,
+            language=language_of(text),
+            prompts=self._requests,
+            rng=rng,
+        )
+
+    def _rivals(
+        self, component: Choice, name: str, level: str
+    ) -> tuple[tuple[str, str, tuple[Case, ...]], ...]:
+        """Prompts that were read on the same rows and have another text there."""
+        found: list[tuple[str, str, tuple[Case, ...]]] = []
+        for cases in self._book.read_prompts():
+            other = dict(cases[0].outcome.cell.candidate.levels).get(name, level)
+            text = _text(component, other)
+            if other != level and text:
+                found.append((str(other), text, cases))
+        return tuple(found)
+
+
+def text_of(space: BoundSpace, name: str, levels: Mapping[str, Value]) -> str | None:
+    """A component's text under these levels; None when it is not active or left out."""
+    component = space.space.components[name]
+    return _text(component, levels.get(name)) if isinstance(component, Choice) else None
+
+
+def texts_of(component: Choice) -> tuple[str, ...]:
+    """All its texts."""
+    return tuple(level.text for level in component.choice if level.text is not None)
+
+
+def answers_of(train: Sequence[Example], target: str | None) -> tuple[str, ...]:
+    """All right answers, sorted; none when there are so many that they are free text."""
+    if target is None:
+        return ()
+    found = {str(example.row[target]) for example in train}
+    few = len(found) <= min(MOST_ANSWERS, max(2, len(train) // 2))
+    return tuple(sorted(found)) if few else ()
+
+
+def _text(component: Choice, level: Value | None) -> str | None:
+    return next((one.text for one in component.choice if one.name == level), None)
+
+
+def _longest(space: SearchSpace) -> int:
+    declared = [c for c in space.rewritable.values() if isinstance(c, Choice)]
+    words = [len(text.split()) for component in declared for text in texts_of(component)]
+    return max(LEAST_LONGEST, LONGER * max(words, default=0))
+
+
+def _marked(space: BoundSpace, subject: Candidate, name: str) -> str:
+    """The subject's prompt with `[[name]]` in place of the component's text."""
+    component = space.space.components[name]
+    assert isinstance(component, Choice)
+    levels = dict(subject.levels)
+    shown = [
+        level.model_copy(update={"text": f"[[{name}]]"}) if level.name == levels[name] else level
+        for level in component.choice
+    ]
+    marked = component.model_copy(update={"choice": tuple(shown)})
+    changed = BoundSpace(space.space.with_components({name: marked}), space.train, space.target)
+    messages = changed.candidate(levels).prompt.messages
+    return "\n\n".join(f"[{message.role}]\n{message.content}" for message in messages)
+
+
+def _others(
+    component: Choice,
+    name: str,
+    level: str,
+    births: Sequence[Birth],
+    standings: Sequence[Standing],
+) -> tuple[tuple[str, str], ...]:
+    """Levels with other ancestors, by the best prompt that has them."""
+    own = _ancestors(name, level, births)
+    best: dict[Value, float] = {}
+    for standing in standings:
+        other = dict(standing.candidate.levels).get(name)
+        if other is None or standing.estimate is None or standing.estimate.n < RELIABLE:
+            continue
+        best[other] = max(best.get(other, -np.inf), standing.estimate.mean)
+    ranked = sorted(best, key=lambda one: -best[one])
+    apart = [one for one in ranked if not own & _ancestors(name, str(one), births)]
+    texts = [(str(one), _text(component, one)) for one in apart]
+    return tuple((one, text) for one, text in texts if text)
+
+
+def _ancestors(name: str, level: str, births: Sequence[Birth]) -> frozenset[str]:
+    """The level, and those made levels that it was made from: what was declared is common to all,
+    unless it is the level itself."""
+    parents = {birth.level: birth.parents for birth in births if birth.component == name}
+    found, waiting = {level}, list(parents.get(level, ()))
+    while waiting:
+        one = waiting.pop()
+        if one in parents and one not in found:
+            found.add(one)
+            waiting.extend(parents[one])
+    return frozenset(found)

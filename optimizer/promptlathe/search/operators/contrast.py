@@ -1,0 +1,16 @@
+"""Contrast: what does a prompt say that gets the same rows right?"""
+
+from promptlathe.search.operators.brief import Brief, rows
+
+
+def contrast(brief: Brief) -> str | None:
+    """A request about the rival that mends most mistakes; None when none mends any."""
+    best, text = [], ""
+    for _, other, cases in brief.rivals:
+        right = {case.example.id for case in cases if case.right}
+        mended = [case for case in brief.mistakes if case.example.id in right]
+        if len(mended) > len(best):
+            best, text = mended, other
+    if not best:
+        return None
+    return brief.ask("contrast", mistakes=rows(brief, brief.sampled(best)), other=text)

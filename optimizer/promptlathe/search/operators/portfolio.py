@@ -1,0 +1,122 @@
+"""The operators by name, with the requests that ship for them, and operators of your own.
+
+    def mine(brief: Brief) -> str | list[str] | None: ...
+
+A text is a request to the rewriter, whose answer holds new texts between <new> and </new>; a list
+are new texts themselves; None: nothing to do now. All pass the guards (guards.py).
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from promptlathe import documents
+from promptlathe.errors import InputError
+from promptlathe.objective.functions import load_function
+from promptlathe.search.operators.brief import Brief
+from promptlathe.search.operators.contrast import contrast
+from promptlathe.search.operators.format import format
+from promptlathe.search.operators.merge import merge
+from promptlathe.search.operators.rewrite import rewrite
+from promptlathe.search.operators.rules import rules
+from promptlathe.search.operators.wording import paraphrase, shorten, translate
+
+Operator = Callable[[Brief], "str | Sequence[str] | None"]
+DEMOS = "demos"
+"""Recruits rows instead of writing texts (recruit.py)."""
+BUILT_IN: Mapping[str, Operator] = {
+    "rewrite": rewrite,
+    "contrast": contrast,
+    "rules": rules,
+    "format": format,
+    "paraphrase": paraphrase,
+    "shorten": shorten,
+    "merge": merge,
+    "translate": translate,
+}
+NAMES = (*BUILT_IN, DEMOS)
+USUAL = ("rewrite", "contrast", "rules", "format", "demos", "shorten", "merge")
+"""What is used unless the run file says else."""
+REQUESTS = Path("search_spaces") / "operators"
+"""Where the requests stand, in a workspace or in what ships."""
+_NEW = re.compile(r"<new>(.*?)</new>", re.DOTALL | re.IGNORECASE)
+_REFUSAL = re.compile(
+    r"\A\W*(?:i(?:'m| am) (?:sorry|unable|not able)|i (?:can(?:'|no)t|won't|must decline)|sorry\b"
+    r"|as an ai\b|je (?:ne peux|suis désolé))",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """The operators of a run, and their requests."""
+
+    operators: Mapping[str, Operator]
+    requests: Mapping[str, str]
+    demos: bool = False
+    """Rows are recruited for demos too."""
+
+
+def load_portfolio(names: Sequence[str], workspace: Path, starter: Path) -> Portfolio:
+    """The operators that a run file names; `file.py:function` is relative to the workspace.
+
+    A request that stands in the workspace goes before the one that ships. Raises InputError for
+    an unknown name, a function that does not load, and a request that cannot be read.
+    """
+    operators: dict[str, Operator] = {}
+    for name in names:
+        if ".py:" in name:
+            operators[name.rpartition(":")[2]] = _guarded(load_function(name, workspace), name)
+        elif name in BUILT_IN:
+            operators[name] = BUILT_IN[name]
+        elif name != DEMOS:
+            near = documents.nearest(name, NAMES)
+            raise InputError(
+                f"there is no operator {name!r}",
+                "search.operators",
+                f"did you mean {near!r}?"
+                if near
+                else f"there are: {', '.join(NAMES)}, or file.py:function",
+            )
+    requests = {name: _request(name, workspace, starter) for name in BUILT_IN}
+    return Portfolio(operators, requests, DEMOS in names)
+
+
+def _request(name: str, workspace: Path, starter: Path) -> str:
+    path = workspace / REQUESTS / f"{name}.md"
+    return documents.read_text(path if path.is_file() else starter / REQUESTS / f"{name}.md")
+
+
+def _guarded(function: Callable[..., Any], name: str) -> Operator:
+    """Its mistakes in words."""
+
+    def operator(brief: Brief) -> str | Sequence[str] | None:
+        try:
+            made = function(brief)
+        except Exception as error:
+            raise InputError(
+                f"the operator failed: {type(error).__name__}: {error}", name, "mend the function"
+            ) from error
+        if made is None or isinstance(made, str):
+            return made
+        if isinstance(made, list | tuple) and all(isinstance(one, str) for one in made):
+            return made
+        raise InputError(
+            f"the operator returned {documents.describe(made)}",
+            name,
+            "return a text (a request), a list of texts (new levels) or None",
+        )
+
+    return operator
+
+
+def read_texts(answer: str) -> Sequence[str]:
+    """The new texts of a rewriter's answer, between <new> and </new>; [] when it has none."""
+    return [text.strip() for text in _NEW.findall(answer)]
+
+
+def is_refusal(answer: str) -> bool:
+    """The rewriter says that it will not do it."""
+    return bool(_REFUSAL.match(answer))

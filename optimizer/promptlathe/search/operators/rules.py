@@ -1,0 +1,16 @@
+"""Rules: short definitions and decision rules for what is confused."""
+
+from promptlathe.search.operators.brief import Brief, rows
+
+
+def rules(brief: Brief) -> str | None:
+    """A request with the confusion table; None when the answers are free text, or all right."""
+    if not brief.answers or not brief.mistakes:
+        return None
+    confused = [case for case in brief.mistakes if not case.outcome.unparsed]
+    return brief.ask(
+        "rules",
+        confusions=brief.confusions() or "none",
+        mistakes=rows(brief, brief.sampled(confused or brief.mistakes)),
+        successes=brief.other_rows(),
+    )

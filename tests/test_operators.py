@@ -1,0 +1,284 @@
+"""Operators one by one: what they are told, what they ask for, and what the guards refuse."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptlathe.errors import InputError
+from promptlathe.objective.contract import Contract
+from promptlathe.records import Answer, Candidate, Cell, Example, Outcome, Prompt
+from promptlathe.search.operators.bandit import choose
+from promptlathe.search.operators.brief import Brief, Case
+from promptlathe.search.operators.guards import Leaks, language_of, objection, unwrapped
+from promptlathe.search.operators.lineage import Birth, Descent, ancestry, descendants
+from promptlathe.search.operators.portfolio import (
+    BUILT_IN,
+    NAMES,
+    load_portfolio,
+    read_texts,
+)
+from promptlathe.starter import starter
+
+REQUESTS = load_portfolio(NAMES, Path("nowhere"), starter()).requests
+CANDIDATE = Candidate((), Prompt(()))
+
+
+def case(text: str, label: str, read: str | None, answer: str = "") -> Case:
+    example = Example(text, {"text": text, "label": label}, "train")
+    value = float(read == label)
+    reply = Answer(answer or str(read), 1, 1)
+    outcome = Outcome(
+        Cell(CANDIDATE, example), reply, {}, value, parsed=read, unparsed=read is None
+    )
+    return Case(example, outcome)
+
+
+CASES = (
+    case("My card was charged twice", "billing", "delivery"),
+    case("Charge me once", "billing", "delivery"),
+    case("The box is broken", "delivery", "delivery"),
+    case("Where is my parcel", "delivery", None, "Dear customer, we shall see."),
+    case("I want my money", "billing", "billing"),
+)
+MORE = (Example("more", {"text": "Which parcel service?", "label": "delivery"}, "train"),)
+
+
+def brief(cases: Sequence[Case] = CASES, **changes: object) -> Brief:
+    made = {
+        "component": "instruction",
+        "level": "draft",
+        "text": "Read the {{ text }} and say which team it is for, please, in a few words.",
+        "known": ("Read it.",),
+        "prompt": "[system]\n[[instruction]]\n\n[user]\n{{ text }}",
+        "target": "label",
+        "answers": ("billing", "delivery"),
+        "cases": tuple(cases),
+        "more": MORE,
+        "others": (),
+        "rivals": (),
+        "reading": "The output must name exactly one of the right answers.",
+        "literal": True,
+        "contracts": ("Answer with the label only, nothing else.",),
+        "protect": (),
+        "longest": 50,
+        "language": None,
+        "prompts": REQUESTS,
+        "rng": np.random.default_rng(0),
+    }
+    return Brief(**{**made, **changes})  # type: ignore[arg-type]
+
+
+def asked(name: str, told: Brief) -> str:
+    made = BUILT_IN[name](told)
+    assert isinstance(made, str)
+    assert "<new>" in made
+    assert "{{ component }}" not in made
+    return made
+
+
+def test_rewrite_shows_each_kind_of_mistake_and_other_rows() -> None:
+    text = asked("rewrite", brief())
+    wrong, _, others = text.partition("# Other rows")
+    assert wrong.count("<row>") == 3
+    assert 'it was read as "delivery"' in wrong
+    assert "the output could not be read" in wrong
+    assert "Which parcel service?" in others
+    assert "[[instruction]]" in text
+    assert "{{ text }} and say" in text
+
+
+def test_rules_shows_the_confusion_table() -> None:
+    assert "- billing, taken for delivery: 2 rows" in asked("rules", brief())
+    assert BUILT_IN["rules"](brief(answers=())) is None
+
+
+def test_format_offers_contracts_first_and_asks_when_they_are_known() -> None:
+    told = brief()
+    [text] = BUILT_IN["format"](told) or ()
+    assert text == f"{told.text}\nAnswer with the label only, nothing else."
+    again = asked("format", brief(known=(text,)))
+    assert "Dear customer" in again
+    assert "exactly one of the right answers" in again
+    readable = [one for one in CASES if not one.outcome.unparsed]
+    assert BUILT_IN["format"](brief(readable)) is None
+    alien = case("Who pays?", "billing", "The billing team")
+    assert BUILT_IN["format"](brief([*readable, alien])) is not None
+    assert BUILT_IN["format"](brief([*readable, alien], literal=False)) is None
+
+
+def test_contrast_shows_what_a_rival_gets_right() -> None:
+    rival = ("other", "Bill means billing.", (case("Charge me once", "billing", "billing"),))
+    text = asked("contrast", brief(rivals=(rival,)))
+    assert "Bill means billing." in text
+    assert "Charge me once" in text
+    assert "charged twice" not in text
+    assert BUILT_IN["contrast"](brief()) is None
+
+
+def test_merge_takes_the_best_text_of_other_ancestry() -> None:
+    assert "Another text" in asked("merge", brief(others=(("b", "Another text"), ("c", "No"))))
+    assert BUILT_IN["merge"](brief()) is None
+
+
+def test_wording_needs_no_rows() -> None:
+    told = brief(cases=(), language="en", protect=("a few words",))
+    assert "French" in asked("translate", told)
+    assert "English" in asked("translate", brief(language="fr"))
+    assert BUILT_IN["shorten"](brief(text="Be brief.")) is None
+    for name in ("paraphrase", "shorten"):
+        text = asked(name, told)
+        assert 'word for word: "a few words"' in text
+        assert "Keep every placeholder: {{ text }}" in text
+
+
+def test_nothing_is_asked_about_a_prompt_without_mistakes() -> None:
+    right = [one for one in CASES if one.right]
+    for name in ("rewrite", "rules", "format", "contrast"):
+        assert BUILT_IN[name](brief(right)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("Name the team for {{ text }}.", None),
+        ("", "empty"),
+        ("Name the team.", "placeholders changed"),
+        ("Name the {{ team }} for {{ text }}.", "placeholders changed"),
+        ("Name {% if %} {{ text }}.", "template code"),
+        ("word " * 60 + "{{ text }}", "too long"),
+        ("x" * 100_000 + "{{ text }}", "too long"),
+        ("READ the   {{ text }} and say.", "known already"),
+        ("If they write 'my card was charged twice today', see {{ text }}.", "copies a row"),
+    ],
+)
+def test_guards(text: str, why: str | None) -> None:
+    rows = Leaks([Example("1", {"text": "My card was charged  twice today"}, "test")])
+    known = ("Read the {{ text }} and say.",)
+    assert objection(text, brief(), known, rows) == why
+
+
+def test_guards_keep_phrases_and_the_language() -> None:
+    told = brief(text="Say it.", protect=("exactly one",), language="en")
+    none = Leaks([])
+    assert objection("Say one.", told, (), none) == "protected phrase lost"
+    assert objection("Say exactly one.", told, (), none) is None
+    french = "Lis le message du client et indique exactly one équipe qui doit le traiter."
+    assert objection(french, told, (), none) == "language changed"
+    assert objection(french, told, (), none, translated=True) is None
+
+
+def test_right_answers_are_no_leak() -> None:
+    label = "balance_not_updated_after_bank_transfer"
+    rows = [Example(str(i), {"text": f"row {i}", "label": label}, "test") for i in range(2)]
+    assert Leaks(rows).in_text(f"- {label}: money")
+    assert not Leaks(rows, [label]).in_text(f"- {label}: money")
+
+
+def test_language_is_told_from_sentences_only() -> None:
+    prose = "Read the support ticket and decide which of the teams should handle it."
+    assert language_of(prose) == "en"
+    assert (
+        language_of("Lis le message et dis quelle équipe doit le traiter, sans rien d'autre.")
+        == "fr"
+    )
+    assert (
+        language_of("- billing: invoices\n- delivery: parcels, boxes and all that is sent") is None
+    )
+    assert language_of(f"{prose}\n- livraison: commandes et colis qui ne sont pas arrivés") == "en"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Name the team.",
+        "Here is the improved prompt:\n\nName the team.",
+        "Sure! Here's the new text.\n\n```text\nName the team.\n```",
+        '"Name the team."',
+        "Here is the revised instruction for you:\nName the team.",
+    ],
+)
+def test_wrapping_is_taken_off(answer: str) -> None:
+    assert unwrapped(answer) == "Name the team."
+
+
+@given(st.text(max_size=200))
+def test_unwrapping_leaves_a_part_of_the_text(text: str) -> None:
+    assert unwrapped(text) in text
+
+
+def test_answers_are_read_between_the_tags() -> None:
+    assert read_texts("Well:\n<new>\nA\n</new> or <NEW>B</NEW>") == ["A", "B"]
+    assert read_texts("A better text") == []
+
+
+def test_the_bandit_prefers_gain_per_token_and_tries_all() -> None:
+    rng = np.random.default_rng(0)
+    chosen = [
+        choose(
+            {"good": 10.0, "dear": 10.0, "poor": 0.0}, {"good": 4e3, "dear": 4e4, "poor": 4e3}, rng
+        )
+        for _ in range(500)
+    ]
+    counts = {name: chosen.count(name) for name in ("good", "dear", "poor")}
+    assert counts["good"] > 350
+    assert counts["poor"] > 5
+    fresh = {choose({"a": 0.0, "b": 0.0}, {"a": 0.0, "b": 0.0}, rng) for _ in range(50)}
+    assert fresh == {"a", "b"}
+
+
+def birth(level: str, *parents: str) -> Birth:
+    return Birth("c", level, "rewrite", parents, (), "", "", 0, 0, 0)
+
+
+def test_ancestry_and_descent() -> None:
+    births = [birth("a", "draft"), birth("b", "a"), birth("m", "x", "b"), birth("z", "draft")]
+    assert descendants(births[0], births) == {("c", "a"), ("c", "b"), ("c", "m")}
+    lineage = [Descent(one, None, 0, False) for one in births]
+    assert ancestry(lineage[1], lineage) == "b ← a ← draft"
+
+
+def test_a_function_of_one_s_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "def louder(brief):\n    return [brief.text.upper()]\n"
+        "def broken(brief):\n    return 1 / 0\n"
+        "def wrong(brief):\n    return 7\n"
+    )
+    names = ["rules", "mine.py:louder", "mine.py:broken", "mine.py:wrong"]
+    made = load_portfolio(names, tmp_path, starter())
+    assert list(made.operators) == ["rules", "louder", "broken", "wrong"]
+    assert made.operators["louder"](brief(text="loud")) == ["LOUD"]
+    with pytest.raises(InputError, match="ZeroDivisionError"):
+        made.operators["broken"](brief())
+    with pytest.raises(InputError, match="the operator returned"):
+        made.operators["wrong"](brief())
+
+
+def test_a_request_in_the_workspace_goes_first(tmp_path: Path) -> None:
+    folder = tmp_path / "search_spaces" / "operators"
+    folder.mkdir(parents=True)
+    (folder / "rewrite.md").write_text("Mend {{ component }}. <new>", encoding="utf-8")
+    made = load_portfolio(["rewrite"], tmp_path, starter())
+    assert brief(prompts=made.requests).ask("rewrite") == "Mend instruction. <new>"
+
+
+def test_an_unknown_operator_is_named() -> None:
+    with pytest.raises(InputError, match="did you mean 'rewrite'"):
+        load_portfolio(["rewrit"], Path(), starter())
+
+
+@pytest.mark.parametrize(
+    ("parse", "sentence"),
+    [
+        ("label", "Answer with the label only, nothing else."),
+        ("number", "Write the final number alone on the last line, in digits."),
+        ("json", "Answer with one JSON object and nothing else."),
+    ],
+)
+def test_contracts_fit_the_parse_step(parse: str, sentence: str) -> None:
+    contract = Contract((parse,))  # type: ignore[arg-type]
+    assert contract.sentences(["a", "b"])[0] == sentence
+    assert contract.reading

@@ -1,0 +1,287 @@
+"""Whole jobs whose texts are rewritten, with rewriters good, slow, silent and mad."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from tests.jobs import OBJECTIVE, ROWS, Jitter, answers_file, canaries, essence
+
+import promptlathe as pl
+from promptlathe.errors import InputError
+from promptlathe.job import Job, Result
+from promptlathe.job.runfile import ParallelOptions, SearchOptions
+from promptlathe.models.pocket.learner import answer
+from promptlathe.models.pocket.server import serve
+from promptlathe.models.settings import ModelSettings
+from promptlathe.records import Budget, Message
+
+SPACE = pl.SearchSpace(
+    messages={"system": "{{ task }}\n{{ form }}", "user": "{{ demos }}\n\n{{ text }}"},
+    components={
+        "task": pl.Text("Read the message and say which team it is for.", rewrite=True),
+        "form": pl.Choice({"chatty": "Say which.", "polite": "Kindly say which."}),
+        "demos": pl.Demos(count=(0, 3), template="Text: {{ text }}\nTeam: {{ label }}", draws=3),
+    },
+)
+CALLS = 400
+Reply = Callable[[list[dict[str, str]]], str]
+
+
+def job(workspace: Path, **changes: Any) -> Job:
+    made = Job(
+        space=SPACE,
+        objective=OBJECTIVE,
+        model=ModelSettings(name="pocket"),
+        budget=Budget(calls=CALLS),
+        parallel=ParallelOptions(concurrency=1),
+        track=False,
+        workspace=workspace,
+    )
+    return replace(made, **changes)
+
+
+class Rewriter:
+    """A model that answers as it is told, and keeps what it was asked."""
+
+    def __init__(self, reply: Reply, delay: float = 0.0) -> None:
+        self.reply, self.delay = reply, delay
+        self.asked: list[list[dict[str, str]]] = []
+        self.url = ""
+
+    async def handle(self, request: web.Request) -> web.Response:
+        messages = (await request.json())["messages"]
+        self.asked.append(messages)
+        await asyncio.sleep(self.delay)
+        choice = {"message": {"content": self.reply(messages)}, "finish_reason": "stop"}
+        return web.json_response(
+            {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 9}}
+        )
+
+    @property
+    def settings(self) -> ModelSettings:
+        return ModelSettings(name="writer", base_url=self.url, retries=0, timeout=20)
+
+
+@asynccontextmanager
+async def rewriting(reply: Reply, delay: float = 0.0) -> AsyncIterator[Rewriter]:
+    rewriter = Rewriter(reply, delay)
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", rewriter.handle)
+    async with TestServer(app, host="127.0.0.1") as server:
+        rewriter.url = str(server.make_url("/v1"))
+        yield rewriter
+
+
+def as_pocket(messages: list[dict[str, str]]) -> str:
+    return answer([Message(m["role"], m["content"]) for m in messages]).text
+
+
+async def run(one: Job, **options: Any) -> Result:
+    return await asyncio.to_thread(one.run, **options)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """With one call in flight, on the embedded model."""
+    return job(tmp_path_factory.mktemp("alone")).run()
+
+
+def test_a_poor_draft_is_repaired(alone: Result, tmp_path: Path) -> None:
+    without = job(tmp_path, search=SearchOptions(operators=())).run()
+    assert without.lineage == without.operators == ()
+    assert alone.test.best > without.test.best + 0.2
+    assert alone.verdict == "better"
+    assert alone.recommended == "best"
+    assert alone.spent.calls == CALLS
+    assert any(one.kept for one in alone.lineage)
+
+
+def test_the_record_says_where_levels_come_from(alone: Result) -> None:
+    content = json.loads(json.dumps(alone.to_dict()))
+    train = {example.id for example in OBJECTIVE.examples("train")}
+    made = {(line["component"], line["level"]) for line in content["lineage"]}
+    assert len(made) == len(content["lineage"])
+    for line in content["lineage"]:
+        assert set(line["failures"]) <= train
+        assert line["at"] <= CALLS
+        assert line["text"]
+    for line, operator in zip(content["lineage"], alone.lineage, strict=True):
+        assert line["operator"] == operator.birth.operator
+    assert sum(o["levels"] for o in content["operators"]) == len(made)
+    assert sum(o["calls"] for o in content["operators"]) == content["calls"]["rewrite"] > 0
+    assert sum(o["tokens"] for o in content["operators"]) == content["tokens"]["rewrite"] > 0
+    calls = content["calls"]
+    assert calls["task"] + calls["rewrite"] == calls["total"] == CALLS
+    kept = {(n, v) for n, v in content["best"]["levels"].items()} & made
+    assert kept == {(o["component"], o["level"]) for o in content["lineage"] if o["kept"]}
+    gains = [line["gain"] for line in content["lineage"] if line["kept"]]
+    assert any(gain and gain > 0 for gain in gains)
+
+
+def test_the_share_of_the_calls_is_kept(alone: Result, tmp_path: Path) -> None:
+    small = job(tmp_path, search=SearchOptions(rewrite_share=0.08)).run()
+    train = {example.id for example in OBJECTIVE.examples("train")}
+    assert train
+    for result, share in ((alone, 0.2), (small, 0.08)):
+        assert result.spent.rewrite_calls <= share * CALLS
+    assert small.spent.rewrite_calls < alone.spent.rewrite_calls
+
+
+def test_the_same_seed_gives_the_same_texts(alone: Result, tmp_path: Path) -> None:
+    again = job(tmp_path).run()
+    assert essence(again) == essence(alone)
+    assert again.lineage == alone.lineage
+
+
+@pytest.mark.parametrize("policy", ["lathe", "tpe", "halving"])
+async def test_a_replay_gives_the_identical_result(tmp_path: Path, policy: Any) -> None:
+    async with serve(faults=Jitter(server_error=0.03)) as server:
+        model = {"name": "pocket", "base_url": server.base_url, "retries": 0}
+        one = job(
+            tmp_path,
+            model=ModelSettings.model_validate(model),
+            parallel=ParallelOptions(concurrency=4),
+            search=SearchOptions(policy=policy),
+        )
+        first = await run(one)
+        requests = server.requests
+        again = await run(one, replay=first.run)
+        assert server.requests == requests
+    assert first.lineage
+    assert again.lineage == first.lineage
+    assert essence(again) == essence(first)
+
+
+async def test_a_second_run_pays_for_nothing(tmp_path: Path) -> None:
+    cold = SearchOptions(warm_start=False)
+    first, second = [await run(job(tmp_path, search=cold)) for _ in range(2)]
+    assert second.spent.calls == 0
+    assert second.lineage == first.lineage
+
+
+async def test_the_budget_is_exact_by_the_servers_own_counts(tmp_path: Path) -> None:
+    async with serve(faults=Jitter()) as server, rewriting(as_pocket, 0.05) as rewriter:
+        model = {"name": "pocket", "base_url": server.base_url, "retries": 0}
+        result = await run(
+            job(
+                tmp_path,
+                model=ModelSettings.model_validate(model),
+                rewriter=rewriter.settings,
+                parallel=ParallelOptions(concurrency=8),
+            )
+        )
+        assert len(rewriter.asked) == result.spent.rewrite_calls > 0
+        assert server.requests == result.spent.calls - result.spent.rewrite_calls
+        assert result.spent.calls <= CALLS
+
+
+async def test_no_row_of_select_or_test_is_shown_to_the_rewriter(tmp_path: Path) -> None:
+    async with rewriting(as_pocket) as rewriter:
+        result = await run(job(tmp_path, rewriter=rewriter.settings))
+        said = "\n".join(m["content"] for messages in rewriter.asked for m in messages)
+    prompts = "\n".join(m.content for s in result.standings for m in s.candidate.prompt.messages)
+    texts = "\n".join(one.birth.text for one in result.lineage)
+    for text in (said, prompts, texts):
+        words = set(text.replace("<", " ").split())
+        assert not words & canaries("select")
+        assert not words & canaries("test")
+    assert len(set(said.split()) & canaries("train")) > 10
+
+
+def bare(text: str) -> Reply:
+    return lambda messages: text
+
+
+MAD: dict[str, tuple[str, str]] = {
+    "the same for ever": ("<new>Name the team.</new>", "known already"),
+    "a refusal": ("I'm sorry, but I can't help with that.", "refused"),
+    "nothing": ("", "empty"),
+    "a flood": ("<new>" + "blah " * 20_000 + "</new>", "too long"),
+    "no tags": ("Name the team, please.", "unparsable"),
+    "an invented placeholder": (
+        "<new>Name the team of {{ customer }}.</new>",
+        "placeholders changed",
+    ),
+    "a row": ("<new>" + str(ROWS[0]["text"]) + "</new>", "copies a row"),
+}
+
+
+@pytest.mark.parametrize("name", MAD)
+async def test_a_mad_rewriter_costs_its_calls_only(tmp_path: Path, name: str) -> None:
+    said, why = MAD[name]
+    async with rewriting(bare(said)) as rewriter:
+        result = await run(job(tmp_path, rewriter=rewriter.settings))
+        assert len(rewriter.asked) == result.spent.rewrite_calls > 0
+    refused = [reason for o in result.operators for reason in o.refused]
+    assert why in refused
+    written = [one for one in result.lineage if one.birth.tokens]
+    assert len(written) == (name == "the same for ever")
+    assert result.test.examples
+    assert all(len(m.content) < 5000 for m in result.best.messages)
+
+
+async def test_an_unreachable_rewriter_is_said_once(tmp_path: Path) -> None:
+    nobody = ModelSettings(name="writer", base_url="http://127.0.0.1:9/v1", retries=0, timeout=2)
+    result = await run(job(tmp_path, rewriter=nobody))
+    assert sum("the rewriter could not be used (connection" in note for note in result.notes) == 1
+    assert result.spent.rewrite_calls <= 6
+    assert result.test.examples == len(OBJECTIVE.examples("test"))
+
+
+async def test_a_slow_rewriter_never_blocks_the_search(tmp_path: Path) -> None:
+    """While it thinks, the model goes on; when the budget ends, nothing waits for it."""
+    async with rewriting(as_pocket, delay=30) as rewriter:
+        start = time.monotonic()
+        result = await run(job(tmp_path, rewriter=rewriter.settings))
+        assert time.monotonic() - start < 25
+        assert rewriter.asked
+    assert result.spent.calls == CALLS
+    assert result.finish_reason == "budget: calls"
+    assert result.test.missing == 0
+
+
+def test_operators_that_cannot_work_are_refused_before_any_call(tmp_path: Path) -> None:
+    frozen = SPACE.with_components({"task": pl.Text("Read."), "demos": pl.Choice([None, "A"])})
+    for changes, message in (
+        ({"search": SearchOptions(operators=("rewrit",))}, "no operator 'rewrit'"),
+        ({"search": SearchOptions(operators=("no.py:f",))}, "no.py"),
+        ({"space": frozen, "search": SearchOptions(operators=("rewrite",))}, "no component is"),
+    ):
+        with pytest.raises(InputError, match=message):
+            job(tmp_path, **changes).run()
+    assert not answers_file(tmp_path).exists()
+
+
+def test_a_space_of_one_candidate_needs_operators(tmp_path: Path) -> None:
+    one = pl.SearchSpace(
+        messages={"system": "{{ task }}", "user": "{{ text }}"},
+        components={"task": pl.Text("Name the team.", rewrite=True)},
+    )
+    with pytest.raises(InputError, match="one candidate only"):
+        job(tmp_path, space=one, search=SearchOptions(operators=())).run()
+    result = job(tmp_path, space=one).run()
+    assert result.test.best > result.test.seed + 0.2
+
+
+def test_custom_operators_take_part(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "def teams(brief):\n"
+        "    return ['Teams: ' + ', '.join(brief.answers) + '. Answer with the label only.']\n"
+        "def broken(brief):\n"
+        "    return 1 / 0\n"
+    )
+    options = SearchOptions(operators=("mine.py:teams", "mine.py:broken"))
+    result = job(tmp_path, search=options).run()
+    assert [o.operator for o in result.operators] == ["teams", "broken"]
+    [teams] = [one for one in result.lineage if one.birth.operator == "teams"][:1]
+    assert teams.calls > 8
+    assert sum("broken" in note for note in result.notes) == 1
+    assert result.spent.rewrite_calls == 0
