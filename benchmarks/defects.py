@@ -21,7 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.lab.drafts import DEFECTS, GOOD, Defect, Draft, Task
+from lab.drafts import DEFECTS, GOOD, Defect, Draft, Task
 
 import promptlathe as pl
 from promptlathe.search.operators import NAMES

@@ -49,6 +49,7 @@ MORE = (Example("more", {"text": "Which parcel service?", "label": "delivery"}, 
 
 def brief(cases: Sequence[Case] = CASES, **changes: object) -> Brief:
     made = {
+        "subject": CANDIDATE.id,
         "component": "instruction",
         "level": "draft",
         "text": "Read the {{ text }} and say which team it is for, please, in a few words.",
@@ -98,7 +99,7 @@ def test_rules_shows_the_confusion_table() -> None:
 
 def test_format_offers_contracts_first_and_asks_when_they_are_known() -> None:
     told = brief()
-    [text] = BUILT_IN["format"](told) or ()
+    [text] = list(BUILT_IN["format"](told) or [])
     assert text == f"{told.text}\nAnswer with the label only, nothing else."
     again = asked("format", brief(known=(text,)))
     assert "Dear customer" in again

@@ -53,6 +53,8 @@ class Case:
 class Brief:
     """What `operator(brief)` gets. All rows are of `train`."""
 
+    subject: str
+    """Id of the prompt that it is about."""
     component: str
     level: str
     """The name of the present text."""
@@ -141,6 +143,10 @@ class Brief:
         )
         lines = [f"- {a}, taken for {b}: {n} rows" for (a, b), n in pairs.most_common(MISTAKES)]
         return "\n".join(lines)
+
+    def shown_in(self, text: str) -> tuple[str, ...]:
+        """Ids of the mistakes that stand in a request."""
+        return tuple(c.example.id for c in self.mistakes if _row(self, c) in text)
 
     def answer(self, example: Example) -> str:
         """The right answer of a row."""

@@ -61,6 +61,7 @@ class Briefing:
         cases = self._book.cases(subject)
         met = {case.example.id for case in cases}
         return Brief(
+            subject=subject.id,
             component=name,
             level=level,
             text=text,

@@ -1,0 +1,148 @@
+"""The levels that were made: guarded, named, added to the space, and recorded."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from promptlathe.records import Candidate, Standing
+from promptlathe.search.operators.brief import Brief, Case
+from promptlathe.search.operators.briefing import RELIABLE, texts_of
+from promptlathe.search.operators.guards import Leaks, objection, unwrapped
+from promptlathe.search.operators.lineage import Birth, Work, descendants
+from promptlathe.search.operators.portfolio import DEMOS
+from promptlathe.search.operators.recruit import RECRUITERS
+from promptlathe.space import BoundSpace, Choice, Demos
+
+PRICE = 0.2
+"""Points that a new text must gain for each 100 words that it is longer than its parent."""
+SETS = 3
+"""A recruited set has this many times the rows of the most demos."""
+
+
+class Shelf:
+    """Each new level goes through here."""
+
+    def __init__(
+        self,
+        space: BoundSpace,
+        operators: Sequence[str],
+        leaks: Leaks,
+        extend: Callable[[BoundSpace], None],
+    ) -> None:
+        """extend: told of the space whenever it has grown."""
+        self.space, self._leaks, self._extend = space, leaks, extend
+        self.births: list[Birth] = []
+        self.work = {name: Work() for name in operators}
+        self._turn = -1
+        self._recruited: set[tuple[str, str, str]] = set()
+        """(kind, component, prompt) of the sets that were made or tried."""
+
+    def put(
+        self, name: str, brief: Brief, text: str, failures: Sequence[str], *, tokens: int, at: int
+    ) -> Birth | None:
+        """A new text; None when a guard objects."""
+        text = unwrapped(text)
+        component = self.space.space.components[brief.component]
+        assert isinstance(component, Choice)
+        why = objection(
+            text, brief, texts_of(component), self._leaks, translated=name == "translate"
+        )
+        if why:
+            self.work[name].refused[why] += 1
+            return None
+        level = self._new_name(name, [one.name for one in component.choice])
+        self._grow(brief.component, component.with_level(level, text))
+        other = brief.others[0][0] if name == "merge" and brief.others else None
+        return self._born(
+            Birth(
+                component=brief.component,
+                level=level,
+                operator=name,
+                parents=(brief.level, other) if other else (brief.level,),
+                failures=tuple(failures),
+                candidate=brief.subject,
+                text=text,
+                longer=len(text.split()) - len(brief.text.split()),
+                tokens=tokens,
+                at=at,
+            )
+        )
+
+    def recruit(
+        self,
+        subject: Candidate,
+        cases: Sequence[Case],
+        target: str | None,
+        rng: np.random.Generator,
+        *,
+        at: int,
+    ) -> Birth | None:
+        """A set of rows for demos, of the kind whose turn it is; None when it has none."""
+        names = [n for n, c in self.space.space.components.items() if isinstance(c, Demos)]
+        if not names:
+            return None
+        self._turn += 1
+        name = names[self._turn % len(names)]
+        kind = list(RECRUITERS)[self._turn // len(names) % len(RECRUITERS)]
+        component = self.space.space.components[name]
+        assert isinstance(component, Demos)
+        fewest, most = component.demos.count
+        tried = (kind, name, subject.id)
+        if tried in self._recruited:
+            return None
+        self._recruited.add(tried)
+        rows = RECRUITERS[kind](cases, count=SETS * most, target=target, rng=rng)
+        if len(rows) < max(1, fewest) or rows in component.demos.recruited.values():
+            self.work[DEMOS].refused["no new rows"] += 1
+            return None
+        level = self._new_name(kind, component.demos.selections)
+        self._grow(name, component.with_recruited(level, rows))
+        parent = dict(subject.levels).get(f"{name}.select")
+        return self._born(
+            Birth(
+                component=f"{name}.select",
+                level=level,
+                operator=DEMOS,
+                parents=() if parent is None else (str(parent),),
+                failures=tuple(case.example.id for case in cases if not case.right),
+                candidate=subject.id,
+                text="\n".join(one.row for one in rows),
+                longer=0,
+                tokens=0,
+                at=at,
+            )
+        )
+
+    def gains(self, standings: Sequence[Standing]) -> Iterator[tuple[Birth, float]]:
+        """Points that the best prompt would lose without each level and what was made from it.
+
+        Longer texts must gain more.
+        """
+        found = [
+            (standing.estimate.mean, frozenset(standing.candidate.levels))
+            for standing in standings
+            if standing.estimate is not None and standing.estimate.n >= RELIABLE
+        ]
+        best = max((mean for mean, _ in found), default=0.0)
+        for birth in self.births:
+            gone = descendants(birth, self.births)
+            without = max((mean for mean, levels in found if not gone & levels), default=best)
+            yield birth, max(0.0, 100 * (best - without) - PRICE * birth.longer / 100)
+
+    def _new_name(self, stem: str, taken: Sequence[str]) -> str:
+        number = 1 + sum(birth.level.startswith(f"{stem}-") for birth in self.births)
+        while f"{stem}-{number}" in taken:
+            number += 1
+        return f"{stem}-{number}"
+
+    def _grow(self, name: str, component: Choice | Demos) -> None:
+        grown = self.space.space.with_components({name: component})
+        self.space = BoundSpace(grown, self.space.train, self.space.target)
+        self._extend(self.space)
+
+    def _born(self, birth: Birth) -> Birth:
+        self.births.append(birth)
+        work = self.work[birth.operator]
+        work.levels += 1
+        work.barren = 0
+        return birth
