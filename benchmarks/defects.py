@@ -21,9 +21,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lab.drafts import DEFECTS, GOOD, Defect, Draft, Task
-
 import promptlathe as pl
+from lab.drafts import DEFECTS, GOOD, Defect, Draft, Task
 from promptlathe.search.operators import NAMES
 
 ROOT = Path(__file__).parent.parent

@@ -2,8 +2,8 @@
 
     python -m venv PEERS && PEERS/bin/pip install -r benchmarks/peers.txt
     python benchmarks/peers.py --python PEERS/bin/python [--calls 2000] [--seeds 3] [--json OUT]
-        [--peers miprov2,gepa,capo,lathe,lathe-demos] [--tasks support_triage,banking77]
-        [--texts pocket,space] [--data DIR]
+        [--peers miprov2,gepa,capo,lathe,lathe-demos,lathe-rewrite]
+        [--tasks support_triage,banking77] [--texts pocket,space] [--data DIR]
 
 Each runs in a process of its own and asks the pocket model over HTTP; calls and tokens are those
 that reached the server. All get the rows of train (for demos and reflection) and select (to choose
@@ -13,14 +13,15 @@ so that about `--calls` task calls reach the server, and corrected up to twice b
 promptlathe pays its own final comparison on the test rows from its budget, which is made larger by
 that; the calls reported are those of the search, the tokens include both.
 
-What is not the same: promptlathe chooses among texts that a search space declares, the others have
-new texts written by a model. The pocket model cannot write, so two answers are tried (`--texts`):
+New texts are written by a model. Two ways are tried (`--texts`):
 
-    pocket  the pocket model is asked as it is: what is left of a peer is its choice of demos
+    pocket  the pocket model is asked: it knows GEPA's reflection request and promptlathe's, but
+            not MIPROv2's and CAPO's, of which the choice of demos is left
     space   the server answers requests for a text with draws of the declared space's texts
 
-and promptlathe has two rows: `lathe` in the declared space, `lathe-demos` with the seed
-instruction fixed, where demos are all that it can choose. DIR holds banking77_train.jsonl, by
+and promptlathe has three rows: `lathe` in the declared space, `lathe-demos` with the seed
+instruction fixed, where demos are all that it can choose, and `lathe-rewrite`, where operators have
+new instructions written by the pocket model. DIR holds banking77_train.jsonl, by
 default ../shared/data beside the project; without it that task is left out.
 """
 

@@ -13,16 +13,23 @@ from promptlathe.errors import InputError
 from promptlathe.evaluate.engine import Engine, Reply
 from promptlathe.evaluate.local import LocalEngine
 from promptlathe.evaluate.ray_engine import RayEngine
+from promptlathe.evaluate.roles import RoleEngine
 from promptlathe.models import ModelSettings
 from promptlathe.records import Answer, Call, Failure, Message
 
 Make = Callable[[ModelSettings, int], Engine]
 
 
-@pytest.fixture(params=["local", "ray"])
+def with_roles(settings: ModelSettings, concurrency: int) -> Engine:
+    return RoleEngine(LocalEngine(settings, concurrency), LocalEngine(settings, 1))
+
+
+@pytest.fixture(params=["local", "roles", "ray"])
 def make(request: pytest.FixtureRequest) -> Make:
     if request.param == "local":
         return LocalEngine
+    if request.param == "roles":
+        return with_roles
     request.getfixturevalue("cluster")
     return lambda settings, concurrency: RayEngine(settings, concurrency, workers=2)
 
@@ -185,3 +192,20 @@ async def test_the_embedded_model(make: Make) -> None:
         replies = await everything(engine)
     assert {call for call, _ in replies} == set(calls)
     assert len(texts(replies)) == 2
+
+
+async def test_calls_to_the_rewriter_have_slots_of_their_own(service: Service) -> None:
+    """One that takes long holds up none of the task's, and is not lost."""
+    slow = service.settings.call([Message("user", "wait")], role="rewrite")
+    async with with_roles(service.settings, 1) as engine:
+        engine.submit(slow)
+        for i in range(5):
+            engine.submit(service.call(str(i)))
+        quick: list[Reply] = []
+        while len(quick) < 5:
+            quick += await engine.next()
+        assert slow not in {call for call, _ in quick}
+        service.open.set()
+        [(last, _)] = await engine.next()
+        assert last == slow
+        assert await engine.next() == []

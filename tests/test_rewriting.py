@@ -15,13 +15,15 @@ from aiohttp.test_utils import TestServer
 from tests.jobs import OBJECTIVE, ROWS, Jitter, answers_file, canaries, essence
 
 import promptlathe as pl
+from promptlathe.cli.report import operator_lines
 from promptlathe.errors import InputError
 from promptlathe.job import Job, Result
-from promptlathe.job.runfile import ParallelOptions, SearchOptions
+from promptlathe.job.runfile import ParallelOptions, SearchOptions, TrackOptions
 from promptlathe.models.pocket.learner import answer
 from promptlathe.models.pocket.server import serve
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget, Message
+from promptlathe.track import default_uri
 
 SPACE = pl.SearchSpace(
     messages={"system": "{{ task }}\n{{ form }}", "user": "{{ demos }}\n\n{{ text }}"},
@@ -285,3 +287,30 @@ def test_custom_operators_take_part(tmp_path: Path) -> None:
     assert teams.calls > 8
     assert sum("broken" in note for note in result.notes) == 1
     assert result.spent.rewrite_calls == 0
+
+
+def test_the_record_in_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Artifacts with a line for each level and operator, and tags that sum them up."""
+    from mlflow import MlflowClient
+
+    result = job(tmp_path, track=TrackOptions()).run()
+    state = tmp_path / ".promptlathe"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", default_uri(state))  # `load_table` reads it
+    client = MlflowClient(default_uri(state), default_uri(state))
+    run = client.get_run(str(result.run_id))
+    lineage = client.load_table(run.info.experiment_id, "lineage.json", [run.info.run_id])
+    assert list(lineage["level"]) == [one.birth.level for one in result.lineage]
+    operators = client.load_table(run.info.experiment_id, "operators.json", [run.info.run_id])
+    assert list(operators["levels"]) == [one.levels for one in result.operators]
+    kept = next(one.birth for one in result.lineage if one.kept)
+    assert f"{kept.component}: {kept.level} ← " in run.data.tags["promptlathe.lineage"]
+    assert f"{kept.operator}: " in run.data.tags["promptlathe.operators"]
+    assert run.data.metrics["rewrite_calls"] == result.spent.rewrite_calls
+
+
+def test_the_report_shows_what_operators_did(alone: Result) -> None:
+    head, columns, *lines = operator_lines(alone.operators)
+    assert "operators" in head
+    assert columns.split()[:2] == ["operator", "levels"]
+    assert [line.split()[0] for line in lines] == [one.operator for one in alone.operators]
+    assert operator_lines(()) == []

@@ -49,12 +49,18 @@ class Case:
         return [candidate.prompt.messages[0].content for candidate in drawn]
 
 
-def demos_only(case: Case, task: Task) -> pl.SearchSpace:
-    """The seed instruction, and demos as the whole space has them."""
+def demos_only(case: Case, task: Task, *, rewrite: bool = False) -> pl.SearchSpace:
+    """The seed instruction, and demos as the whole space has them.
+
+    rewrite: operators may write new instructions.
+    """
     layout = f"{case.source}: {{{{ text }}}}\n{case.target}:"
     return pl.SearchSpace(
-        messages={"system": task.instruction, "user": f"{{{{ demos }}}}\n\n{layout}"},
-        components={"demos": case.space.components["demos"]},
+        messages={"system": "{{ instruction }}", "user": f"{{{{ demos }}}}\n\n{layout}"},
+        components={
+            "instruction": pl.Text(task.instruction, rewrite=rewrite),
+            "demos": case.space.components["demos"],
+        },
     )
 
 

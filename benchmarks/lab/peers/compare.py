@@ -21,7 +21,7 @@ from promptlathe.evaluate.local import LocalEngine
 from promptlathe.models import ModelSettings
 from promptlathe.records import Answer, Candidate, Cell, Message, Prompt
 
-OURS = ("lathe", "lathe-demos")
+OURS = ("lathe", "lathe-demos", "lathe-rewrite")
 ATTEMPTS, NEAR = 3, 0.05
 TEXTS = 500
 """So many different draws of the space's texts before they come again."""

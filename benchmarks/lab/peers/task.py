@@ -72,4 +72,5 @@ class Found:
 # The two keys tell the server which requests are for the task and which are for new texts.
 TASK_KEY, PROPOSAL_KEY = "task", "proposal"
 CONCURRENCY = 16
-MAX_TOKENS = 256
+MAX_TOKENS, WRITER_TOKENS = 256, 4096
+"""Of an answer of the task, and of a request for a new text."""

@@ -6,7 +6,16 @@ from typing import Any
 
 import dspy
 
-from lab.peers.task import CONCURRENCY, MAX_TOKENS, PROPOSAL_KEY, TASK_KEY, Found, Order, Task
+from lab.peers.task import (
+    CONCURRENCY,
+    MAX_TOKENS,
+    PROPOSAL_KEY,
+    TASK_KEY,
+    WRITER_TOKENS,
+    Found,
+    Order,
+    Task,
+)
 from promptlathe.objective.labels import LabelReader
 
 MINIBATCH, FULL_EVERY = 35, 5
@@ -44,9 +53,9 @@ def run(order: Order) -> Found:
     task = order.task
     dspy.configure_cache(enable_disk_cache=False)
 
-    def model(key: str) -> dspy.LM:
+    def model(key: str, most: int = MAX_TOKENS) -> dspy.LM:
         return dspy.LM(
-            "openai/pocket", api_base=order.url, api_key=key, temperature=0.0, max_tokens=MAX_TOKENS
+            "openai/pocket", api_base=order.url, api_key=key, temperature=0.0, max_tokens=most
         )
 
     dspy.configure(lm=model(TASK_KEY), adapter=PlainAdapter(task))
@@ -64,7 +73,7 @@ def run(order: Order) -> Found:
     candidates = min(18, max(3, trials * 2 // 3))
     optimizer = dspy.MIPROv2(
         metric=lambda example, found, trace=None: float(example.label == found.label),
-        prompt_model=model(PROPOSAL_KEY),
+        prompt_model=model(PROPOSAL_KEY, WRITER_TOKENS),
         max_labeled_demos=task.shots,
         auto=None,
         num_candidates=candidates,

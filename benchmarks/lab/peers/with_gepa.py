@@ -14,6 +14,7 @@ from lab.peers.task import (
     MAX_TOKENS,
     PROPOSAL_KEY,
     TASK_KEY,
+    WRITER_TOKENS,
     Found,
     Messages,
     Order,
@@ -63,16 +64,16 @@ class Asking:
 
     def reflect(self, prompt: str | list[dict[str, Any]]) -> str:
         if isinstance(prompt, str):
-            return ask(self.writer, [("user", prompt)])
-        return ask(self.writer, [(m["role"], m["content"]) for m in prompt])
+            return ask(self.writer, [("user", prompt)], WRITER_TOKENS)
+        return ask(self.writer, [(m["role"], m["content"]) for m in prompt], WRITER_TOKENS)
 
 
-def ask(client: OpenAI, messages: Messages) -> str:
+def ask(client: OpenAI, messages: Messages, most: int = MAX_TOKENS) -> str:
     reply = client.chat.completions.create(
         model="pocket",
         messages=[{"role": role, "content": content} for role, content in messages],  # type: ignore[misc]
         temperature=0,
-        max_tokens=MAX_TOKENS,
+        max_tokens=most,
     )
     return reply.choices[0].message.content or ""
 

@@ -34,8 +34,8 @@ class RoleEngine:
     def submit(self, call: Call) -> None:
         """To the engine of the call's role."""
         engine = self._rewrite if call.role == "rewrite" else self._task
-        self._expected[engine] += 1
         engine.submit(call)
+        self._expected[engine] += 1
 
     async def next(self) -> list[Reply]:
         """All that has come from either, at least one; [] when no submitted call is left."""
@@ -53,13 +53,12 @@ class RoleEngine:
         return replies
 
     async def close(self) -> None:
-        """Close both, one after the other."""
-        for wait in self._waits.values():
-            wait.cancel()
-        await asyncio.gather(*self._waits.values(), return_exceptions=True)
-        self._waits.clear()
+        """Close both; a `next` that waits gets []."""
         await self._rewrite.close()
         await self._task.close()
+        self._expected = dict.fromkeys(self._expected, 0)
+        await asyncio.gather(*self._waits.values(), return_exceptions=True)
+        self._waits.clear()
 
     async def __aenter__(self) -> Self:
         await self.start()

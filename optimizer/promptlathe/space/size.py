@@ -32,7 +32,8 @@ class Size:
     """Parameters that were not counted because they are real numbers."""
 
     def __str__(self) -> str:
-        number = f"{'' if self.exact else 'more than '}{self.count:,} candidates"
+        many = "candidate" if self.count == 1 else "candidates"
+        number = f"{'' if self.exact else 'more than '}{self.count:,} {many}"
         return number + "".join(f" × {name} (continuous)" for name in self.continuous)
 
 

@@ -11,6 +11,8 @@
     context     all of these, cached by the content of the context
     classifier  evidence of the context and the final input -> labels in order
     writing     that order -> the text of the answer
+    rewriting   answers requests for a better text; requests, reflection, drafts, telling,
+                improving, reshaping and translating are its parts
     tokens      the word pieces that are counted
     learner     `answer(messages)`: the whole way, with token counts
     chat_api    the bodies of OpenAI's chat completions
