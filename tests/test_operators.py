@@ -1,6 +1,7 @@
 """Operators one by one: what they are told, what they ask for, and what the guards refuse."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from promptlathe.search.operators.portfolio import (
     load_portfolio,
     read_texts,
 )
+from promptlathe.search.operators.purse import Purse
 from promptlathe.starter import starter
 
 REQUESTS = load_portfolio(NAMES, Path("nowhere"), starter()).requests
@@ -283,3 +285,63 @@ def test_contracts_fit_the_parse_step(parse: str, sentence: str) -> None:
     contract = Contract((parse,))  # type: ignore[arg-type]
     assert contract.sentences(["a", "b"])[0] == sentence
     assert contract.reading
+
+
+def told(tokens: int, cost: float) -> Outcome:
+    made = case("row", "billing", "billing").outcome
+    return replace(made, reply=Answer("billing", tokens, 0), cost=cost)
+
+
+def test_the_purse_holds_a_share_of_each_limit() -> None:
+    purse = Purse({"calls": 1000, "tokens": 100_000}, 0.2)
+    assert purse.allowance == 200
+    assert purse.affords(40, over=False)
+    assert not purse.affords(41, over=False)
+    assert purse.affords(200, over=True)
+    for _ in range(600):
+        purse.tell(told(50, 0.0), own=False)
+    assert purse.affords(200, over=False)
+    purse.tell(told(20_001, 0.0), own=True)
+    assert not purse.affords(1, over=True)
+
+
+def test_a_dear_rewriter_is_bound_by_its_price() -> None:
+    purse = Purse({"usd": 1.0}, 0.2)
+    assert purse.allowance is None
+    purse.tell(told(100, 0.06), own=True)
+    assert not purse.affords(1, over=False)
+    assert purse.affords(1, over=True)
+    for _ in range(12):
+        purse.tell(told(100, 0.05), own=False)
+    assert purse.affords(1, over=False)
+
+
+def test_without_a_limit_the_share_is_of_what_was_used() -> None:
+    purse = Purse({}, 0.1)
+    assert purse.affords(60, over=False)
+    assert not purse.affords(61, over=True)
+    for _ in range(100):
+        purse.tell(told(1, 0.0), own=False)
+    assert purse.affords(70, over=False)
+
+
+def test_levels_wait_until_those_before_are_tried() -> None:
+    purse = Purse({"calls": 1000}, 0.2)
+    for i in range(6):
+        assert purse.has_room(0)
+        purse.open("c", f"new-{i}")
+    assert not purse.has_room(0)
+    for _ in range(8):
+        purse.tell(told(1, 0.0), own=False)
+        purse.tried([("c", "new-0")], 100)
+    assert purse.has_room(0)
+    assert not purse.has_room(1)
+    purse.open("c", "new-6")
+    for i in range(1, 7):
+        for _ in range(8):
+            purse.tried([("c", f"new-{i}")], 100)
+    assert not purse.has_room(0)  # none waits, but trials have a share of the calls too
+    for _ in range(24):
+        purse.tell(told(1, 0.0), own=False)
+    assert purse.has_room(0)
+    assert purse.trial_tokens == 800

@@ -314,3 +314,21 @@ def test_the_report_shows_what_operators_did(alone: Result) -> None:
     assert columns.split()[:2] == ["operator", "levels"]
     assert [line.split()[0] for line in lines] == [one.operator for one in alone.operators]
     assert operator_lines(()) == []
+
+
+def test_on_ray(cluster: None, tmp_path: Path) -> None:
+    """The task's calls go to the cluster, the rewriter's stay here."""
+    result = job(tmp_path, parallel=ParallelOptions(engine="ray", concurrency=4, workers=1)).run()
+    assert result.verdict == "better"
+    assert any(one.birth.tokens and one.kept for one in result.lineage)
+
+
+def test_the_rewriter_has_room_to_write(tmp_path: Path) -> None:
+    """By default it is the model, whose answers may be limited to a label."""
+    short = ModelSettings(name="pocket", max_tokens=8, stop="x")
+    assert job(tmp_path, model=short).writer == ModelSettings(name="pocket", max_tokens=4096)
+    named = ModelSettings(name="writer", max_tokens=100)
+    assert job(tmp_path, rewriter=named).writer == named
+    assert job(tmp_path, rewriter=ModelSettings(name="writer")).writer.max_tokens == 4096
+    result = job(tmp_path, model=short).run()
+    assert any(one.birth.tokens for one in result.lineage)

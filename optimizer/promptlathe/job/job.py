@@ -26,6 +26,8 @@ from promptlathe.records import Budget
 from promptlathe.search.operators import USUAL
 from promptlathe.space import SearchSpace
 
+WRITER_TOKENS = 4096
+"""Of a rewriter's answer at most, unless the run file says else."""
 NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -85,6 +87,14 @@ class Job:
     def state(self) -> Path:
         """Where everything is kept that a job leaves behind."""
         return self.workspace / STATE
+
+    @property
+    def writer(self) -> ModelSettings:
+        """Who writes new texts, with room for a long one unless that is limited by name."""
+        if self.rewriter and "max_tokens" in self.rewriter.model_fields_set:
+            return self.rewriter
+        most = max(WRITER_TOKENS, self.model.max_tokens)
+        return (self.rewriter or self.model).model_copy(update={"max_tokens": most, "stop": None})
 
     @property
     def operators(self) -> tuple[str, ...]:

@@ -58,8 +58,8 @@ class SearchOptions(documents.Model):
         default=0.2,
         ge=0,
         le=0.9,
-        description="Share of the budget's calls that may go to making levels: requests to the "
-        "rewriter, and rows of `train` that are read for them",
+        description="Share of the budget (calls, tokens, USD) that may go to making levels: "
+        "requests to the rewriter, and rows of `train` that are read for them",
     )
 
 

@@ -25,7 +25,7 @@ from promptlathe.job.stores import ledger_url
 from promptlathe.job.warm import comparable, terms
 from promptlathe.ledger import Course, Ledger
 from promptlathe.objective.splits import SPLITS
-from promptlathe.records import Answer, Candidate, Cell, Outcome, Standing, Told, Work
+from promptlathe.records import Answer, Budget, Candidate, Cell, Outcome, Standing, Told, Work
 from promptlathe.search import Policy, make_policy
 from promptlathe.search.lathe.effects import Effect, effects_of
 from promptlathe.search.operators import Descent, OperatorReport, lineage_of
@@ -89,7 +89,7 @@ def _engine(job: "Job") -> Engine:
     task = _task_engine(job)
     if not job.operators:
         return task
-    return RoleEngine(task, LocalEngine(job.rewriter or job.model, ASKED))
+    return RoleEngine(task, LocalEngine(job.writer, ASKED))
 
 
 def _task_engine(job: "Job") -> Engine:
@@ -150,7 +150,7 @@ class Running:
         evaluator = Evaluator(
             engine, ledger, job.objective, job.model, self._meter, None if replay else run
         )
-        evaluator.rewriter = job.rewriter
+        evaluator.rewriter = job.writer
         self._cells: Cells = evaluator
         if self._course:
             evaluator.failures = self._course.failures
@@ -211,7 +211,7 @@ class Running:
         job, plan = self._job, self._plan
         objective = job.objective
         terms = Terms(
-            calls=_search_calls(plan),
+            limits=_search_limits(plan, job.budget),
             share=job.search.rewrite_share,
             seed=job.search.seed,
             target=objective.target,
@@ -390,6 +390,13 @@ class Running:
 def _search_calls(plan: Plan) -> int | None:
     """What the search may spend, if that is known."""
     return plan.calls and max(1, plan.calls - SIDES * len(plan.test))
+
+
+def _search_limits(plan: Plan, budget: Budget) -> dict[str, float]:
+    """Of calls, tokens and USD what the search may spend, those that are limited."""
+    calls = _search_calls(plan) if budget.calls else None
+    limits = {"calls": calls, "tokens": budget.tokens, "usd": budget.usd}
+    return {name: float(limit) for name, limit in limits.items() if limit}
 
 
 def _course(ledger: Ledger, run: str) -> Course:

@@ -1,14 +1,14 @@
 """What may be spent on making levels, and when."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from promptlathe.records import Value
+from promptlathe.records import Told, Value
 
 START, SPENT_AT = 0.2, 0.6
-"""Share of the calls for rewriting that may be used at once, and the part of the budget at which
-all of them may: new levels need time to be tried."""
+"""Part of the share that may be used at once, and the part of the budget at which all of it may:
+new levels need time to be tried."""
 UNPLANNED = 60
-"""Calls for rewriting that may be used at once where the budget does not limit calls."""
+"""Calls for rewriting that may be used at once where only time is limited."""
 OPEN, TRIED = 6, 8
 """Levels that wait to be tried and requests under way, at most; answers after which one counts as
 tried."""
@@ -17,30 +17,51 @@ TRIALS = 0.25
 
 
 class Purse:
-    """Counts calls against a share of the budget."""
+    """Holds a share of each limit of the budget: of calls, tokens and USD."""
 
-    def __init__(self, calls: int | None, share: float) -> None:
-        """calls: of the search's budget, if that is known."""
-        self._calls, self._share = calls, share
-        self.allowance = None if calls is None else int(share * calls)
-        """Calls for rewriting, if that is known."""
-        self.used = 0
-        """Calls that were told, of any kind."""
-        self._own = 0
+    def __init__(self, limits: Mapping[str, float], share: float) -> None:
+        """limits: `calls`, `tokens` and `usd` of the search, those that are limited."""
+        self._limits, self._share = limits, share
+        self._used: dict[str, float] = {"calls": 0, "tokens": 0, "usd": 0.0}
+        self._own = dict(self._used)
+        """By limit: of all that was told, and of rewriting; of calls those that were sent."""
         self._answers: dict[tuple[str, Value], int] = {}
         """So far by level that was made."""
         self._tokens, self._cells = 0, 0
 
+    @property
+    def allowance(self) -> int | None:
+        """Calls for rewriting in all, if they are limited."""
+        calls = self._limits.get("calls")
+        return None if calls is None else int(self._share * calls)
+
+    @property
+    def used(self) -> int:
+        """Calls that were told, of any kind."""
+        return int(self._used["calls"])
+
     def affords(self, calls: int, *, over: bool) -> bool:
         """Whether so many more may be spent on rewriting now; all, when the search is `over`."""
-        if self.allowance is None or not self._calls:
-            return self._own + calls <= UNPLANNED + self._share * self.used
-        part = min(1.0, START + (1 - START) * self.used / (SPENT_AT * self._calls))
-        return self._own + calls <= (1.0 if over else part) * self.allowance
+        own = self._own["calls"] + calls
+        if not self._limits:
+            return own <= UNPLANNED + self._share * self.used
+        done = max(self._used[name] / limit for name, limit in self._limits.items())
+        part = 1.0 if over else min(1.0, START + (1 - START) * done / SPENT_AT)
+        return all(
+            (own if name == "calls" else self._own[name]) <= part * self._share * limit
+            for name, limit in self._limits.items()
+        )
 
     def spend(self) -> None:
         """One call for rewriting. A level made without a request has its price too: its trial."""
-        self._own += 1
+        self._own["calls"] += 1
+
+    def tell(self, outcome: Told, *, own: bool) -> None:
+        """A call is back; own: it was for rewriting."""
+        self._used["calls"] += 1
+        for counted in (self._used, self._own) if own else (self._used,):
+            counted["tokens"] += outcome.tokens or 0
+            counted["usd"] += outcome.cost or 0.0
 
     def has_room(self, asked: int) -> bool:
         """Whether one more level could be tried soon, with so many requests under way."""

@@ -10,7 +10,7 @@ says what may be spent, and when; the shelf (shelf.py) takes what was made. An o
 give nothing new rests until another prompt is the best.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -59,8 +59,8 @@ SETTLED = 50
 class Terms:
     """What the workshop must know of a job."""
 
-    calls: int | None
-    """Of the search's budget, if it is known."""
+    limits: Mapping[str, float]
+    """Of the search: `calls`, `tokens` and `usd`, those that are limited."""
     share: float
     seed: int
     target: str | None
@@ -88,7 +88,7 @@ class Workshop:
         self._inner, self._portfolio, self._terms = inner, portfolio, terms
         self._rng = np.random.default_rng([terms.seed, 4])
         self._names = [*portfolio.operators, *([DEMOS] if portfolio.demos else [])]
-        self._purse = Purse(terms.calls, terms.share)
+        self._purse = Purse(terms.limits, terms.share)
         self._shelf = Shelf(space, self._names, leaks, inner.extend)
         answers = answers_of(space.train, terms.target)
         self._book = TrainBook(
@@ -124,11 +124,12 @@ class Workshop:
         return [*cells, *requests]
 
     def tell(self, outcome: Told) -> list[Standing]:
-        self._purse.used += 1
+        own = isinstance(outcome, Rewritten) or outcome.cell.example.split == "train"
+        self._purse.tell(outcome, own=own)
         if isinstance(outcome, Rewritten):
             self._receive(outcome)
             return []
-        if outcome.cell.example.split == "train":
+        if own:
             self._book.take(outcome)
             return []
         self._purse.tried(outcome.cell.candidate.levels, outcome.tokens)
