@@ -1,6 +1,6 @@
 """A rewriter that takes ten seconds: how busy are the task model's slots?
 
-    python benchmarks/slow_rewriter.py [--delay 10] [--latency 0.2] [--calls 4000] [--slots 16]
+    python benchmarks/slow_rewriter.py [--delay 10] [--latency 1] [--calls 1600] [--slots 16]
 
 The job of runs/repair_draft.yaml on two pocket servers: the task model answers after `latency`
 seconds, the rewriter after `delay`. The calls in flight at the task model's server are looked at
@@ -81,8 +81,8 @@ async def measure(options: argparse.Namespace, *, operators: bool) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--delay", type=float, default=10)
-    parser.add_argument("--latency", type=float, default=0.2)
-    parser.add_argument("--calls", type=int, default=4000)
+    parser.add_argument("--latency", type=float, default=1)
+    parser.add_argument("--calls", type=int, default=1600)
     parser.add_argument("--slots", type=int, default=16)
     options = parser.parse_args()
     for operators in (True, False):

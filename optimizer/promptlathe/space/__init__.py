@@ -2,7 +2,7 @@
 
 from promptlathe.space.bound import BoundSpace
 from promptlathe.space.checks import check_data
-from promptlathe.space.components import Choice, Demos, Float, Int, Order, Recruited, Text
+from promptlathe.space.components import Choice, Demos, Float, Int, Level, Order, Recruited, Text
 from promptlathe.space.parameters import Categorical, Integer, Parameter, Real
 from promptlathe.space.size import Size
 from promptlathe.space.space import SearchSpace, fields_of
@@ -16,6 +16,7 @@ __all__ = [
     "Float",
     "Int",
     "Integer",
+    "Level",
     "Order",
     "Parameter",
     "Real",

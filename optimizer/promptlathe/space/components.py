@@ -67,6 +67,10 @@ class Level(BaseModel):
     model_config = ConfigDict(frozen=True)
     name: str
     text: str | None
+    operator: str = ""
+    """What made it; empty: it was declared."""
+    parents: tuple[str, ...] = ()
+    """Names of the levels that it was made from."""
 
 
 def _shorten(text: str) -> str:
@@ -173,9 +177,9 @@ class Choice(Declared):
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
-    def with_level(self, name: str, text: str) -> "Choice":
+    def with_level(self, level: Level) -> "Choice":
         """With one more level, the last."""
-        return self.model_copy(update={"choice": (*self.choice, Level(name=name, text=text))})
+        return self.model_copy(update={"choice": (*self.choice, level)})
 
 
 def _load_text(given: Any, info: ValidationInfo) -> Any:

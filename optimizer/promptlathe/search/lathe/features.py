@@ -4,9 +4,11 @@ An axis is one thing that varies. Its features make the prior covariance of its 
 scaled so that a level has variance 1 on average (the model multiplies it by the axis' variance):
 
     Category  levels without an order: independent effects
-    Texts     half independent, half shared between similar texts (cosine of n-gram counts)
+    Texts     half independent, half shared between similar texts (cosine of n-gram counts); the
+              first half of a text that was made from another is mostly its parent's
     Number    smooth: piecewise linear between knots, whose covariance is exp(-distance / LENGTH)
     Rows      which rows are shown as demos: an effect of each row, divided by sqrt(how many)
+    Origins   which operators made its texts, or what these were made from: an effect of each
 
 Pairs of axes add an independent effect for each pair of levels, with one variance for all.
 """
@@ -26,6 +28,8 @@ LENGTH = 0.5
 BINS = 4
 """Of a number in a pair."""
 TEXT_FEATURES = 48
+INHERITED = 0.7
+"""Of the independent variance of a text that was made from another, its parent's share."""
 MOST_INDEPENDENT = 64
 """Texts beyond which each has no effect of its own: it would be the candidate's residual."""
 MOST_PAIRS = 400
@@ -72,15 +76,25 @@ class Category:
 
 
 class Texts(Category):
-    """Levels that are texts; `texts` maps a level's name to its text."""
+    """Levels that are texts; `texts` maps a level's name to its text, `parents` to the levels
+    before it that it was made from."""
 
-    def __init__(self, name: str, texts: Mapping[Hashable, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        texts: Mapping[str, str],
+        parents: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         super().__init__(name, list(texts))
+        for level, before in (parents or {}).items():
+            inherited = np.mean([self._rows[self._place[one]] for one in before], axis=0)
+            own = np.sqrt(1 - INHERITED * inherited @ inherited) * self.vector(level)
+            self._rows[self._place[level]] = np.sqrt(INHERITED) * inherited + own
         similar = ngram_features(list(texts.values()))
         if len(texts) > MOST_INDEPENDENT:
             self._rows = similar
         elif similar.shape[1]:
-            self._rows = np.hstack([np.eye(len(texts)), similar]) / np.sqrt(2)
+            self._rows = np.hstack([self._rows, similar]) / np.sqrt(2)
         self.width = self._rows.shape[1]
 
 
@@ -125,6 +139,25 @@ class Rows:
         row = np.zeros(self.width)
         for one in shown:
             row[self._column[one]] = 1 / np.sqrt(len(shown))
+        return row
+
+    def code(self, value: Hashable) -> int:
+        return 0
+
+
+class Origins:
+    """Which operators its texts come from; a level is a tuple of their names."""
+
+    prior = 0.15
+    levels = 0
+
+    def __init__(self, name: str, operators: Sequence[Hashable]) -> None:
+        self.name, self.width = name, len(operators)
+        self._column = {one: i for i, one in enumerate(operators)}
+
+    def vector(self, value: Hashable) -> Array:
+        row = np.zeros(self.width)
+        row[[self._column[one] for one in value]] = 1  # type: ignore[attr-defined]
         return row
 
     def code(self, value: Hashable) -> int:

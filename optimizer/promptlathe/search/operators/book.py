@@ -1,7 +1,12 @@
-"""What is known of `train`: the rows in the order of reading, and what prompts made of them."""
+"""What is known of `train`: the rows in the order of reading, and what prompts made of them.
 
-from collections import defaultdict
+Half of the rows that a prompt is tried on are the same as for the prompt before it, so that the two
+can be compared; half are new. A text that was written from rows gets these right, whatever it is
+worth on others: read again on them alone, it would look perfect, and nobody would improve it.
+"""
+
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,10 +17,25 @@ READ, READ_EACH = 24, 2
 """Rows a prompt is tried on before it is rewritten: READ_EACH of every answer, READ at least."""
 AT_MOST = 0.25
 """Of the calls for rewriting, that the reading of one prompt may take."""
+FEW = 4
+"""With fewer mistakes a prompt is tried on further rows, while AT_MOST allows it."""
+
+
+@dataclass
+class _Reading:
+    """Of one prompt."""
+
+    rows: Sequence[Example]
+    """All rows, in its own order."""
+    wanted: int
+    """How many of them are to be read, so far."""
+    sent: int = 0
+    told: int = 0
+    cases: list[Case] = field(default_factory=list[Case])
 
 
 class TrainBook:
-    """Rows are the same for every prompt, so that two can be compared."""
+    """Which rows of `train` a prompt is tried on, and what came of it."""
 
     def __init__(
         self,
@@ -36,39 +56,48 @@ class TrainBook:
             by_answer.setdefault(key, []).append(example)
         self.rows = in_turn(by_answer.values())
         wanted = max(READ, READ_EACH * answers)
-        if allowance is not None:
-            wanted = min(wanted, max(8, int(AT_MOST * allowance)))
-        self.read = min(wanted, len(train))
-        self._sent: dict[str, int] = defaultdict(int)
-        self._cases: dict[str, list[Case]] = defaultdict(list)
-        self._told: dict[str, int] = defaultdict(int)
+        most = len(train) if allowance is None else max(8, int(AT_MOST * allowance))
+        self._most = min(most, len(train))
+        self._read = min(wanted, self._most)
+        self._readings: dict[str, _Reading] = {}
 
     def unread(self, candidate: Candidate) -> Iterator[Cell]:
         """The cells that are still to be sent of a prompt; sent when taken."""
-        while self._sent[candidate.id] < self.read:
-            self._sent[candidate.id] += 1
-            yield Cell(candidate, self.rows[self._sent[candidate.id] - 1])
+        reading = self._readings.get(candidate.id)
+        if reading is None:
+            first = len(self._readings) * (self._read // 2) % len(self.rows)
+            rows = [*self.rows[first:], *self.rows[:first]]
+            reading = self._readings[candidate.id] = _Reading(rows, self._read)
+        while reading.sent < reading.wanted:
+            reading.sent += 1
+            yield Cell(candidate, reading.rows[reading.sent - 1])
 
     def missing(self, candidate: Candidate) -> int:
         """How many rows are still to be sent of a prompt."""
-        return self.read - self._sent[candidate.id]
+        reading = self._readings.get(candidate.id)
+        return self._read if reading is None else reading.wanted - reading.sent
 
     def take(self, outcome: Outcome) -> None:
         """An outcome of one of the cells."""
-        one = outcome.cell.candidate.id
-        self._told[one] += 1
+        reading = self._readings[outcome.cell.candidate.id]
+        reading.told += 1
         if outcome.value is not None:
-            self._cases[one].append(Case(outcome.cell.example, outcome))
+            reading.cases.append(Case(outcome.cell.example, outcome))
+        wrong = sum(not case.right for case in reading.cases)
+        if reading.told == reading.wanted and wrong < FEW:
+            reading.wanted = min(reading.wanted + self._read, self._most)
 
     def is_read(self, candidate: Candidate) -> bool:
         """All of its rows are back."""
-        return self._told[candidate.id] >= self.read
+        reading = self._readings.get(candidate.id)
+        return reading.told >= reading.wanted if reading else not self._read
 
     def cases(self, candidate: Candidate) -> tuple[Case, ...]:
         """What is known of a prompt; failed calls are left out."""
-        return tuple(self._cases[candidate.id])
+        reading = self._readings.get(candidate.id)
+        return tuple(reading.cases) if reading else ()
 
     def read_prompts(self) -> Sequence[tuple[Case, ...]]:
         """The cases of each prompt that was read and answered."""
-        read = [one for one, told in self._told.items() if told >= self.read]
-        return [tuple(self._cases[one]) for one in read if self._cases[one]]
+        read = [one for one in self._readings.values() if one.told >= one.wanted]
+        return [tuple(one.cases) for one in read if one.cases]

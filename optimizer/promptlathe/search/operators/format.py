@@ -13,10 +13,12 @@ UNREAD = 0.05
 
 
 def format(brief: Brief) -> str | Sequence[str] | None:
-    """The text with each contract that it lacks; then a request; None when outputs can be read."""
+    """The text with each contract that the prompt lacks; then a request; None when outputs can be
+    read."""
     if len(brief.unread) <= UNREAD * len(brief.cases):
         return None
-    stricter = [f"{brief.text}\n{one}" for one in brief.contracts if one not in brief.text]
+    said = f"{brief.prompt}\n{brief.text}"
+    stricter = [f"{brief.text}\n{one}" for one in brief.contracts if one not in said]
     if new := [text for text in stricter if text not in brief.known]:
         return new
     shown = brief.sampled(brief.unread)

@@ -53,7 +53,7 @@ class Purse:
         )
 
     def spend(self) -> None:
-        """One call for rewriting. A level made without a request has its price too: its trial."""
+        """One call for rewriting."""
         self._own["calls"] += 1
 
     def tell(self, outcome: Told, *, own: bool) -> None:

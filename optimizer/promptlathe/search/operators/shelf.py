@@ -11,7 +11,7 @@ from promptlathe.search.operators.guards import Leaks, objection, unwrapped
 from promptlathe.search.operators.lineage import Birth, Work, descendants
 from promptlathe.search.operators.portfolio import DEMOS
 from promptlathe.search.operators.recruit import RECRUITERS
-from promptlathe.space import BoundSpace, Choice, Demos
+from promptlathe.space import BoundSpace, Choice, Demos, Level
 
 PRICE = 0.2
 """Points that a new text must gain for each 100 words that it is longer than its parent."""
@@ -51,14 +51,16 @@ class Shelf:
             self.work[name].refused[why] += 1
             return None
         level = self._new_name(name, [one.name for one in component.choice])
-        self._grow(brief.component, component.with_level(level, text))
         other = brief.others[0][0] if name == "merge" and brief.others else None
+        parents = (brief.level, other) if other else (brief.level,)
+        made = Level(name=level, text=text, operator=name, parents=parents)
+        self._grow(brief.component, component.with_level(made))
         return self._born(
             Birth(
                 component=brief.component,
                 level=level,
                 operator=name,
-                parents=(brief.level, other) if other else (brief.level,),
+                parents=parents,
                 failures=tuple(failures),
                 candidate=brief.subject,
                 text=text,

@@ -106,8 +106,12 @@ class Workshop:
         self._often: dict[str, int] = {}
         """How often the same content was asked."""
         self._numbers = count()
-        self._turn: dict[str, int] = {}
-        """Which component comes next, by operator."""
+        self._turn = {name: i for i, name in enumerate(self._names)}
+        """Which component comes next, by operator; each begins at another."""
+        self._dry: set[tuple[str, str, str, str]] = set()
+        """(operator, component, level, prompt) that gave nothing new; no prompt: whichever."""
+        self._repaired: set[str] = set()
+        """Ids of the prompts of which `format` had its try."""
         self._failed = 0
         """Requests in a row."""
         self._notes: list[str] = []
@@ -197,12 +201,12 @@ class Workshop:
             ready = [name for name in self._names if self._shelf.work[name].barren < BARREN]
             if not (ready and settled and self._affords(1)):
                 return
-            self._purse.spend()
             name = self._next(ready)
             self._shelf.work[name].barren += 1
             if name == DEMOS:
                 self._recruit()
             elif (request := self._write(name)) is not None:
+                self._purse.spend()
                 yield request
 
     def _choose_subject(self) -> bool:
@@ -220,8 +224,9 @@ class Workshop:
     # Operators
 
     def _next(self, ready: Sequence[str]) -> str:
-        """Outputs that cannot be read come first: nothing else can be seen before."""
-        if "format" in ready:
+        """Outputs that cannot be read have one try first: little else can be seen before."""
+        if "format" in ready and self._subject.id not in self._repaired:
+            self._repaired.add(self._subject.id)
             return "format"
         gained = dict.fromkeys(ready, 0.0)
         for birth, gain in self._shelf.gains(self._inner.standings):
@@ -238,6 +243,7 @@ class Workshop:
         )
         if birth:
             self._purse.open(birth.component, birth.level)
+        self._price(birth)
 
     def _write(self, name: str) -> Request | None:
         """Ask an operator for a text of the component whose turn it is."""
@@ -253,18 +259,31 @@ class Workshop:
         if isinstance(made, str):
             return self._ask(name, brief, made)
         for text in made or ():
-            self._put(name, brief, text, [case.example.id for case in brief.mistakes], tokens=0)
+            shown = [case.example.id for case in brief.mistakes]
+            self._price(self._put(name, brief, text, shown, tokens=0))
         return None
+
+    def _price(self, birth: Birth | None) -> None:
+        """A level made without a request has its price too: its trial."""
+        if birth:
+            self._purse.spend()
 
     def _brief(self, operator: str) -> Brief | None:
         """About the component whose turn it is; None when the subject has none to rewrite."""
         levels, space = dict(self._subject.levels), self._shelf.space
         names = [name for name in space.space.rewritable if text_of(space, name, levels)]
+        names = [name for name in names if not self._is_dry(operator, name, str(levels[name]))]
         if not names:
             return None
-        turn = self._turn[operator] = self._turn.get(operator, -1) + 1
+        turn = self._turn[operator]
+        self._turn[operator] += 1
         view = (space, self._subject, self._shelf.births, self._inner.standings)
         return self._briefing.brief(names[turn % len(names)], *view, self._rng)
+
+    def _is_dry(self, operator: str, component: str, level: str) -> bool:
+        """The operator gave nothing new for this text, and knows nothing new about it."""
+        tried = (operator, component, level)
+        return not self._dry.isdisjoint({(*tried, ""), (*tried, self._subject.id)})
 
     def _ask(self, name: str, brief: Brief, text: str) -> Request | None:
         if self._failed >= UNREACHABLE:
@@ -288,10 +307,13 @@ class Workshop:
         texts = read_texts(told.reply.text)[:MOST_TEXTS]
         if not texts:
             work.refused[_why_no_text(told.reply)] += 1
-        for text in texts:
-            self._put(
-                asked.operator, asked.brief, text, asked.failures, tokens=tokens // len(texts)
-            )
+        brief, share = asked.brief, tokens // max(len(texts), 1)
+        made = [
+            self._put(asked.operator, brief, one, asked.failures, tokens=share) for one in texts
+        ]
+        if not any(made):
+            about = brief.subject if asked.failures else ""
+            self._dry.add((asked.operator, brief.component, brief.level, about))
 
     def _give_up(self, failure: Failure) -> None:
         """After some failures in a row, or a hopeless one, the rewriter is not asked again."""
@@ -306,10 +328,12 @@ class Workshop:
 
     def _put(
         self, name: str, brief: Brief, text: str, failures: Sequence[str], *, tokens: int
-    ) -> None:
+    ) -> Birth | None:
         at = self._purse.used
-        if birth := self._shelf.put(name, brief, text, failures, tokens=tokens, at=at):
+        birth = self._shelf.put(name, brief, text, failures, tokens=tokens, at=at)
+        if birth:
             self._purse.open(birth.component, birth.level)
+        return birth
 
 
 def _why_no_text(reply: Answer) -> str:
