@@ -67,10 +67,8 @@ class Level(BaseModel):
     model_config = ConfigDict(frozen=True)
     name: str
     text: str | None
-    operator: str = ""
-    """What made it; empty: it was declared."""
     parents: tuple[str, ...] = ()
-    """Names of the levels that it was made from."""
+    """Names of the levels that it was made from; none: it was declared."""
 
 
 def _shorten(text: str) -> str:

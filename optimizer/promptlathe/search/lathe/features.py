@@ -4,11 +4,10 @@ An axis is one thing that varies. Its features make the prior covariance of its 
 scaled so that a level has variance 1 on average (the model multiplies it by the axis' variance):
 
     Category  levels without an order: independent effects
-    Texts     half independent, half shared between similar texts (cosine of n-gram counts); the
-              first half of a text that was made from another is mostly its parent's
+    Texts     half independent, half shared between similar texts (cosine of n-gram counts); of
+              the first half of a text that was made from others, INHERITED is theirs
     Number    smooth: piecewise linear between knots, whose covariance is exp(-distance / LENGTH)
     Rows      which rows are shown as demos: an effect of each row, divided by sqrt(how many)
-    Origins   which operators made its texts, or what these were made from: an effect of each
 
 Pairs of axes add an independent effect for each pair of levels, with one variance for all.
 """
@@ -29,7 +28,7 @@ BINS = 4
 """Of a number in a pair."""
 TEXT_FEATURES = 48
 INHERITED = 0.7
-"""Of the independent variance of a text that was made from another, its parent's share."""
+"""Share of its parent's effect in that of a text that was made from it, as variance."""
 MOST_INDEPENDENT = 64
 """Texts beyond which each has no effect of its own: it would be the candidate's residual."""
 MOST_PAIRS = 400
@@ -139,25 +138,6 @@ class Rows:
         row = np.zeros(self.width)
         for one in shown:
             row[self._column[one]] = 1 / np.sqrt(len(shown))
-        return row
-
-    def code(self, value: Hashable) -> int:
-        return 0
-
-
-class Origins:
-    """Which operators its texts come from; a level is a tuple of their names."""
-
-    prior = 0.15
-    levels = 0
-
-    def __init__(self, name: str, operators: Sequence[Hashable]) -> None:
-        self.name, self.width = name, len(operators)
-        self._column = {one: i for i, one in enumerate(operators)}
-
-    def vector(self, value: Hashable) -> Array:
-        row = np.zeros(self.width)
-        row[[self._column[one] for one in value]] = 1  # type: ignore[attr-defined]
         return row
 
     def code(self, value: Hashable) -> int:

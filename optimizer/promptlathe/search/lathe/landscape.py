@@ -7,21 +7,12 @@ from typing import Protocol
 import numpy as np
 
 from promptlathe.records import Candidate, Value
-from promptlathe.search.lathe.features import (
-    Axis,
-    Category,
-    Encoder,
-    Number,
-    Origins,
-    Rows,
-    Texts,
-)
+from promptlathe.search.lathe.features import Axis, Category, Encoder, Number, Rows, Texts
 from promptlathe.search.lathe.model import Array
-from promptlathe.space import BoundSpace, Categorical, Choice, Demos, Parameter, Real, SearchSpace
+from promptlathe.space import BoundSpace, Categorical, Choice, Demos, Parameter, Real
 
 Point = tuple[tuple[str, Value], ...]
 """Levels by name, canonical: what a candidate is before its prompt is written."""
-ORIGINS = "(made by)"
 SMALL = 256
 """A space that is no larger is looked at as a whole."""
 TRIES = 20
@@ -61,9 +52,6 @@ class SpaceLandscape:
         self._named = [p for p in self._space.parameters if p.name not in hidden]
         axes: list[Axis] = [self._axis(parameter) for parameter in self._named]
         axes += [Rows(f"{name} (rows)", bound.showable(name)) for name in self._demos]
-        self._origins = _origins(self._space)
-        if operators := sorted({one for made in self._origins.values() for one in made}):
-            axes.append(Origins(ORIGINS, operators))
         self.encoder = Encoder(axes)
         self.seed: Point = tuple(self._space.seed_levels.items())
         size = self._space.size
@@ -73,13 +61,8 @@ class SpaceLandscape:
 
     def values(self, point: Point) -> Sequence[Hashable]:
         levels = dict(point)
-        found = [levels.get(p.name) for p in self._named]
-        found += [self._bound.shown(name, levels) for name in self._demos]
-        if self._origins:
-            found.append(
-                tuple(sorted({o for level in point for o in self._origins.get(level, ())}))
-            )
-        return found
+        shown = [self._bound.shown(name, levels) for name in self._demos]
+        return [*(levels.get(p.name) for p in self._named), *shown]
 
     def candidate(self, point: Point) -> Candidate:
         return self._bound.candidate(dict(point))
@@ -156,17 +139,6 @@ class SpaceLandscape:
             for s, place in enumerate(np.argmax(table @ weights[group.columns], axis=0)):
                 best[s][parameter.name] = values[int(place)]
         return [self._completed(levels, rng) for levels in best]
-
-
-def _origins(space: SearchSpace) -> dict[tuple[str, Value], frozenset[str]]:
-    """Of each level that was made, the operators of it and of what it was made from."""
-    found: dict[tuple[str, Value], frozenset[str]] = {}
-    for name, component in space.varied.items():
-        for level in component.choice if isinstance(component, Choice) else ():
-            if level.operator:
-                before = [found.get((name, parent), frozenset()) for parent in level.parents]
-                found[name, level.name] = frozenset({level.operator}).union(*before)
-    return found
 
 
 def _some_values(parameter: Parameter, rng: np.random.Generator) -> list[Value]:

@@ -14,6 +14,10 @@ taken only while there are fewer than BREADTH * cells ** GROWTH: with infinitely
 number must grow with such a power (Wang, Audibert & Munos 2008, section 3). What is expected to be
 the best is always tried.
 
+A text that is written mid-run may find other examples hard than those before it. The examples that
+say most are then those on which the old prompts do well, and the new one would look worse than it
+is (decision 0009). So, once levels were added, every example is drawn at random.
+
 A model may answer differently when it is asked again: PROBES cells of a candidate that has met
 every example are repeated, and from then on such candidates are asked again in the share of the
 picks in which a repeat changed a score.
@@ -48,7 +52,7 @@ OPENING = 8
 """Candidates at the beginning, each on the same OPENING_CELLS examples."""
 OPENING_CELLS = 4
 INTRODUCED = 2
-"""Candidates with a level that is added mid-run, on the first examples too."""
+"""Candidates with a level that is added mid-run, each on OPENING_CELLS examples."""
 NEW = 0.5
 """Share of the cells that go to such candidates, while there are any."""
 BREADTH, GROWTH = 1.2, 0.6
@@ -124,6 +128,8 @@ class LathePolicy:
         self._seed = self._best = self._entrants[0]
         self._learn(earlier)
         self._opening = self._open()
+        self._grown = False
+        """Levels were added mid-run."""
         self._newcomers: Iterator[Cell] | None = None
         """First cells of levels that were added mid-run, while there are any."""
 
@@ -169,6 +175,7 @@ class LathePolicy:
         self._chances.clear()
         best = self._table.rows[self._index(self._best)].point
         points = self._landscape.with_new_levels(before, best, self._rng, INTRODUCED)
+        self._grown = True
         self._newcomers = chain(self._newcomers or (), self._introduce(points, len(points)))
 
     @property
@@ -239,9 +246,11 @@ class LathePolicy:
             entered += 1
 
     def _first_cells(self, index: int) -> Iterator[Cell]:
-        for place in range(min(OPENING_CELLS, len(self._examples))):
+        n = len(self._examples)
+        places = self._rng.permutation(n) if self._grown else np.arange(n)
+        for place in places[:OPENING_CELLS]:
             if not self._table.asked[index, place]:
-                yield self._send(index, place)
+                yield self._send(index, int(place))
 
     def _suggest(self, leaders: Sequence[Point]) -> list[Point]:
         none = np.zeros((self._landscape.encoder.width, 0))
@@ -312,6 +321,8 @@ class LathePolicy:
     def _example(self, index: int) -> int:
         """An example that says much about this row."""
         places = self._table.left(index)
+        if self._grown:
+            return int(self._rng.choice(places))
         look = self._look
         if look is None or not self._settings.choose_examples:
             return int(places[0])

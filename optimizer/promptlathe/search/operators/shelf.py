@@ -53,7 +53,7 @@ class Shelf:
         level = self._new_name(name, [one.name for one in component.choice])
         other = brief.others[0][0] if name == "merge" and brief.others else None
         parents = (brief.level, other) if other else (brief.level,)
-        made = Level(name=level, text=text, operator=name, parents=parents)
+        made = Level(name=level, text=text, parents=parents)
         self._grow(brief.component, component.with_level(made))
         return self._born(
             Birth(

@@ -51,7 +51,7 @@ BARREN = 3
 """Tries in a row without a level after which an operator rests."""
 UNREACHABLE = 3
 """Failed requests in a row after which the rewriter is not asked again."""
-SETTLED = 50
+SETTLED = 100
 """Calls for which a prompt is written about at least."""
 
 
