@@ -297,6 +297,8 @@ SIX = tuple("uvwxyz")
         (Texts("t", TEXTS), tuple(TEXTS)),
         (Texts("t", {i: f"{i} {'word ' * (i % 7)}{i * i}" for i in range(80)}), tuple(range(80))),
         (Texts("t", {"a": "same", "b": "same", "c": "same"}), ("a", "b", "c")),
+        (Texts("t", TEXTS, {"steps again": ("steps",), "json": ("steps again",)}), tuple(TEXTS)),
+        (Texts("t", TEXTS, {"pirate": ("steps", "json")}), tuple(TEXTS)),
         (Number("n", 0, 12), tuple(range(13))),
         (Number("n", -1.5, 0.25), tuple(np.linspace(-1.5, 0.25, 30))),
         (Rows("r", SIX), (("u",), ("u", "v"), SIX)),
@@ -340,6 +342,15 @@ def test_similar_texts_act_alike() -> None:
     alike = covariance(axis, "steps", "steps again")
     for other in ("json", "pirate"):
         assert alike > covariance(axis, "steps", other) + 0.2
+
+
+def test_a_text_acts_like_those_it_was_made_from() -> None:
+    alone = Texts("t", TEXTS)
+    made = Texts("t", TEXTS, {"json": ("steps",), "pirate": ("json",)})
+    inherited = {o: covariance(made, o, "steps") - covariance(alone, o, "steps") for o in TEXTS}
+    assert inherited["json"] > inherited["pirate"] + 0.03
+    assert inherited["pirate"] > 0.2
+    assert inherited["steps again"] == pytest.approx(0)
 
 
 @quick

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from promptlathe.errors import InputError
 from promptlathe.objective.contract import Contract
-from promptlathe.records import Answer, Candidate, Cell, Example, Outcome, Prompt
+from promptlathe.records import Answer, Candidate, Cell, Example, Message, Outcome, Prompt
 from promptlathe.search.operators.bandit import choose
+from promptlathe.search.operators.book import TrainBook
 from promptlathe.search.operators.brief import Brief, Case
 from promptlathe.search.operators.guards import Leaks, language_of, objection, unwrapped
 from promptlathe.search.operators.lineage import Birth, Descent, ancestry, descendants
@@ -106,6 +107,8 @@ def test_format_offers_contracts_first_and_asks_when_they_are_known() -> None:
     again = asked("format", brief(known=(text,)))
     assert "Dear customer" in again
     assert "exactly one of the right answers" in again
+    said = f"{told.prompt}\n{told.contracts[0]}"
+    assert "Dear customer" in asked("format", brief(prompt=said))  # another part says it already
     readable = [one for one in CASES if not one.outcome.unparsed]
     assert BUILT_IN["format"](brief(readable)) is None
     alien = case("Who pays?", "billing", "The billing team")
@@ -285,6 +288,46 @@ def test_contracts_fit_the_parse_step(parse: str, sentence: str) -> None:
     contract = Contract((parse,))  # type: ignore[arg-type]
     assert contract.sentences(["a", "b"])[0] == sentence
     assert contract.reading
+
+
+ROWS = [Example(f"r{i}", {"text": f"t{i}", "label": "ab"[i % 2]}, "train") for i in range(60)]
+
+
+def read(book: TrainBook, prompt: Candidate, *, wrong: int) -> list[str]:
+    """All rows that it wants; the first ones are wrong."""
+    ids: list[str] = []
+    while not book.is_read(prompt):
+        for cell in book.unread(prompt):
+            ids.append(cell.example.id)
+            book.take(Outcome(cell, Answer("a", 1, 1), {}, float(len(ids) > wrong)))
+    return ids
+
+
+def prompts(count: int) -> list[Candidate]:
+    return [Candidate((("n", i),), Prompt((Message("user", f"{i}"),))) for i in range(count)]
+
+
+def test_a_prompt_is_read_on_rows_that_are_half_new() -> None:
+    book = TrainBook(ROWS, "label", 2, allowance=None, seed=0)
+    first, second, third = (read(book, one, wrong=9) for one in prompts(3))
+    assert len(first) == len(second) == len(set(first)) == 24
+    assert len(set(first) & set(second)) == len(set(second) & set(third)) == 12
+    assert not set(first) & set(third)
+
+
+def test_a_prompt_with_few_mistakes_is_read_on() -> None:
+    book = TrainBook(ROWS, "label", 2, allowance=None, seed=0)
+    one, other = prompts(2)
+    assert len(read(book, one, wrong=3)) == len(set(read(book, other, wrong=0))) == 60
+    assert len(book.cases(one)) == 60
+    tight = TrainBook(ROWS, "label", 2, allowance=120, seed=0)
+    assert len(read(tight, one, wrong=0)) == 30
+
+
+def test_without_rows_there_is_nothing_to_read() -> None:
+    book = TrainBook([], None, 0, allowance=None, seed=0)
+    assert book.is_read(CANDIDATE)
+    assert not book.missing(CANDIDATE)
 
 
 def told(tokens: int, cost: float) -> Outcome:

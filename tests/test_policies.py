@@ -388,3 +388,24 @@ def test_a_level_added_at_the_end_goes_on(make: Make, slots: int) -> None:
     assert policy.finish_reason
     assert policy.best.estimate
     assert policy.best.estimate.mean == pytest.approx(1, abs=NEAR)
+
+
+def test_a_level_that_gets_other_examples_right() -> None:
+    """`lathe`: those that say most of the old prompts make a new one look worse than it is."""
+    many = [Example(f"m{i:03}", {"text": f"question {i}"}, "select") for i in range(160)]
+
+    def rule(cell: Cell) -> float:
+        wise, easy = level(cell, "role") == "wise", int(cell.example.id[1:]) < 64
+        share = ((0.02, 0.5), (0.35, 0.2))[wise][easy]
+        return float(random.Random(f"{cell.key}").random() < share)
+
+    estimates: list[float] = []
+    for seed in range(4):
+        policy = make_policy("lathe", BoundSpace(SPACE, TRAIN), many, seed=seed)
+        done = proceed(Run(policy), rule, slots=4, calls=250, drain=False)
+        policy.extend(BoundSpace(space({"wise": "You are wise.", **ROLES}), TRAIN))
+        proceed(done, rule, slots=4, calls=600)
+        wise = [s for s in policy.standings if dict(s.candidate.levels)["role"] == "wise"]
+        found = [(s.estimate.mean, s.calls) for s in wise if s.estimate]
+        estimates.append(sum(m * n for m, n in found) / sum(n for _, n in found))
+    assert sum(estimates) / 4 == pytest.approx(0.4 * 0.2 + 0.6 * 0.35, abs=0.05)

@@ -230,6 +230,21 @@ async def test_a_mad_rewriter_costs_its_calls_only(tmp_path: Path, name: str) ->
     assert all(len(m.content) < 5000 for m in result.best.messages)
 
 
+async def test_a_text_that_gave_nothing_is_left_alone(tmp_path: Path) -> None:
+    """What does not depend on the rows is asked once about each text."""
+    names = ("paraphrase", "shorten", "translate")
+    async with rewriting(bare("<new>Name the team.</new>")) as rewriter:
+        search = SearchOptions(operators=names)
+        await run(job(tmp_path, rewriter=rewriter.settings, search=search))
+    present = [
+        m[-1]["content"].split("<current>")[1].split("</current>")[0] for m in rewriter.asked
+    ]
+    tasks = [m[-1]["content"].split("# Your task")[1] for m in rewriter.asked]
+    about = list(zip(present, tasks, strict=True))
+    assert len(about) >= 3
+    assert len(about) <= len(set(about)) + 1  # again only where the first answer was new
+
+
 async def test_an_unreachable_rewriter_is_said_once(tmp_path: Path) -> None:
     nobody = ModelSettings(name="writer", base_url="http://127.0.0.1:9/v1", retries=0, timeout=2)
     result = await run(job(tmp_path, rewriter=nobody))

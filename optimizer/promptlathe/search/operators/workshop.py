@@ -78,6 +78,12 @@ class _Asked:
     failures: tuple[str, ...]
     """Ids of the mistakes that it shows."""
 
+    @property
+    def about(self) -> tuple[str, str, str, str]:
+        """(operator, component, level, prompt); no prompt, when its mistakes are not shown."""
+        prompt = self.brief.subject if self.failures else ""
+        return self.operator, self.brief.component, self.brief.level, prompt
+
 
 class Workshop:
     """A `Policy`; see the module's text."""
@@ -109,7 +115,7 @@ class Workshop:
         self._turn = {name: i for i, name in enumerate(self._names)}
         """Which component comes next, by operator; each begins at another."""
         self._dry: set[tuple[str, str, str, str]] = set()
-        """(operator, component, level, prompt) that gave nothing new; no prompt: whichever."""
+        """What requests were about that gave nothing new."""
         self._repaired: set[str] = set()
         """Ids of the prompts of which `format` had its try."""
         self._failed = 0
@@ -291,7 +297,9 @@ class Workshop:
         digest = content_hash(text)
         repeat = self._often[digest] = self._often.get(digest, -1) + 1
         request = Request(name, (Message("user", text),), next(self._numbers), repeat)
-        self._asked[request.key] = _Asked(name, brief, brief.shown_in(text))
+        asked = self._asked[request.key] = _Asked(name, brief, brief.shown_in(text))
+        if not asked.failures:
+            self._dry.add(asked.about)  # until its answer says else
         self._shelf.work[name].requests += 1
         return request
 
@@ -308,12 +316,12 @@ class Workshop:
         if not texts:
             work.refused[_why_no_text(told.reply)] += 1
         brief, share = asked.brief, tokens // max(len(texts), 1)
+        self._dry.discard(asked.about)
         made = [
             self._put(asked.operator, brief, one, asked.failures, tokens=share) for one in texts
         ]
         if not any(made):
-            about = brief.subject if asked.failures else ""
-            self._dry.add((asked.operator, brief.component, brief.level, about))
+            self._dry.add(asked.about)
 
     def _give_up(self, failure: Failure) -> None:
         """After some failures in a row, or a hopeless one, the rewriter is not asked again."""
