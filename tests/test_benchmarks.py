@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+from defects import WITH, WITHOUT, judged, space_of  # noqa: E402
 from lab import factorial, recorded  # noqa: E402
+from lab.drafts import DEFECTS, GOOD  # noqa: E402
 from lab.measure import Row, measure  # noqa: E402
 from lab.report import readings, report  # noqa: E402
 from lab.schemes import BASELINES, BUDGETED, SCHEMES  # noqa: E402
@@ -282,3 +285,44 @@ def test_the_report_compares_with_the_best_baseline():
 def test_budgeted_schemes_are_schemes():
     assert SCHEMES.keys() >= BUDGETED
     assert SCHEMES.keys() >= BASELINES
+
+
+def test_twelve_defects_of_good_drafts():
+    assert len({(one.task, one.name) for one in DEFECTS}) >= 12
+    for one in DEFECTS:
+        assert set(one.draft) == set(GOOD[one.task])
+        assert one.draft != GOOD[one.task]
+        assert space_of(one.task, one.draft).rewritable.keys() == one.draft.keys()
+
+
+def test_a_defect_is_judged_over_its_seeds():
+    def run(defect: str, operators: str, final: float) -> dict[str, Any]:
+        return {
+            "task": "triage",
+            "defect": defect,
+            "operators": operators,
+            "draft": 0.3 if not defect else 0.1,
+            "final": final,
+        }
+
+    found = [run("", WITHOUT, 0.4), run("d", WITH, 0.2), run("d", WITH, 0.36), run("e", WITH, 0.25)]
+    d, e = judged(found)
+    assert d["final"] == pytest.approx(0.28)
+    assert d["recovered"]
+    assert not d["beside_search"]
+    assert d["runs_recovered"] == 1
+    assert not e["recovered"]
+
+
+@pytest.mark.slow
+def test_defects_writes_what_was_recovered(tmp_path: Path):
+    out = tmp_path / "out.json"
+    options = ("--calls", 450, "--seeds", 1, "--data", tmp_path, "--json", out)
+    done = script("defects.py", *options)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(out.read_text("utf-8"))
+    assert told["total"] == len(told["rows"]) == len(told["others"]) == 6
+    assert told["recovered"] == sum(row["recovered"] for row in told["rows"])
+    assert all(run["rewrite_calls"] for row in told["rows"] for run in row["runs"])
+    assert not any(run["rewrite_calls"] for row in told["others"] for run in row["runs"])
+    assert all(row["final"] >= row["draft"] for row in told["rows"])
