@@ -53,7 +53,7 @@ class Purse:
         )
 
     def spend(self) -> None:
-        """One call for rewriting."""
+        """One call for rewriting, or one level that was made without: its trial has a price too."""
         self._own["calls"] += 1
 
     def tell(self, outcome: Told, *, own: bool) -> None:

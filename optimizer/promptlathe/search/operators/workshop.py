@@ -249,7 +249,7 @@ class Workshop:
         )
         if birth:
             self._purse.open(birth.component, birth.level)
-        self._price(birth)
+            self._purse.spend()
 
     def _write(self, name: str) -> Request | None:
         """Ask an operator for a text of the component whose turn it is."""
@@ -266,13 +266,9 @@ class Workshop:
             return self._ask(name, brief, made)
         for text in made or ():
             shown = [case.example.id for case in brief.mistakes]
-            self._price(self._put(name, brief, text, shown, tokens=0))
+            if self._put(name, brief, text, shown, tokens=0):
+                self._purse.spend()
         return None
-
-    def _price(self, birth: Birth | None) -> None:
-        """A level made without a request has its price too: its trial."""
-        if birth:
-            self._purse.spend()
 
     def _brief(self, operator: str) -> Brief | None:
         """About the component whose turn it is; None when the subject has none to rewrite."""
@@ -305,6 +301,7 @@ class Workshop:
 
     def _receive(self, told: Rewritten) -> None:
         asked = self._asked.pop(told.request.key)
+        self._dry.discard(asked.about)
         work, tokens = self._shelf.work[asked.operator], told.tokens or 0
         work.tokens += tokens
         if isinstance(told.reply, Failure):
@@ -316,7 +313,6 @@ class Workshop:
         if not texts:
             work.refused[_why_no_text(told.reply)] += 1
         brief, share = asked.brief, tokens // max(len(texts), 1)
-        self._dry.discard(asked.about)
         made = [
             self._put(asked.operator, brief, one, asked.failures, tokens=share) for one in texts
         ]
