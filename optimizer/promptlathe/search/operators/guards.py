@@ -2,18 +2,17 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from difflib import SequenceMatcher
 from functools import cache
 from typing import Any
+
+from rapidfuzz import fuzz
 
 from promptlathe.records import Example
 from promptlathe.search.operators.brief import Brief
 from promptlathe.space import is_inert, placeholders
 
-SAME = 0.97
-"""Similarity (Ratcliff & Obershelp) at which two texts count as one."""
-COMPARED = 4000
-"""Characters beyond which texts are compared by their words only."""
+SAME = 97
+"""Similarity (characters in common, in order, per cent) at which two texts count as one."""
 LEAK = 30
 """Characters of a row's field that may not stand in a text word for word."""
 LEAST_PROSE, CLEAR = 60, 0.9
@@ -98,13 +97,7 @@ def _identifier() -> Any:
 
 
 def _same(a: str, b: str) -> bool:
-    first, second = _folded(a), _folded(b)
-    if first == second:
-        return True
-    if max(len(first), len(second)) > COMPARED:
-        return first.split() == second.split()
-    match = SequenceMatcher(None, first, second, autojunk=False)
-    return match.real_quick_ratio() > SAME and match.quick_ratio() > SAME and match.ratio() > SAME
+    return fuzz.ratio(_folded(a), _folded(b), score_cutoff=SAME) >= SAME
 
 
 def _folded(text: str) -> str:
