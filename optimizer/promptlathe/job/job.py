@@ -91,10 +91,11 @@ class Job:
     @property
     def writer(self) -> ModelSettings:
         """Who writes new texts, with room for a long one unless that is limited by name."""
+        writer = self.rewriter or self.model.model_copy(update={"stop": None})
         if self.rewriter and "max_tokens" in self.rewriter.model_fields_set:
-            return self.rewriter
-        most = max(WRITER_TOKENS, self.model.max_tokens)
-        return (self.rewriter or self.model).model_copy(update={"max_tokens": most, "stop": None})
+            return writer
+        most = max(WRITER_TOKENS, writer.max_tokens)
+        return writer.model_copy(update={"max_tokens": most})
 
     @property
     def operators(self) -> tuple[str, ...]:
