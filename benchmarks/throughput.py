@@ -33,15 +33,15 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from canned_server import canned_server
-from promptlathe.evaluate.engine import Engine
-from promptlathe.evaluate.evaluator import Evaluator
-from promptlathe.evaluate.local import LocalEngine
-from promptlathe.evaluate.meter import Meter
 from promptlathe.job.loop import Fixed, drive
 from promptlathe.ledger import Ledger
 from promptlathe.models import ModelSettings, Prices
-from promptlathe.objective import Objective, exact_match
 from promptlathe.records import Budget, Call, Candidate, Cell, Message, Prompt
+from promptlathe.runtime.engine import Engine
+from promptlathe.runtime.evaluator import Evaluator
+from promptlathe.runtime.local import LocalEngine
+from promptlathe.runtime.meter import Meter
+from promptlathe.scoring import Objective, exact_match
 
 MESSAGES = (
     Message("system", "You triage support tickets. Answer with the name of the team. " * 8),
@@ -179,7 +179,7 @@ async def opened(
         case "evaluator":
             return await evaluator(settings, concurrency, stack)
         case _:
-            from promptlathe.evaluate.ray_engine import RayEngine
+            from promptlathe.runtime.ray_engine import RayEngine
 
             made = RayEngine(settings, concurrency, workers=2, address="local")
             return await engine(made, settings, stack)

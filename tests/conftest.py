@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from promptlathe.evaluate.cluster import Cluster
+from promptlathe.runtime.cluster import Cluster
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from promptlathe.decide import Comparison, compare, interval, t_quantile
+from promptlathe.decide.comparison import Comparison, compare, interval, t_quantile
 from promptlathe.records import Answer, Candidate, Cell, Example, Failure, Message, Outcome, Prompt
 
 SEED, BEST = (Candidate((), Prompt((Message("user", text),))) for text in ("seed", "best"))

@@ -28,8 +28,8 @@ from promptlathe.job import Job
 from promptlathe.job.resolved import resolved
 from promptlathe.job.runfile import RunFile
 from promptlathe.job.schemas import schemas
-from promptlathe.objective import Objective
 from promptlathe.records import Answer, Cell
+from promptlathe.scoring import Objective
 from promptlathe.space import SearchSpace
 from promptlathe.starter import FOLDERS, copy_starter, starter
 from promptlathe.track.backend import ENVIRONMENT

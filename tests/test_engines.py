@@ -10,12 +10,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from promptlathe.errors import InputError
-from promptlathe.evaluate.engine import Engine, Reply
-from promptlathe.evaluate.local import LocalEngine
-from promptlathe.evaluate.ray_engine import RayEngine
-from promptlathe.evaluate.roles import RoleEngine
 from promptlathe.models import ModelSettings
 from promptlathe.records import Answer, Call, Failure, Message
+from promptlathe.runtime.engine import Engine, Reply
+from promptlathe.runtime.local import LocalEngine
+from promptlathe.runtime.ray_engine import RayEngine
+from promptlathe.runtime.roles import RoleEngine
 
 Make = Callable[[ModelSettings, int], Engine]
 

@@ -14,10 +14,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from promptlathe.errors import InputError
-from promptlathe.evaluate.cluster import Cluster
-from promptlathe.evaluate.ray_engine import RayEngine
 from promptlathe.models import ModelSettings
 from promptlathe.records import Answer, Failure, Message
+from promptlathe.runtime.cluster import Cluster
+from promptlathe.runtime.ray_engine import RayEngine
 
 
 class Gate:
@@ -127,7 +127,7 @@ def test_an_address_without_a_cluster_is_named_at_once() -> None:
 
 OWN = """
 import os, signal, sys
-from promptlathe.evaluate.cluster import Cluster
+from promptlathe.runtime.cluster import Cluster
 
 mine = lambda *_: None
 signal.signal(signal.SIGTERM, mine)
@@ -155,7 +155,7 @@ def test_auto_passes_over_a_dead_cluster_and_leaves_no_traces() -> None:
 
 JOIN = """
 import asyncio
-from promptlathe.evaluate.ray_engine import RayEngine
+from promptlathe.runtime.ray_engine import RayEngine
 from promptlathe.models import ModelSettings
 from promptlathe.records import Message
 

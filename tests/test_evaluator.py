@@ -7,14 +7,9 @@ from pathlib import Path
 import pytest
 
 from promptlathe.errors import InputError
-from promptlathe.evaluate.engine import Reply
-from promptlathe.evaluate.evaluator import Evaluator
-from promptlathe.evaluate.meter import Meter
-from promptlathe.evaluate.replay import ReplayedEvaluator
 from promptlathe.ledger import Ledger
 from promptlathe.models.pricing import Price, Prices
 from promptlathe.models.settings import ModelSettings
-from promptlathe.objective import Objective, exact_match
 from promptlathe.records import (
     Answer,
     Budget,
@@ -28,6 +23,11 @@ from promptlathe.records import (
     Prompt,
     Scalar,
 )
+from promptlathe.runtime.engine import Reply
+from promptlathe.runtime.evaluator import Evaluator
+from promptlathe.runtime.meter import Meter
+from promptlathe.runtime.replay import ReplayedEvaluator
+from promptlathe.scoring import Objective, exact_match
 
 ROWS = [{"text": f"t{i}", "label": "ab"[i % 2]} for i in range(20)]
 OBJECTIVE = Objective(ROWS, scorer=exact_match("label"))

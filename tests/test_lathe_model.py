@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptlathe.objective import Limit
 from promptlathe.records import Answer, Cell, Example, Outcome
+from promptlathe.scoring import Limit
 from promptlathe.search.lathe import LathePolicy, Settings
 from promptlathe.search.lathe.features import Axis, Category, Encoder, Number, Rows, Texts
 from promptlathe.search.lathe.model import (

@@ -14,7 +14,6 @@ from promptlathe.job import Job
 from promptlathe.job.limits import Checked, best_within, check
 from promptlathe.job.running import Decided
 from promptlathe.models.settings import ModelSettings
-from promptlathe.objective import Limit, Objective
 from promptlathe.records import (
     Answer,
     Budget,
@@ -28,6 +27,7 @@ from promptlathe.records import (
     Prompt,
     Standing,
 )
+from promptlathe.scoring import Limit, Objective
 from promptlathe.search.lathe.costs import ENOUGH, Costs, within
 from promptlathe.search.lathe.features import Category, Encoder
 

@@ -9,10 +9,11 @@ import jsonschema
 import pytest
 
 from promptlathe import documents
+from promptlathe.data import Splits
 from promptlathe.errors import InputError
-from promptlathe.objective import Objective, Splits, exact_match, function, regex
-from promptlathe.objective.goal import parse_goal
 from promptlathe.records import Answer, Candidate, Cell, Failure, Outcome, Prompt
+from promptlathe.scoring import Objective, exact_match, function, regex
+from promptlathe.scoring.goal import parse_goal
 
 YAML = """\
 # yaml-language-server: $schema=objective.json

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from promptlathe.data import HuggingFace
+from promptlathe.data.dataset import identify, load_rows
+from promptlathe.data.files import Row
 from promptlathe.documents import Document, parse
 from promptlathe.errors import InputError, MissingExtra
-from promptlathe.objective import HuggingFace, Objective, exact_match, json_match, numeric
-from promptlathe.objective.dataset import identify, load_rows
-from promptlathe.objective.files import Row
+from promptlathe.scoring import Objective, exact_match, json_match, numeric
 
 
 def write(folder: Path, name: str, text: str | bytes) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from promptlathe.errors import InputError
-from promptlathe.objective import Objective, function
-from promptlathe.objective.functions import load_function
-from promptlathe.objective.scorer import Scorer, Surroundings
 from promptlathe.records import Example
+from promptlathe.scoring import Objective, function
+from promptlathe.scoring.functions import load_function
+from promptlathe.scoring.scorer import Scorer, Surroundings
 
 
 @pytest.fixture

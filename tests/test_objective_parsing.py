@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptlathe.errors import InputError
-from promptlathe.objective import exact_match
-from promptlathe.objective.labels import LabelReader
-from promptlathe.objective.numerals import last_number, whole_number
-from promptlathe.objective.parsing import parser
+from promptlathe.scoring import exact_match
+from promptlathe.scoring.labels import LabelReader
+from promptlathe.scoring.numerals import last_number, whole_number
+from promptlathe.scoring.parsing import parser
 
 
 def read(parse: Any, answer: str, labels: list[str] | None = None) -> Any:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from promptlathe.documents import load
 from promptlathe.errors import InputError
-from promptlathe.objective import (
+from promptlathe.records import Example
+from promptlathe.scoring import (
     Objective,
     Scorer,
     contains,
@@ -21,8 +22,7 @@ from promptlathe.objective import (
     regex,
     token_f1,
 )
-from promptlathe.objective.scorer import Surroundings
-from promptlathe.records import Example
+from promptlathe.scoring.scorer import Surroundings
 
 
 def score(scorer: Scorer, target: Any, answer: str, labels: tuple[str, ...] = ()) -> Any:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from promptlathe.data import Splits
+from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError
-from promptlathe.objective import Objective, Splits, exact_match
-from promptlathe.objective.splits import SPLITS
+from promptlathe.scoring import Objective, exact_match
 
 
 def rows(n: int, labels: str = "ab") -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlathe.errors import InputError
-from promptlathe.objective.contract import Contract
 from promptlathe.records import Answer, Candidate, Cell, Example, Message, Outcome, Prompt
+from promptlathe.scoring.contract import Contract
 from promptlathe.search.operators.bandit import choose
 from promptlathe.search.operators.book import TrainBook
 from promptlathe.search.operators.brief import Brief, Case

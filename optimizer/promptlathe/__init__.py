@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from promptlathe.api import optimize
-    from promptlathe.objective import Objective, exact_match
     from promptlathe.records import Budget
+    from promptlathe.scoring import Objective, exact_match
     from promptlathe.space import Choice, Demos, Float, Int, SearchSpace, Text
 
 __all__ = [

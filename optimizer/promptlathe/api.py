@@ -11,8 +11,8 @@ from promptlathe.job import Job, Result
 from promptlathe.job.runfile import ParallelOptions, SearchOptions, TrackOptions
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
-from promptlathe.objective import Objective
 from promptlathe.records import Budget
+from promptlathe.scoring import Objective
 from promptlathe.search import PolicyName
 from promptlathe.space import SearchSpace
 

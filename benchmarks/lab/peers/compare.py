@@ -17,9 +17,9 @@ from lab.peers.cases import ROOT, Case
 from lab.peers.counting import CountingServer, Counts
 from lab.peers.task import CONCURRENCY, MAX_TOKENS, TEXT, Messages, Order
 from promptlathe.errors import PromptlatheError
-from promptlathe.evaluate.local import LocalEngine
 from promptlathe.models import ModelSettings
 from promptlathe.records import Answer, Candidate, Cell, Message, Prompt
+from promptlathe.runtime.local import LocalEngine
 
 OURS = ("lathe", "lathe-demos", "lathe-rewrite")
 ATTEMPTS, NEAR = 3, 0.05

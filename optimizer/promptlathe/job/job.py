@@ -21,8 +21,8 @@ from promptlathe.job.runfile import (
 from promptlathe.job.stores import STATE, check_stores, make_state
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
-from promptlathe.objective import Objective
 from promptlathe.records import Budget
+from promptlathe.scoring import Objective
 from promptlathe.search.operators import USUAL
 from promptlathe.space import SearchSpace
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from promptlathe.objective import Limit
 from promptlathe.records import Outcome, Standing
+from promptlathe.scoring import Limit
 
 FEWEST_ANSWERS = 8
 """Answered calls below which a candidate is not taken in another's place."""

@@ -15,8 +15,8 @@ from promptlathe.errors import BudgetTooSmall, InputError
 from promptlathe.models.pricing import worst_case
 from promptlathe.models.seam import check_key
 from promptlathe.models.settings import ModelSettings
-from promptlathe.objective import Objective
 from promptlathe.records import Budget, Call, Candidate, Example, Scalar, content_hash
+from promptlathe.scoring import Objective
 from promptlathe.search import check_policy
 from promptlathe.search.operators.portfolio import DEMOS, Portfolio, load_portfolio
 from promptlathe.space import (

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from promptlathe.evaluate.meter import Meter
 from promptlathe.records import Budget
+from promptlathe.runtime.meter import Meter
 from promptlathe.search import Policy
 
 Stage = Literal["search", "decision"]

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from promptlathe import documents
+from promptlathe.data.dataset import HF
+from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError
-from promptlathe.objective.dataset import HF
-from promptlathe.objective.splits import SPLITS
 
 if TYPE_CHECKING:
     from promptlathe.job.job import Job

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptlathe.decide import Comparison, Verdict
-from promptlathe.evaluate.meter import Spent
 from promptlathe.job.limits import Checked
 from promptlathe.job.pareto import cost_per_call, pareto, tokens_per_call
 from promptlathe.records import Candidate, Estimate, Message, Scalar, Standing, Value
+from promptlathe.runtime.meter import Spent
 from promptlathe.search.lathe.effects import Effect
 from promptlathe.search.operators import Descent, OperatorReport
 

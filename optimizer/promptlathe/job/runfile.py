@@ -13,8 +13,8 @@ from promptlathe.documents import Document, Loc
 from promptlathe.errors import InputError
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
-from promptlathe.objective import Objective
 from promptlathe.records import Budget
+from promptlathe.scoring import Objective
 from promptlathe.search import PolicyName
 from promptlathe.search.operators import NAMES, USUAL
 from promptlathe.space import SearchSpace

@@ -6,14 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from promptlathe.data.splits import SPLITS
 from promptlathe.decide import Comparison, compare
 from promptlathe.errors import BudgetTooSmall, InputError, Interrupted, PromptlatheError
-from promptlathe.evaluate import Engine, LocalEngine
-from promptlathe.evaluate.evaluator import Evaluator
-from promptlathe.evaluate.health import Health, check_reachable
-from promptlathe.evaluate.meter import Meter
-from promptlathe.evaluate.replay import ReplayedEvaluator
-from promptlathe.evaluate.roles import RoleEngine
 from promptlathe.job.interrupts import interruptible
 from promptlathe.job.limits import Checked, best_within, check
 from promptlathe.job.loop import Cells, Fixed, Proposer, Stopped, drive
@@ -24,8 +19,13 @@ from promptlathe.job.result import Result, Side, Test
 from promptlathe.job.stores import ledger_url
 from promptlathe.job.warm import comparable, terms
 from promptlathe.ledger import Course, Ledger
-from promptlathe.objective.splits import SPLITS
 from promptlathe.records import Answer, Budget, Candidate, Cell, Outcome, Standing, Told, Work
+from promptlathe.runtime import Engine, LocalEngine
+from promptlathe.runtime.evaluator import Evaluator
+from promptlathe.runtime.health import Health, check_reachable
+from promptlathe.runtime.meter import Meter
+from promptlathe.runtime.replay import ReplayedEvaluator
+from promptlathe.runtime.roles import RoleEngine
 from promptlathe.search import Policy, make_policy
 from promptlathe.search.lathe.effects import Effect, effects_of
 from promptlathe.search.operators import Descent, OperatorReport, lineage_of
@@ -95,7 +95,7 @@ def _engine(job: "Job") -> Engine:
 def _task_engine(job: "Job") -> Engine:
     parallel = job.parallel
     if parallel.engine == "ray":
-        from promptlathe.evaluate.ray_engine import RayEngine
+        from promptlathe.runtime.ray_engine import RayEngine
 
         return RayEngine(
             job.model,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from promptlathe import documents
 from promptlathe.job.runfile import RunFile
-from promptlathe.objective import Objective
+from promptlathe.scoring import Objective
 from promptlathe.space import SearchSpace
 from promptlathe.starter import starter
 

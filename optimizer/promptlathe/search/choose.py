@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from promptlathe.objective import Limit
 from promptlathe.records import Example
+from promptlathe.scoring import Limit
 from promptlathe.search.halving import HalvingPolicy
 from promptlathe.search.policy import Policy
 from promptlathe.search.race import RacePolicy

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from promptlathe.objective import Limit
 from promptlathe.records import Outcome
+from promptlathe.scoring import Limit
 from promptlathe.search.lathe.model import Array, Group
 
 ENOUGH = 12

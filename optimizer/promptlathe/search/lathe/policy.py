@@ -34,8 +34,8 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from promptlathe.errors import InputError
-from promptlathe.objective import Limit
 from promptlathe.records import Cell, Estimate, Example, Outcome, Standing
+from promptlathe.scoring import Limit
 from promptlathe.search.entrant import Entrant
 from promptlathe.search.lathe.costs import Costs, within
 from promptlathe.search.lathe.landscape import Landscape, Point, SpaceLandscape

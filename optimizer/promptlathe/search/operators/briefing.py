@@ -5,8 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-from promptlathe.objective import Contract
 from promptlathe.records import Candidate, Example, Standing, Value
+from promptlathe.scoring import Contract
 from promptlathe.search.operators.book import TrainBook
 from promptlathe.search.operators.brief import MOST_ANSWERS, Brief, Case
 from promptlathe.search.operators.guards import language_of

@@ -17,7 +17,6 @@ from itertools import count
 import numpy as np
 
 from promptlathe.errors import InputError
-from promptlathe.objective import Contract
 from promptlathe.records import (
     Answer,
     Cell,
@@ -31,6 +30,7 @@ from promptlathe.records import (
     Work,
     content_hash,
 )
+from promptlathe.scoring import Contract
 from promptlathe.search.operators.bandit import choose
 from promptlathe.search.operators.book import TrainBook
 from promptlathe.search.operators.brief import Brief

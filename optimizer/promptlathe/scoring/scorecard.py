@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from promptlathe.data.values import as_text
 from promptlathe.errors import InputError
-from promptlathe.objective.goal import Goal
-from promptlathe.objective.parsing import Parsed
-from promptlathe.objective.scorer import Scorer, Surroundings
-from promptlathe.objective.values import as_text
 from promptlathe.records import Answer, Cell, Failure, Outcome
+from promptlathe.scoring.goal import Goal
+from promptlathe.scoring.parsing import Parsed
+from promptlathe.scoring.scorer import Scorer, Surroundings
 
 
-class Judge:
+class Scorecard:
     """Scores replies. Made once for an objective, since labels and patterns are compiled."""
 
     def __init__(self, scorers: Sequence[Scorer], goal: Goal, around: Surroundings) -> None:

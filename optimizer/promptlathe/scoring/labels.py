@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from promptlathe.objective.values import fold, unaccent
+from promptlathe.data.values import fold, unaccent
 
 _AROUND = " \t\r\n.,:;!?\"'`*#()[]{}<>«»“”‘’"
 

@@ -22,11 +22,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from promptlathe.errors import InputError
-from promptlathe.evaluate.cluster import Cluster
-from promptlathe.evaluate.engine import Reply
-from promptlathe.evaluate.inbox import Inbox
 from promptlathe.models import ModelSettings, check_key
 from promptlathe.records import Call, Failure
+from promptlathe.runtime.cluster import Cluster
+from promptlathe.runtime.engine import Reply
+from promptlathe.runtime.inbox import Inbox
 
 _START = 60.0
 """Seconds for the workers to come up: importing takes one or two, a far node some more."""
@@ -152,7 +152,7 @@ class RayEngine:
     def _spawn(self, share: int) -> _Link:
         import ray
 
-        from promptlathe.evaluate.worker import Worker
+        from promptlathe.runtime.worker import Worker
 
         # Waiting for a service takes no processor, so as many workers as wanted fit a node.
         actor_class: Any = ray.remote(Worker)

@@ -15,12 +15,12 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from promptlathe.evaluate.engine import Engine
-from promptlathe.evaluate.meter import Meter
 from promptlathe.ledger import Ledger
 from promptlathe.models.settings import ModelSettings
-from promptlathe.objective import Objective
 from promptlathe.records import Answer, Call, Cell, Failure, Key, Rewritten, Told, Work
+from promptlathe.runtime.engine import Engine
+from promptlathe.runtime.meter import Meter
+from promptlathe.scoring import Objective
 from promptlathe.space import render
 
 GIVEN_UP = Failure("timeout", "the search ended before the answer came")

@@ -19,10 +19,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, Strict, model_validator
 
+from promptlathe.data.dataset import Source
+from promptlathe.data.values import as_text, squeeze
 from promptlathe.documents import Model
 from promptlathe.documents.wording import choices
-from promptlathe.objective.dataset import Source
-from promptlathe.objective.values import as_text, squeeze
 from promptlathe.records import Split, content_hash
 
 SPLITS: tuple[Split, ...] = ("train", "select", "test")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from promptlathe.evaluate.local import LocalEngine
 from promptlathe.models import ModelSettings
 from promptlathe.records import Answer, Call, Failure
+from promptlathe.runtime.local import LocalEngine
 
 _LINGER = 0.005
 """Seconds that the first answer of a chunk waits for others to travel with it."""

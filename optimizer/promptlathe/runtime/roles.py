@@ -9,8 +9,8 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
-from promptlathe.evaluate.engine import Engine, Reply
 from promptlathe.records import Call
+from promptlathe.runtime.engine import Engine, Reply
 
 
 class RoleEngine:

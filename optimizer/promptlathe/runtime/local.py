@@ -9,10 +9,10 @@ from typing import Self, cast
 
 from pydantic import SecretStr
 
-from promptlathe.evaluate.engine import Reply
-from promptlathe.evaluate.inbox import Inbox
 from promptlathe.models import Model, ModelSettings, connect
 from promptlathe.records import Call
+from promptlathe.runtime.engine import Reply
+from promptlathe.runtime.inbox import Inbox
 
 
 class LocalEngine:

@@ -25,8 +25,8 @@ from typing import Any
 
 from promptlathe.documents import nearest, read_text
 from promptlathe.errors import InputError
-from promptlathe.objective.scorer import NAME, UNREAD, Measure, Reading, Scorer, Surroundings
 from promptlathe.records import Example, content_hash
+from promptlathe.scoring.scorer import NAME, UNREAD, Measure, Reading, Scorer, Surroundings
 
 Metric = Callable[[dict[str, Any], str], Any]
 

@@ -12,9 +12,9 @@ from pydantic_core import CoreSchema, core_schema
 
 from promptlathe.documents import Model
 from promptlathe.errors import InputError
-from promptlathe.objective.functions import function
-from promptlathe.objective.scorer import Name, Scorer
-from promptlathe.objective.scorers import (
+from promptlathe.scoring.functions import function
+from promptlathe.scoring.scorer import Name, Scorer
+from promptlathe.scoring.scorers import (
     Contains,
     ExactMatch,
     JsonMatch,

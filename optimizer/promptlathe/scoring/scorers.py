@@ -20,14 +20,14 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
+from promptlathe.data.values import as_text, fold, squeeze
 from promptlathe.documents import nearest
 from promptlathe.errors import InputError
-from promptlathe.objective import measures
-from promptlathe.objective.numerals import last_number
-from promptlathe.objective.parsing import Parse, Parsed, compiles, parser, steps
-from promptlathe.objective.scorer import UNREAD, Measure, Name, Reading, Scorer, Surroundings
-from promptlathe.objective.values import as_text, fold, squeeze
 from promptlathe.records import Example
+from promptlathe.scoring import measures
+from promptlathe.scoring.numerals import last_number
+from promptlathe.scoring.parsing import Parse, Parsed, compiles, parser, steps
+from promptlathe.scoring.scorer import UNREAD, Measure, Name, Reading, Scorer, Surroundings
 
 
 class _Compared(Scorer):
@@ -41,7 +41,7 @@ class _Compared(Scorer):
         return self.target
 
     def measure(self, around: Surroundings) -> Measure:
-        field, judge = self.target, self.judge
+        field, grade = self.target, self.grade
         read = parser(self.parse, lambda: around.labels(field))
 
         def score(example: Example, text: str) -> Reading:
@@ -50,16 +50,16 @@ class _Compared(Scorer):
                 return UNREAD
             target = example.row[field]
             if isinstance(target, list):
-                graded = [judge(parsed, one) for one in target]
+                graded = [grade(parsed, one) for one in target]
                 best = max((g for g in graded if g is not None), default=None)
             else:
-                best = judge(parsed, target)
+                best = grade(parsed, target)
             return Reading(best, parsed)
 
         return score
 
     @abstractmethod
-    def judge(self, parsed: Parsed, target: Any) -> float | None:
+    def grade(self, parsed: Parsed, target: Any) -> float | None:
         """The score; None when what was parsed is of a kind that cannot be compared."""
 
 
@@ -72,7 +72,7 @@ class ExactMatch(_Compared):
     def measure(self, around: Surroundings) -> Measure:
         return _match_labels(self, around) if self.parse == "label" else super().measure(around)
 
-    def judge(self, parsed: Parsed, target: Any) -> float:
+    def grade(self, parsed: Parsed, target: Any) -> float:
         if steps(self.parse)[-1] == "label":
             return float(fold(as_text(parsed)) == fold(as_text(target)))
         return float(measures.same(parsed, target))
@@ -84,7 +84,7 @@ class Contains(_Compared):
     keyword = "contains"
     name: Name = "contains"
 
-    def judge(self, parsed: Parsed, target: Any) -> float:
+    def grade(self, parsed: Parsed, target: Any) -> float:
         return float(squeeze(as_text(target)) in squeeze(as_text(parsed)))
 
 
@@ -100,7 +100,7 @@ class Numeric(_Compared):
     def flaw(self, target: Any) -> str | None:
         return None if _number(target) is not None else "is not a number"
 
-    def judge(self, parsed: Parsed, target: Any) -> float | None:
+    def grade(self, parsed: Parsed, target: Any) -> float | None:
         found, right = _number(parsed), _number(target)
         if found is None or right is None:
             return None
@@ -113,7 +113,7 @@ class TokenF1(_Compared):
     keyword = "token_f1"
     name: Name = "token_f1"
 
-    def judge(self, parsed: Parsed, target: Any) -> float:
+    def grade(self, parsed: Parsed, target: Any) -> float:
         return measures.token_f1(as_text(parsed), as_text(target))
 
 
@@ -143,7 +143,7 @@ class JsonMatch(_Compared):
                 )
         return super().measure(around)
 
-    def judge(self, parsed: Parsed, target: Any) -> float | None:
+    def grade(self, parsed: Parsed, target: Any) -> float | None:
         found, right = _object(parsed), _object(target)
         if found is None or right is None:
             return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptlathe.objective.parsing import JsonField, Parse, Pattern, Step, Tag, steps
-from promptlathe.objective.scorer import Scorer
+from promptlathe.scoring.parsing import JsonField, Parse, Pattern, Step, Tag, steps
+from promptlathe.scoring.scorer import Scorer
 
 MOST_LISTED = 40
 """Right answers that a sentence lists."""

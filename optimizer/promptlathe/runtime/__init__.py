@@ -6,7 +6,7 @@ ray_engine  worker processes, on this machine or a cluster
 cluster     joining or starting the Ray cluster
 """
 
-from promptlathe.evaluate.engine import Engine, Reply
-from promptlathe.evaluate.local import LocalEngine
+from promptlathe.runtime.engine import Engine, Reply
+from promptlathe.runtime.local import LocalEngine
 
 __all__ = ["Engine", "LocalEngine", "Reply"]

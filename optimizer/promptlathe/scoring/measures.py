@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from promptlathe.objective.numerals import whole_number
-from promptlathe.objective.values import as_text, squeeze
+from promptlathe.data.values import as_text, squeeze
+from promptlathe.scoring.numerals import whole_number
 
 _TOKEN = re.compile(r"\w+")
 _PADDED = re.compile(r"0\d")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from promptlathe.data.files import ENDINGS, Row, read_file
+from promptlathe.data.values import kind, plain
 from promptlathe.documents import Model, nearest
 from promptlathe.errors import InputError, MissingExtra
-from promptlathe.objective.files import ENDINGS, Row, read_file
-from promptlathe.objective.scorer import Scorer
-from promptlathe.objective.values import kind, plain
 from promptlathe.records import content_hash
 
 HF = "hf:"
@@ -29,6 +28,22 @@ Records = list[dict[str, Any]]
 Source = str | HuggingFace | Records
 """A file's path, `hf:name` (its split `train`), a dataset of the hub, or the rows themselves."""
 Rows = tuple[Row, ...]
+
+
+class Targeted(Protocol):
+    """What the data must know of a scorer."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def target_field(self) -> str | None:
+        """The row's field with the right answer; None for a scorer that needs none."""
+        ...
+
+    def flaw(self, target: Any) -> str | None:
+        """Why this scorer cannot use a row's target, in words; None when it can."""
+        ...
 
 
 def load_rows(source: Source, folder: Path, where: str | None = None) -> Rows:
@@ -91,7 +106,7 @@ def check_field(rows: Rows, name: str, where: str | None) -> None:
         )
 
 
-def check_target(rows: Rows, scorer: Scorer, where: str | None) -> None:
+def check_target(rows: Rows, scorer: Targeted, where: str | None) -> None:
     """Raise `InputError` unless every row's target is there, of one kind, and fit to score with."""
     field = scorer.target_field
     if field is None:

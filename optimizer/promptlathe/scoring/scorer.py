@@ -11,8 +11,8 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 from pydantic import Field
 
 from promptlathe.documents import Model
-from promptlathe.objective.parsing import Parsed
 from promptlathe.records import Example
+from promptlathe.scoring.parsing import Parsed
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME)]

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
+from promptlathe.data.values import as_text
 from promptlathe.documents import Model
-from promptlathe.objective.labels import LabelReader
-from promptlathe.objective.numerals import last_number
-from promptlathe.objective.values import as_text
+from promptlathe.scoring.labels import LabelReader
+from promptlathe.scoring.numerals import last_number
 
 Parsed = str | int | float | dict[str, Any]
 """What a parse step reads; None stands for "cannot be read"."""

@@ -10,17 +10,17 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from promptlathe import documents
+from promptlathe.data.dataset import Source
+from promptlathe.data.examples import Examples, first_target, read_examples
+from promptlathe.data.splits import SPLITS, Splits
 from promptlathe.errors import InputError
-from promptlathe.objective.contract import Contract, contract_of
-from promptlathe.objective.dataset import Source
-from promptlathe.objective.entries import AnyScorer
-from promptlathe.objective.examples import Examples, first_target, read_examples
-from promptlathe.objective.goal import Goal, parse_goal
-from promptlathe.objective.judge import Judge
-from promptlathe.objective.limits import Limits
-from promptlathe.objective.scorer import Scorer, Surroundings
-from promptlathe.objective.splits import SPLITS, Splits
 from promptlathe.records import Answer, Cell, Example, Failure, Outcome, Split, content_hash
+from promptlathe.scoring.contract import Contract, contract_of
+from promptlathe.scoring.entries import AnyScorer
+from promptlathe.scoring.goal import Goal, parse_goal
+from promptlathe.scoring.limits import Limits
+from promptlathe.scoring.scorecard import Scorecard
+from promptlathe.scoring.scorer import Scorer, Surroundings
 
 
 class Objective(documents.Model):
@@ -120,7 +120,7 @@ class Objective(documents.Model):
 
     def check(self) -> None:
         """Read the data and load the functions now, so that a job fails before it pays."""
-        _ = self._examples, self._judge
+        _ = self._examples, self._scorecard
 
     def to_dict(self) -> dict[str, Any]:
         """What the YAML form holds; the paths stay as they were written.
@@ -209,7 +209,7 @@ class Objective(documents.Model):
 
         Raises `InputError` when a function of yours fails or leaves out what the goal names.
         """
-        return self._judge.score(cell, reply, cost=cost, cached=cached)
+        return self._scorecard.score(cell, reply, cost=cost, cached=cached)
 
     @cached_property
     def _goal(self) -> Goal:
@@ -220,8 +220,8 @@ class Objective(documents.Model):
         return read_examples(self.dataset, self.splits, self.scorers, self._document)
 
     @cached_property
-    def _judge(self) -> Judge:
-        return Judge(self.scorers, self._goal, self._surroundings)
+    def _scorecard(self) -> Scorecard:
+        return Scorecard(self.scorers, self._goal, self._surroundings)
 
     @property
     def _surroundings(self) -> Surroundings:
@@ -241,5 +241,5 @@ class Objective(documents.Model):
     def __getstate__(self) -> dict[Any, Any]:
         """The examples travel with a pickle, the compiled scorers do not."""
         state = super().__getstate__()
-        kept = {key: value for key, value in state["__dict__"].items() if key != "_judge"}
+        kept = {key: value for key, value in state["__dict__"].items() if key != "_scorecard"}
         return {**state, "__dict__": kept}

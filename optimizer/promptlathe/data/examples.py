@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from promptlathe.documents import Document
-from promptlathe.errors import InputError
-from promptlathe.objective.dataset import (
+from promptlathe.data.dataset import (
     Rows,
     Source,
+    Targeted,
     check_field,
     check_target,
     identify,
     load_rows,
 )
-from promptlathe.objective.scorer import Scorer
-from promptlathe.objective.splits import COMPARED, SPLITS, Splits, divide
-from promptlathe.objective.values import as_text
+from promptlathe.data.splits import COMPARED, SPLITS, Splits, divide
+from promptlathe.data.values import as_text
+from promptlathe.documents import Document
+from promptlathe.errors import InputError
 from promptlathe.records import Example, Split, content_hash
 
 
@@ -48,13 +48,13 @@ class Examples:
         return sorted(found)
 
 
-def first_target(scorers: Sequence[Scorer]) -> str | None:
+def first_target(scorers: Sequence[Targeted]) -> str | None:
     """The target field of the first scorer that has one."""
     return next((s.target_field for s in scorers if s.target_field is not None), None)
 
 
 def read_examples(
-    dataset: Source | None, splits: Splits, scorers: Sequence[Scorer], document: Document
+    dataset: Source | None, splits: Splits, scorers: Sequence[Targeted], document: Document
 ) -> Examples:
     """Load, check and divide. Raises `InputError`, with file and line where there is one."""
     folder = document.folder
@@ -90,7 +90,7 @@ def read_examples(
     return Examples(everything, by_split)
 
 
-def _check(rows: Rows, splits: Splits, scorers: Sequence[Scorer], document: Document) -> None:
+def _check(rows: Rows, splits: Splits, scorers: Sequence[Targeted], document: Document) -> None:
     for index, scorer in enumerate(scorers):
         check_target(rows, scorer, document.where(("scorers", index)))
     if splits.stratify:

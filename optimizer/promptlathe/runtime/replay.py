@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from promptlathe.errors import InputError
-from promptlathe.evaluate.evaluator import Evaluator
 from promptlathe.ledger import Course
 from promptlathe.records import Key, Told, Work
+from promptlathe.runtime.evaluator import Evaluator
 
 
 class ReplayedEvaluator:

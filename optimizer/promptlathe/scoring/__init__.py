@@ -1,0 +1,35 @@
+"""The objective: a dataset with its splits, the scorers of an output, and the goal.
+
+trace ─ parsing → parsed ─ scorers → scores ─ goal → value
+"""
+
+from promptlathe.scoring.contract import Contract
+from promptlathe.scoring.functions import function
+from promptlathe.scoring.goal import Goal
+from promptlathe.scoring.limits import Limit, Limits
+from promptlathe.scoring.objective import Objective
+from promptlathe.scoring.scorer import Scorer
+from promptlathe.scoring.scorers import (
+    contains,
+    exact_match,
+    json_match,
+    numeric,
+    regex,
+    token_f1,
+)
+
+__all__ = [
+    "Contract",
+    "Goal",
+    "Limit",
+    "Limits",
+    "Objective",
+    "Scorer",
+    "contains",
+    "exact_match",
+    "function",
+    "json_match",
+    "numeric",
+    "regex",
+    "token_f1",
+]
