@@ -117,7 +117,7 @@ async def evaluator(settings: ModelSettings, concurrency: int, stack: AsyncExitS
     ]
     objective = Objective(data, scorer=exact_match("label", parse="label"))
     examples = objective.examples("select")
-    candidate = Candidate((), TEMPLATE)
+    candidate = Candidate.single((), TEMPLATE)
     numbers = count()
 
     async def run(calls: int) -> None:

@@ -35,7 +35,9 @@ TEXT = "Say which team should handle the ticket. " * 60  # 2,400 characters
 
 def candidate(number: int) -> Candidate:
     messages = Message("system", f"{TEXT}{number}"), Message("user", "Ticket: {{ text }}")
-    return Candidate(tuple((f"part{i}", f"level {number}") for i in range(8)), Prompt(messages))
+    return Candidate.single(
+        tuple((f"part{i}", f"level {number}") for i in range(8)), Prompt(messages)
+    )
 
 
 def outcome(side: Candidate, number: int) -> Outcome:

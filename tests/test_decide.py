@@ -8,7 +8,7 @@ import pytest
 from promptlathe.decide.comparison import Comparison, compare, interval, t_quantile
 from promptlathe.records import Answer, Candidate, Cell, Example, Failure, Message, Outcome, Prompt
 
-SEED, BEST = (Candidate((), Prompt((Message("user", text),))) for text in ("seed", "best"))
+SEED, BEST = (Candidate.single((), Prompt((Message("user", text),))) for text in ("seed", "best"))
 
 
 def outcomes(

@@ -79,7 +79,7 @@ def evaluator(
 
 def candidate(text: str, **parameters: Scalar) -> Candidate:
     message = Message("user", text + " {{ text }}")
-    return Candidate((), Prompt((message,), tuple(sorted(parameters.items()))))
+    return Candidate.single((), Prompt((message,), tuple(sorted(parameters.items()))))
 
 
 def cell(text: str = "say", row: int = 0, **parameters: Scalar) -> Cell:

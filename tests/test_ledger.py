@@ -51,7 +51,7 @@ YES = Answer("yes")
 
 
 def outcome(name: str, reply: Answer | Failure = YES) -> Outcome:
-    candidate = Candidate((), Prompt((Message("user", name),)))
+    candidate = Candidate.single((), Prompt((Message("user", name),)))
     value = 1.0 if isinstance(reply, Answer) else None
     return Outcome(Cell(candidate, Example(f"e-{name}", {}, "select")), reply, value=value)
 
@@ -172,7 +172,7 @@ from promptlathe.records import Answer, Call, Candidate, Cell, Example, Message,
 
 ledger = Ledger(sys.argv[1])
 for i in range(20):
-    cell = Cell(Candidate((), Prompt((Message("user", str(i)),))), Example(f"e{i}", {}, "select"))
+    cell = Cell(Candidate.single((), Prompt((Message("user", str(i)),))), Example(f"e{i}", {}, "select"))
     call = Call("m", (Message("user", str(i)),))
     ledger.record([(call, Answer(f"answer {i}"))], "run", [Outcome(cell, Answer("x"), value=1.0)])
     print(i, flush=True)

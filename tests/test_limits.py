@@ -66,7 +66,7 @@ def job(workspace: Path, objective: Objective = OBJECTIVE, model: Any = "pocket"
 
 
 def candidate(name: str) -> Candidate:
-    return Candidate((("name", name),), Prompt((Message("user", name),)))
+    return Candidate.single((("name", name),), Prompt((Message("user", name),)))
 
 
 def outcome(tokens: int | None, name: str = "a", **more: Any) -> Outcome:

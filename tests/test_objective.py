@@ -44,7 +44,7 @@ def rows(n: int = 20) -> list[dict[str, Any]]:
 
 def judged(objective: Objective, text: str, label: str = "a", **more: Any) -> Outcome:
     example = next(e for e in objective.examples("select") if e.row["label"] == label)
-    return objective.score(Cell(Candidate((), Prompt(())), example), Answer(text), **more)
+    return objective.score(Cell(Candidate.single((), Prompt(())), example), Answer(text), **more)
 
 
 def test_from_yaml_to_outcome(folder: Path):
@@ -97,7 +97,7 @@ def test_paths_in_python_are_those_of_the_working_directory(
 
 def test_a_failure_is_no_score():
     objective = Objective(rows(), scorer=exact_match("label"))
-    cell = Cell(Candidate((), Prompt(())), objective.examples("test")[0])
+    cell = Cell(Candidate.single((), Prompt(())), objective.examples("test")[0])
     outcome = objective.score(cell, Failure("timeout", "60 s"), cost=0.1)
     assert (outcome.scores, outcome.value, outcome.parsed, outcome.unparsed) == (
         {},
@@ -283,4 +283,7 @@ def test_real_tickets():
     for example in objective.examples("test")[:500]:
         label = example.row["label"]
         answer = f"The intent is **{label.replace('_', ' ').title()}**."
-        assert objective.score(Cell(Candidate((), Prompt(())), example), Answer(answer)).value == 1
+        assert (
+            objective.score(Cell(Candidate.single((), Prompt(())), example), Answer(answer)).value
+            == 1
+        )

@@ -27,7 +27,7 @@ from promptlathe.search.operators.purse import Purse
 from promptlathe.starter import starter
 
 REQUESTS = load_portfolio(NAMES, Path("nowhere"), starter()).requests
-CANDIDATE = Candidate((), Prompt(()))
+CANDIDATE = Candidate.single((), Prompt(()))
 
 
 def case(text: str, label: str, read: str | None, answer: str = "") -> Case:
@@ -304,7 +304,7 @@ def read(book: TrainBook, prompt: Candidate, *, wrong: int) -> list[str]:
 
 
 def prompts(count: int) -> list[Candidate]:
-    return [Candidate((("n", i),), Prompt((Message("user", f"{i}"),))) for i in range(count)]
+    return [Candidate.single((("n", i),), Prompt((Message("user", f"{i}"),))) for i in range(count)]
 
 
 def test_a_prompt_is_read_on_rows_that_are_half_new() -> None:

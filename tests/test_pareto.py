@@ -7,7 +7,7 @@ from promptlathe.records import Candidate, Estimate, Message, Prompt, Standing
 
 
 def standing(number: int, score: float, tokens: int | None, calls: int = 20) -> Standing:
-    candidate = Candidate((("n", number),), Prompt((Message("user", f"{number}"),)))
+    candidate = Candidate.single((("n", number),), Prompt((Message("user", f"{number}"),)))
     estimate = Estimate(score, score - 0.1, score + 0.1, calls)
     total = None if tokens is None else tokens * calls
     return Standing(candidate, estimate, "complete", calls, total, None, 0, 0, number)

@@ -41,11 +41,11 @@ def prompt(text: str = "Answer with the label.", temperature: float | None = Non
 
 
 def candidate(text: str, **levels: str | float) -> Candidate:
-    return Candidate(tuple(levels.items()), prompt(text))
+    return Candidate.single(tuple(levels.items()), prompt(text))
 
 
 SEED = candidate("Answer.", role="none", count=0)
-BEST = Candidate((("role", "agent"), ("count", 4)), prompt("Answer well.", 0.2))
+BEST = Candidate.single((("role", "agent"), ("count", 4)), prompt("Answer well.", 0.2))
 EXAMPLES = [
     Example(f"e{i}", {"text": f"My invoice {i}", "label": "billing"}, "test") for i in range(3)
 ]
@@ -324,7 +324,7 @@ def test_a_loaded_prompt_renders_to_exactly_what_was_scored(
     ]
     book.start(about())
     for row in rows:
-        book.test_outcome("best", Outcome(Cell(Candidate((), best), row), Answer("x")))
+        book.test_outcome("best", Outcome(Cell(Candidate.single((), best), row), Answer("x")))
     assert book.conclude(conclusion(best=best)).problems == ()
     loaded: Any = mlflow.genai.load_prompt("prompts:/support-triage@champion")
     for row in rows:
@@ -336,7 +336,7 @@ def test_a_row_that_mlflow_would_fill_twice_is_told(book: Book):
     best = prompt("{{ text }}")
     row = Example("tricky", {"text": "{{ label }}", "label": "billing"}, "test")
     book.start(about())
-    book.test_outcome("best", Outcome(Cell(Candidate((), best), row), Answer("x")))
+    book.test_outcome("best", Outcome(Cell(Candidate.single((), best), row), Answer("x")))
     concluded = book.conclude(conclusion(best=best))
     assert concluded.registered
     assert "for example tricky" in concluded.problems[0]
@@ -345,7 +345,7 @@ def test_a_row_that_mlflow_would_fill_twice_is_told(book: Book):
 def test_a_failed_write_is_a_problem_and_costs_only_itself(book: Book, client: Any):
     started = book.start(about())
     standing = Standing(SEED, None, "complete", 1, None, None, 0, 0, 0)
-    bad = Candidate((("a component ✗", 1),), prompt("other"))
+    bad = Candidate.single((("a component ✗", 1),), prompt("other"))
     book.candidate(standing)
     book.candidate(Standing(bad, None, "complete", 1, None, None, 0, 0, 1))
     concluded = book.conclude(conclusion())

@@ -26,7 +26,7 @@ from promptlathe.track import (
     default_uri,
 )
 
-CANDIDATE = Candidate((("role", "agent"),), Prompt((Message("user", "Label: {{ text }}"),)))
+CANDIDATE = Candidate.single((("role", "agent"),), Prompt((Message("user", "Label: {{ text }}"),)))
 EXAMPLE = Example("e1", {"text": "My invoice", "label": "billing"}, "test")
 ABOUT = About(
     "triage",

@@ -185,7 +185,7 @@ SELECT = [Example(f"e{i}", {"text": str(i)}, "select") for i in range(12)]
 
 
 def told(name: str, example: int, value: float | None = 1.0, repeat: int = 0) -> Outcome:
-    candidate = Candidate((("name", name),), Prompt((Message("user", name),)))
+    candidate = Candidate.single((("name", name),), Prompt((Message("user", name),)))
     cell = Cell(candidate, SELECT[example], repeat)
     return Outcome(cell, Answer("yes"), value=value)
 

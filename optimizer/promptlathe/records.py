@@ -65,19 +65,38 @@ class Prompt:
         return content_hash([[m.to_dict() for m in self.messages], dict(self.parameters)])
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One level for each active component, and the prompt that they make.
+PROMPT = "prompt"
+"""The name of a prompt that is alone."""
 
-    Two candidates are the same when their prompts are: `id` is the prompt's.
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One level for each active component, and the named prompts that they make.
+
+    Two candidates are the same when their prompts are: `id` is their content.
     """
 
     levels: tuple[tuple[str, Value], ...]
-    prompt: Prompt
+    prompts: Mapping[str, Prompt]
+    """By name, in the order in which the space declares them; at least one."""
+
+    @classmethod
+    def single(cls, levels: tuple[tuple[str, Value], ...], prompt: Prompt) -> "Candidate":
+        """Of a space that makes one prompt."""
+        return cls(levels, {PROMPT: prompt})
 
     @property
+    def prompt(self) -> Prompt:
+        """The only prompt. Raises ValueError when there are several."""
+        (prompt,) = self.prompts.values()
+        return prompt
+
+    @cached_property
     def id(self) -> str:
-        return self.prompt.id
+        """Of one prompt, its own id."""
+        if self.prompts.keys() == {PROMPT}:
+            return self.prompts[PROMPT].id
+        return content_hash({name: prompt.id for name, prompt in self.prompts.items()})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Candidate) and other.id == self.id

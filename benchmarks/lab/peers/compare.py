@@ -101,7 +101,7 @@ class Bench:
         settings = ModelSettings(
             name="pocket", base_url=self.server.base_url, max_tokens=MAX_TOKENS
         )
-        candidate = Candidate((), Prompt(()))
+        candidate = Candidate.single((), Prompt(()))
         scores: list[float] = []
         async with LocalEngine(settings, CONCURRENCY) as engine:
             for number, example in enumerate(case.objective.examples("test")):

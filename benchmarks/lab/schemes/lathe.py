@@ -32,7 +32,7 @@ class WorldLandscape:
         return [c.levels[int(code)] for c, (_, code) in zip(self._components, point, strict=True)]
 
     def candidate(self, point: Point) -> Candidate:
-        return Candidate(point, Prompt((Message("user", repr(point)),)))
+        return Candidate.single(point, Prompt((Message("user", repr(point)),)))
 
     def suggest(
         self, rng: np.random.Generator, *, count: int, leaders: Sequence[Point], weights: np.ndarray

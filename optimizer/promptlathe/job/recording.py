@@ -67,7 +67,7 @@ class Recorder:
     @property
     def known_champion(self) -> Candidate | None:
         """As `champion` found it."""
-        return Candidate((), self._registered.prompt) if self._registered else None
+        return Candidate.single((), self._registered.prompt) if self._registered else None
 
     def candidate(self, standing: Standing) -> None:
         """A candidate's cells are done: its nested run."""

@@ -38,7 +38,7 @@ class BoundSpace:
                 parts[name] = self._ordered(name, one, active, parts)
         messages = (Message(m.role, compose(m.content, parts)) for m in self.space.messages)
         prompt = Prompt(tuple(m for m in messages if m.content), self._parameters(active))
-        return Candidate(tuple(active.items()), prompt)
+        return Candidate.single(tuple(active.items()), prompt)
 
     def _text(self, name: str, component: Component, active: Mapping[str, Value]) -> str | None:
         if not holds(component.when, active):
