@@ -4,7 +4,7 @@
 
 DIR holds banking77_train.jsonl (text, label); by default ../shared/data beside the project. Both
 have the same budget and up to 40 demos; the texts "Name the intent of the customer's question." and
-"Say which intent it is." may be rewritten. Told per seed: held-out scores of the recommended
+"Say which intent it is." may be rewritten. Event per seed: held-out scores of the recommended
 prompts, and over seeds their paired difference with a 95 % interval (Student's t).
 """
 

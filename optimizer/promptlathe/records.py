@@ -1,8 +1,8 @@
 """The frozen records that travel between the parts. No imports of ours.
 
 Example ─┐
-Candidate ─→ Cell ─→ Call ─→ Answer | Failure ─→ Outcome ─→ Estimate
-             Request ─→ Call ─→ Answer | Failure ─→ Rewritten
+Candidate ─→ Cell ─→ Request ─→ Call ─→ Answer | Failure ─→ Trace ─→ Outcome ─→ Estimate
+Rewrite ───────────→ Request ─→ Call ─→ Answer | Failure ─→ Rewritten
 """
 
 import hashlib
@@ -14,23 +14,38 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 Split = Literal["train", "select", "test"]
-Role = Literal["task", "rewrite"]
-"""Who asks the model: `task` is the prompt under test, `rewrite` an operator."""
+Role = Literal["task", "rewrite", "judge"]
+"""Who pays for a call: the target under test, an operator, or a model that scores."""
 Key = tuple[str, str, int]
-"""Identifies a piece of work within a run."""
+"""Identifies a unit within a run."""
 Scalar = str | int | float | bool
+Json = Any
+"""JSON-like: None, bool, int, float, str, a list or a mapping of such."""
 Value = str | int | float
 """A level as a policy sees it: the level's name, or a number."""
-FailureReason = Literal[
+ServiceFailure = Literal[
     "authentication",
-    "not_found",
-    "bad_request",
     "rate_limited",
     "timeout",
     "connection",
     "server_error",
     "malformed",
+    "scorer",
 ]
+"""`scorer`: one of yours raised or took too long, so that the answer has no score."""
+PromptFailure = Literal[
+    "not_found", "bad_request", "forbidden", "context_length", "content_filter", "target"
+]
+"""What the prompt or its parameters caused. `target`: a function of yours raised."""
+FailureReason = ServiceFailure | PromptFailure
+OF_PROMPT: tuple[FailureReason, ...] = (
+    "not_found",
+    "bad_request",
+    "forbidden",
+    "context_length",
+    "content_filter",
+    "target",
+)
 
 
 def content_hash(content: Any) -> str:
@@ -40,15 +55,61 @@ def content_hash(content: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture in a message: a web address, a `data:` URL, or a file's path, read when sent."""
+
+    url: str
+    """May hold `{{ field }}` placeholders of a row."""
+    detail: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A content part, as OpenAI-compatible endpoints take it."""
+        detail = {} if self.detail is None else {"detail": self.detail}
+        return {"type": "image_url", "image_url": {"url": self.url, **detail}}
+
+
+Content = str | tuple[str | Image, ...]
+"""Of a message: a text, or parts in order."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One chat message; `content` may hold `{{ field }}` placeholders of a row."""
 
     role: str
-    content: str
+    content: Content
+    more: Mapping[str, Json] = field(default_factory=dict[str, Json], hash=False)
+    """Further keys as they are sent: `tool_calls`, `tool_call_id`, `name`."""
 
-    def to_dict(self) -> dict[str, str]:
-        """The shape that OpenAI-compatible endpoints and MLflow's registry take."""
-        return {"role": self.role, "content": self.content}
+    @property
+    def text(self) -> str:
+        """The text parts, a line each."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part for part in self.content if isinstance(part, str))
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """The pictures."""
+        if isinstance(self.content, str):
+            return ()
+        return tuple(part for part in self.content if isinstance(part, Image))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shape that OpenAI-compatible endpoints take."""
+        content = self.content if isinstance(self.content, str) else _parts(self.content)
+        return {"role": self.role, "content": content, **self.more}
+
+
+def _parts(content: tuple[str | Image, ...]) -> list[dict[str, Any]]:
+    return [
+        {"type": "text", "text": part} if isinstance(part, str) else part.to_dict()
+        for part in content
+    ]
+
+
+Parameters = tuple[tuple[str, Json], ...]
+"""Model parameters by name, sorted; values are JSON-like."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +117,8 @@ class Prompt:
     """Chat messages with every component filled in, row fields still placeholders."""
 
     messages: tuple[Message, ...]
-    parameters: tuple[tuple[str, Scalar], ...] = ()
-    """Model parameters that this prompt sets, by name, sorted."""
+    parameters: Parameters = ()
+    """Model parameters that this prompt sets."""
 
     @cached_property
     def id(self) -> str:
@@ -94,7 +155,7 @@ class Candidate:
     @cached_property
     def id(self) -> str:
         """Of one prompt, its own id."""
-        if self.prompts.keys() == {PROMPT}:
+        if list(self.prompts) == [PROMPT]:
             return self.prompts[PROMPT].id
         return content_hash({name: prompt.id for name, prompt in self.prompts.items()})
 
@@ -136,7 +197,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Request:
-    """A call to the rewriter: an operator asks for new texts."""
+    """What a target, a scorer or an operator asks of a model: `Context.call` makes a call of it."""
+
+    messages: tuple[Message, ...]
+    parameters: Parameters = ()
+    repeat: int = 0
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """An operator asks the rewriter for new texts."""
 
     operator: str
     messages: tuple[Message, ...]
@@ -154,9 +224,13 @@ class Request:
             self.number,
         )
 
+    @property
+    def request(self) -> Request:
+        return Request(self.messages, repeat=self.repeat)
 
-Work = Cell | Request
-"""What is paid for."""
+
+Unit = Cell | Rewrite
+"""What a policy proposes, and what is paid for."""
 
 
 @dataclass(frozen=True)
@@ -165,11 +239,14 @@ class Call:
 
     model: str
     messages: tuple[Message, ...]
-    parameters: tuple[tuple[str, Scalar], ...] = ()
+    parameters: Parameters = ()
     repeat: int = 0
     endpoint: str = ""
-    """The base URL: equal names at two services are two models."""
+    """The base URL: equal names at two services are two models. Of the embedded model, its
+    version."""
     role: Role = field(default="task", compare=False)
+    step: str = field(default="", compare=False)
+    """Which step of the target, or which judge, makes it."""
 
     @cached_property
     def key(self) -> str:
@@ -191,81 +268,182 @@ class Answer:
 
     text: str
     input_tokens: int | None = None
+    """All of them, cached ones included."""
     output_tokens: int | None = None
+    """All of them, reasoning included."""
     latency: float = 0.0
     """Seconds from sending to the whole answer, retries included."""
     finish_reason: str | None = None
+    tool_calls: tuple[Mapping[str, Json], ...] = field(default=(), hash=False)
+    """As the service gave them: id, type, function {name, arguments}."""
+    cached_tokens: int | None = None
+    """Of the input, those read from the provider's cache."""
+    cache_write_tokens: int | None = None
+    """Of the input, those written to it."""
+    reasoning_tokens: int | None = None
+    """Of the output, those that reasoning took."""
+
+    @property
+    def tokens(self) -> int | None:
+        """Input and output together; None when the service does not tell."""
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return self.input_tokens + self.output_tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a call gave no answer. Data about the service, not about the prompt."""
+    """Why a call gave no answer."""
 
     reason: FailureReason
     detail: str
+    billed: int = 0
+    """Attempts that the service may have charged for: it had the whole request, and may have
+    answered it."""
+
+    @property
+    def of_prompt(self) -> bool:
+        """The prompt or its parameters caused it, not the service: the worst score."""
+        return self.reason in OF_PROMPT
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A call of a unit, and what came back."""
+
+    call: Call
+    reply: Answer | Failure
+    cost: float | None = None
+    """USD; None when the price or the tokens are unknown."""
+    cached: bool = False
+    """Read from the ledger, or shared with an equal call: nothing was paid for this one."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a cell did: its output, and its calls in the order in which they ended."""
+
+    output: Json
+    """A text, or what a function of yours returned; None when it failed."""
+    calls: tuple[Sent, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The output as text: of anything but a text its JSON."""
+        if isinstance(self.output, str):
+            return self.output
+        return "" if self.output is None else json.dumps(self.output, ensure_ascii=False)
+
+    def answers(self, role: Role = "task") -> tuple[Answer, ...]:
+        """Those of a role, in order."""
+        replies = (sent.reply for sent in self.calls if sent.call.role == role)
+        return tuple(reply for reply in replies if isinstance(reply, Answer))
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a scorer made of an output."""
+
+    value: float | Mapping[str, float] | None
+    """Several by name, for a scorer that gives several; None: the output could not be read."""
+    parsed: Json = None
+    """What was read in the output."""
+    rationale: str | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a cell gave: an answer with its scores, or a failure without any."""
+    """What a cell gave: a trace with its scores, or a failure with its reason.
+
+    A failure of the service has no value, which is not a value of 0; one of the prompt has the
+    worst value that there is.
+    """
 
     cell: Cell
-    reply: Answer | Failure
+    trace: Trace
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
-    """By scorer; empty for a failure, which is never a score of 0."""
+    """By scorer; empty for a failure of the service."""
     value: float | None = None
-    """The goal's value, higher is better; None for a failure."""
+    """The goal's value, higher is better; None for a failure of the service."""
     parsed: str | None = None
-    """What the parse step read in the answer; None when it could not."""
-    unparsed: bool = False
-    """The answer came but could not be parsed: it scores 0 and is counted apart."""
-    cost: float | None = None
-    """USD; None when the price or the tokens are unknown."""
-    cached: bool = False
-    """Read from the ledger: nothing was paid now."""
+    """What the goal's first scorer read in the output; None when it could not."""
+    unread: bool = False
+    """The output came, and a scorer could not read it: the worst score, counted apart."""
+    failure: Failure | None = None
+    rationales: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of scorers that give one, by scorer."""
+
+    def __post_init__(self) -> None:
+        scored = self.failure is None or self.failure.of_prompt
+        if scored != (self.value is not None):
+            raise ValueError("a failure of the service has no value, all else has one")
 
     @property
-    def work(self) -> Cell:
+    def unit(self) -> Cell:
         return self.cell
 
     @property
+    def answer(self) -> Answer | None:
+        """The last of the target's answers."""
+        answers = self.trace.answers()
+        return answers[-1] if answers else None
+
+    @property
     def tokens(self) -> int | None:
-        """Input and output tokens together."""
-        return tokens_of(self.reply)
+        """Input and output of the target's calls together; None when the service does not tell."""
+        known = [answer.tokens for answer in self.trace.answers()]
+        return total(known) if known else None
+
+    @property
+    def cost(self) -> float | None:
+        """USD of the target's calls; None when a price or tokens are unknown."""
+        known = [sent.cost for sent in self.trace.calls if sent.call.role == "task"]
+        return total(known) if known else None
+
+    @property
+    def cached(self) -> bool:
+        """Nothing was paid for it now."""
+        return all(sent.cached for sent in self.trace.calls)
 
 
 @dataclass(frozen=True)
 class Rewritten:
-    """What a request gave."""
+    """What a request to the rewriter gave."""
 
-    request: Request
-    reply: Answer | Failure
-    cost: float | None = None
-    """USD; None when the price or the tokens are unknown."""
-    cached: bool = False
-    """Read from the ledger: nothing was paid now."""
+    rewrite: Rewrite
+    sent: Sent
 
     @property
-    def work(self) -> Request:
-        return self.request
+    def unit(self) -> Rewrite:
+        return self.rewrite
+
+    @property
+    def reply(self) -> Answer | Failure:
+        return self.sent.reply
 
     @property
     def tokens(self) -> int | None:
         """Input and output tokens together."""
-        return tokens_of(self.reply)
+        return self.reply.tokens if isinstance(self.reply, Answer) else None
+
+    @property
+    def cost(self) -> float | None:
+        """USD; None when the price or the tokens are unknown."""
+        return self.sent.cost
+
+    @property
+    def cached(self) -> bool:
+        """Nothing was paid for it now."""
+        return self.sent.cached
 
 
-Told = Outcome | Rewritten
-"""What a piece of work gave."""
+Event = Outcome | Rewritten
+"""What a unit gave; a run is replayed from its events."""
 
 
-def tokens_of(reply: Answer | Failure) -> int | None:
-    """Input and output together; None when the service does not tell, or the call failed."""
-    match reply:
-        case Answer(input_tokens=int(i), output_tokens=int(o)):
-            return i + o
-        case _:
-            return None
+def total(known: "list[Any]") -> Any:
+    """The sum; None as soon as one is unknown."""
+    return None if any(one is None for one in known) else sum(known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,14 +464,22 @@ class Standing:
     estimate: Estimate | None
     """None when every cell failed."""
     state: Literal["running", "dropped", "complete"]
-    calls: int
+    cells: int
+    """Told, failures and repeats included."""
     tokens: int | None
     """Sum over its cells; None when the service does not say."""
     cost: float | None
     failures: int
-    unparsed: int
+    """Of the service: cells without a score."""
+    failed: int
+    """Of the prompt: cells with the worst score."""
+    unread: int
     number: int
     """The Optuna trial's number, in order of first proposal."""
+
+
+LIMITS = ("calls", "tokens", "usd", "minutes")
+"""The names of a budget's limits."""
 
 
 @dataclass(frozen=True)
@@ -304,3 +490,9 @@ class Budget:
     tokens: int | None = None
     usd: float | None = None
     minutes: float | None = None
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Those that are set, by name."""
+        found = {name: getattr(self, name) for name in LIMITS}
+        return {name: limit for name, limit in found.items() if limit is not None}

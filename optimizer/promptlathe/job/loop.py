@@ -5,16 +5,16 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from promptlathe.records import Cell, Key, Standing, Told, Work
+from promptlathe.records import Cell, Key, Standing, Event, Unit
 
-Watch = Callable[[Told, Sequence[Standing]], None]
-"""Told of each outcome and of the standings that it settled."""
+Watch = Callable[[Event, Sequence[Standing]], None]
+"""Event of each outcome and of the standings that it settled."""
 
 
 class Proposer(Protocol):
     """What the loop needs of a policy."""
 
-    def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Work]: ...
+    def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Unit]: ...
 
     # Of outcomes of what it proposed: only one that makes requests is told what they gave.
     def tell(self, outcome: Any) -> Sequence[Standing]: ...
@@ -26,9 +26,9 @@ class Proposer(Protocol):
 class Cells(Protocol):
     """What the loop needs of an evaluator."""
 
-    def submit(self, work: Work, *, keep: int = 0) -> str | None: ...
+    def submit(self, work: Unit, *, keep: int = 0) -> str | None: ...
 
-    async def next(self) -> Told | None: ...
+    async def next(self) -> Event | None: ...
 
     def stop(self, limit: str, *, decision: bool = False) -> None: ...
 
@@ -46,7 +46,7 @@ class Stopped:
     """The policy's reason."""
     limit: str = ""
     """The limit of the budget that was reached; empty when the policy had nothing left."""
-    refused: tuple[Work, ...] = ()
+    refused: tuple[Unit, ...] = ()
 
     @property
     def reason(self) -> str:
@@ -61,7 +61,7 @@ async def drive(
     concurrency: int,
     watch: Watch,
     keep: int = 0,
-    first: Sequence[Work] = (),
+    first: Sequence[Unit] = (),
 ) -> Stopped:
     """Run until the policy has nothing left or a limit of the budget is reached.
 
@@ -92,7 +92,7 @@ async def drive(
 
     limit = fill()
     while (pending or not limit) and (outcome := await evaluator.next()):
-        pending.pop(outcome.work.key, None)
+        pending.pop(outcome.unit.key, None)
         watch(outcome, policy.tell(outcome))
         if limit is None or limit in WORST_CASES:
             limit = fill()
@@ -110,5 +110,5 @@ class Fixed:
     def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Cell]:
         return [cell for _, cell in zip(range(limit), self._cells, strict=False)]
 
-    def tell(self, outcome: Told) -> Sequence[Standing]:
+    def tell(self, outcome: Event) -> Sequence[Standing]:
         return ()

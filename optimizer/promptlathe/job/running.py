@@ -19,7 +19,7 @@ from promptlathe.job.result import Result, Side, Test
 from promptlathe.job.stores import ledger_url
 from promptlathe.job.warm import comparable, terms
 from promptlathe.ledger import Course, Ledger
-from promptlathe.records import Answer, Budget, Candidate, Cell, Outcome, Standing, Told, Work
+from promptlathe.records import Answer, Budget, Candidate, Cell, Outcome, Standing, Event, Unit
 from promptlathe.runtime import Engine, LocalEngine
 from promptlathe.runtime.evaluator import Evaluator
 from promptlathe.runtime.health import Health, check_reachable
@@ -244,7 +244,7 @@ class Running:
             return len(self._course.stages) > 1
         return await self._recorder.champion() is None
 
-    async def _drive(self, policy: Proposer, *, keep: int, first: Sequence[Work] = ()) -> Stopped:
+    async def _drive(self, policy: Proposer, *, keep: int, first: Sequence[Unit] = ()) -> Stopped:
         return await drive(
             policy,
             self._cells,
@@ -254,7 +254,7 @@ class Running:
             first=first,
         )
 
-    def _watch(self, outcome: Told, settled: Sequence[Standing]) -> None:
+    def _watch(self, outcome: Event, settled: Sequence[Standing]) -> None:
         if isinstance(outcome, Outcome):
             self._watch_cell(outcome, settled)
         if self._progress:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from promptlathe.ledger import tables
 from promptlathe.ledger.database import insert_new, open_engine, unusable
 from promptlathe.ledger.records import Course, Known, Stage, Terms
-from promptlathe.records import Answer, Call, Cell, Failure, FailureReason, Key, Outcome, Told
+from promptlathe.records import Answer, Call, Cell, Failure, FailureReason, Key, Outcome, Event
 
 _CHUNK = 500
 EARLIER_RUNS = 50
@@ -60,7 +60,7 @@ class Ledger:
         self,
         answers: Iterable[tuple[Call, Answer]],
         run: str | None = None,
-        told: Sequence[Told] = (),
+        told: Sequence[Event] = (),
     ) -> None:
         """Write new answers, and a run's outcomes in the order in which they will be told.
 
@@ -82,11 +82,11 @@ class Ledger:
             if new:
                 self._connection.execute(self._insert_candidate, new)
 
-    def _unnamed(self, run: str, told: Sequence[Told]) -> list[dict[str, Any]]:
+    def _unnamed(self, run: str, told: Sequence[Event]) -> list[dict[str, Any]]:
         """Rows of the candidates that are met for the first time."""
         cells: dict[str, Cell] = {}
         for outcome in told:
-            cell = outcome.work
+            cell = outcome.unit
             if isinstance(cell, Cell) and (run, cell.candidate.id) not in self._named:
                 cells.setdefault(cell.candidate.id, cell)
         self._named |= {(run, one) for one in cells}
@@ -221,8 +221,8 @@ def _answer_row(call: Call, answer: Answer, at: datetime) -> dict[str, Any]:
     }
 
 
-def _told_row(run: str, seq: int, outcome: Told) -> dict[str, Any]:
-    candidate, example, repeat = outcome.work.key
+def _told_row(run: str, seq: int, outcome: Event) -> dict[str, Any]:
+    candidate, example, repeat = outcome.unit.key
     reply = outcome.reply
     return {
         "run": run,

@@ -1,4 +1,4 @@
-"""Work in, outcomes out: the ledger is asked first, and written before an outcome is used.
+"""Units in, events out: the ledger is asked first, and written before an outcome is used.
 
     submit(a), submit(b)        held by the meter; nothing is sent yet
     next()                      a and b are looked up, sent where unknown; waits
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from promptlathe.ledger import Ledger
 from promptlathe.models.settings import ModelSettings
-from promptlathe.records import Answer, Call, Cell, Failure, Key, Rewritten, Told, Work
+from promptlathe.records import Answer, Call, Cell, Failure, Key, Rewritten, Event, Unit
 from promptlathe.runtime.engine import Engine
 from promptlathe.runtime.meter import Meter
 from promptlathe.scoring import Objective
@@ -45,12 +45,12 @@ class Evaluator:
     """What is not sent, since it failed in the run that is replayed."""
     rewriter: ModelSettings | None = None
     """Whom requests go to; None: the model itself."""
-    _new: list[tuple[Work, Call]] = field(default_factory=list[tuple[Work, Call]])
-    _waiting: dict[str, list[Work]] = field(default_factory=dict[str, list[Work]])
+    _new: list[tuple[Unit, Call]] = field(default_factory=list[tuple[Unit, Call]])
+    _waiting: dict[str, list[Unit]] = field(default_factory=dict[str, list[Unit]])
     _calls: dict[Key, Call] = field(default_factory=dict[Key, Call])
-    _arrived: deque[Told] = field(default_factory=deque[Told])
+    _arrived: deque[Event] = field(default_factory=deque[Event])
 
-    def submit(self, work: Work, *, keep: int = 0) -> str | None:
+    def submit(self, work: Unit, *, keep: int = 0) -> str | None:
         """Take it on. The name of the limit that forbids it, or None when it is taken.
 
         keep: how many calls must remain affordable after this one.
@@ -63,13 +63,13 @@ class Evaluator:
             self._calls[work.key] = call
         return limit
 
-    async def next(self) -> Told | None:
+    async def next(self) -> Event | None:
         """The next outcome; waits for it. None when nothing is under way."""
         if not self._arrived:
             self._arrived.extend(await self.arrivals())
         return self.hand_over(self._arrived.popleft()) if self._arrived else None
 
-    async def arrivals(self) -> list[Told]:
+    async def arrivals(self) -> list[Event]:
         """All that has come, at least one, to be handed over; [] when nothing is under way."""
         known = self._start_new()
         if known:
@@ -78,9 +78,9 @@ class Evaluator:
             return []
         return self._outcomes(await self.engine.next(), cached=False)
 
-    def hand_over(self, outcome: Told) -> Told:
+    def hand_over(self, outcome: Event) -> Event:
         """Count an outcome that is about to be used."""
-        call = self._calls.pop(outcome.work.key)
+        call = self._calls.pop(outcome.unit.key)
         self.meter.settle(call, outcome.reply, cached=outcome.cached)
         return outcome
 
@@ -102,7 +102,7 @@ class Evaluator:
         if self.run is not None:
             self.ledger.stop(self.run, limit, decision=decision)
 
-    def call_of(self, work: Work) -> Call:
+    def call_of(self, work: Unit) -> Call:
         """What is sent: of a cell, the prompt with the row's fields, and the parameters."""
         if not isinstance(work, Cell):
             return (self.rewriter or self.model).call(
@@ -133,8 +133,8 @@ class Evaluator:
 
     def _outcomes(
         self, replies: Sequence[tuple[Call, Answer | Failure]], *, cached: bool
-    ) -> list[Told]:
-        outcomes: list[Told] = []
+    ) -> list[Event]:
+        outcomes: list[Event] = []
         for call, reply in replies:
             cost = self.meter.cost(call, reply)
             for i, work in enumerate(self._waiting.pop(call.key, [])):
@@ -144,8 +144,8 @@ class Evaluator:
         return outcomes
 
     def _outcome(
-        self, work: Work, reply: Answer | Failure, cost: float | None, *, cached: bool
-    ) -> Told:
+        self, work: Unit, reply: Answer | Failure, cost: float | None, *, cached: bool
+    ) -> Event:
         if isinstance(work, Cell):
             return self.objective.score(work, reply, cost=cost, cached=cached)
         return Rewritten(work, reply, cost, cached)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from promptlathe.errors import InputError
 from promptlathe.ledger import Course
-from promptlathe.records import Key, Told, Work
+from promptlathe.records import Key, Event, Unit
 from promptlathe.runtime.evaluator import Evaluator
 
 
@@ -17,7 +17,7 @@ class ReplayedEvaluator:
 
     def __init__(self, evaluator: Evaluator, course: Course) -> None:
         self._evaluator, self._stages = evaluator, iter((*course.stages, course.decision))
-        self._early: dict[Key, Told] = {}
+        self._early: dict[Key, Event] = {}
         self._enter()
 
     def _enter(self) -> None:
@@ -26,13 +26,13 @@ class ReplayedEvaluator:
         self._order: Iterator[Key] | None = None if cells is None else iter(cells)
         self._cells, self._limit = frozenset(cells or ()), limit
 
-    def submit(self, work: Work, *, keep: int = 0) -> str | None:
+    def submit(self, work: Unit, *, keep: int = 0) -> str | None:
         """As for any evaluator; what was not taken in this stage is not taken now."""
         if self._limit and work.key not in self._cells:
             return self._limit
         return self._evaluator.submit(work, keep=keep)
 
-    async def next(self) -> Told | None:
+    async def next(self) -> Event | None:
         """The outcome whose turn it is. Raises InputError when the run has left the record."""
         if self._order is None:
             return await self._evaluator.next()
@@ -47,7 +47,7 @@ class ReplayedEvaluator:
                     "--replay",
                     "replay a run with the run file that it was made with",
                 )
-            self._early.update({outcome.work.key: outcome for outcome in outcomes})
+            self._early.update({outcome.unit.key: outcome for outcome in outcomes})
         return self._evaluator.hand_over(self._early.pop(wanted))
 
     def stop(self, limit: str, *, decision: bool = False) -> None:

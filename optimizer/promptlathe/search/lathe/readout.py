@@ -22,7 +22,7 @@ WIDER = 4.0
 a report should not. Intervals then hold for effects of a search by `lathe` as well."""
 
 
-class Told:
+class Event:
     """The outcomes of a search as the model takes them; failures are left out.
 
     Those of earlier runs that it began with count too, unless another model gave them.
@@ -81,7 +81,7 @@ class Readout:
 
     GRID = np.linspace(-8, 8, 97)
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, told: Event) -> None:
         draws = told.fit.draw(DRAWS, np.random.default_rng(0))
         # The mean of the draws is known exactly.
         self.weights = draws.weights + (told.fit.weights - draws.weights.mean(1))[:, None]

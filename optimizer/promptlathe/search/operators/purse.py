@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from promptlathe.records import Told, Value
+from promptlathe.records import Event, Value
 
 START, SPENT_AT = 0.2, 0.6
 """Part of the share that may be used at once, and the part of the budget at which all of it may:
@@ -56,7 +56,7 @@ class Purse:
         """One call for rewriting, or one level that was made without: its trial has a price too."""
         self._own["calls"] += 1
 
-    def tell(self, outcome: Told, *, own: bool) -> None:
+    def tell(self, outcome: Event, *, own: bool) -> None:
         """A call is back; own: it was for rewriting."""
         self._used["calls"] += 1
         for counted in (self._used, self._own) if own else (self._used,):

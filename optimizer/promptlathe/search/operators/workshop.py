@@ -23,11 +23,11 @@ from promptlathe.records import (
     Failure,
     Key,
     Message,
-    Request,
+    Rewrite,
     Rewritten,
     Standing,
-    Told,
-    Work,
+    Event,
+    Unit,
     content_hash,
 )
 from promptlathe.scoring import Contract
@@ -124,7 +124,7 @@ class Workshop:
 
     # The seam
 
-    def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Work]:
+    def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Unit]:
         """Cells of `train` first, then what the policy inside wants, then requests."""
         cells = [cell for _, cell in zip(range(limit), self._reading(), strict=False)]
         rest = [cell for cell in pending if cell.example.split != "train"]
@@ -133,7 +133,7 @@ class Workshop:
             cells += self._inner.propose(rest, limit - len(cells))
         return [*cells, *requests]
 
-    def tell(self, outcome: Told) -> list[Standing]:
+    def tell(self, outcome: Event) -> list[Standing]:
         own = isinstance(outcome, Rewritten) or outcome.cell.example.split == "train"
         self._purse.tell(outcome, own=own)
         if isinstance(outcome, Rewritten):
@@ -201,7 +201,7 @@ class Workshop:
                 self._purse.spend()
                 yield cell
 
-    def _requests(self) -> Iterator[Request]:
+    def _requests(self) -> Iterator[Rewrite]:
         while len(self._asked) < ASKED and self._purse.has_room(len(self._asked)):
             settled = self._choose_subject() and self._book.is_read(self._subject)
             ready = [name for name in self._names if self._shelf.work[name].barren < BARREN]
@@ -251,7 +251,7 @@ class Workshop:
             self._purse.open(birth.component, birth.level)
             self._purse.spend()
 
-    def _write(self, name: str) -> Request | None:
+    def _write(self, name: str) -> Rewrite | None:
         """Ask an operator for a text of the component whose turn it is."""
         brief = self._brief(name)
         if brief is None:
@@ -287,12 +287,12 @@ class Workshop:
         tried = (operator, component, level)
         return not self._dry.isdisjoint({(*tried, ""), (*tried, self._subject.id)})
 
-    def _ask(self, name: str, brief: Brief, text: str) -> Request | None:
+    def _ask(self, name: str, brief: Brief, text: str) -> Rewrite | None:
         if self._failed >= UNREACHABLE:
             return None
         digest = content_hash(text)
         repeat = self._often[digest] = self._often.get(digest, -1) + 1
-        request = Request(name, (Message("user", text),), next(self._numbers), repeat)
+        request = Rewrite(name, (Message("user", text),), next(self._numbers), repeat)
         asked = self._asked[request.key] = _Asked(name, brief, brief.shown_in(text))
         if not asked.failures:
             self._dry.add(asked.about)  # until its answer says else
@@ -300,7 +300,7 @@ class Workshop:
         return request
 
     def _receive(self, told: Rewritten) -> None:
-        asked = self._asked.pop(told.request.key)
+        asked = self._asked.pop(told.rewrite.key)
         self._dry.discard(asked.about)
         work, tokens = self._shelf.work[asked.operator], told.tokens or 0
         work.tokens += tokens
