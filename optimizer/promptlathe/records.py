@@ -437,8 +437,17 @@ class Rewritten:
         return self.sent.cached
 
 
-Event = Outcome | Rewritten
-"""What a unit gave; a run is replayed from its events."""
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A unit that was begun and could not end within the budget: nothing is scored."""
+
+    unit: Unit
+    limit: str
+    """Of the budget."""
+
+
+Event = Outcome | Rewritten | Dropped
+"""What became of a unit; a run is replayed from its events."""
 
 
 def total(known: "list[Any]") -> Any:
