@@ -16,6 +16,8 @@ import httpx2
 
 _CONNECT = 10.0
 """Seconds to connect, at most: a dead address shows early."""
+_MAX_BYTES = 16_000_000
+"""Of a response, as it is sent and unpacked."""
 
 
 class LeanClient(httpx2.AsyncClient):
@@ -53,8 +55,8 @@ class AioHttpTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send, and read the whole response. The read timeout bounds the whole attempt.
 
-        Raises `httpx2.TimeoutException` or another `httpx2.RequestError`, which the client
-        retries.
+        Raises `httpx2.TimeoutException` or another `httpx2.RequestError`: `ConnectError` and
+        `ConnectTimeout` when nothing was sent, `ReadError` and `ReadTimeout` after that.
         """
         session = self._session or self._open(request.url)
         limit: float | None = request.extensions["timeout"]["read"]
@@ -68,14 +70,18 @@ class AioHttpTransport(httpx2.AsyncBaseTransport):
                 allow_redirects=False,
                 timeout=timeout,
             ) as response:
-                content = await response.read()
+                content = await _read(response)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise httpx2.ConnectTimeout(str(error) or "no connection in time") from error
         except TimeoutError as error:
             what = str(error) or f"no whole answer within {limit:g} s"
             raise httpx2.ReadTimeout(what) from error
         except aiohttp.InvalidURL as error:
             raise httpx2.UnsupportedProtocol(f"not a web address: {error}") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except aiohttp.ClientConnectorError as error:
             raise httpx2.ConnectError(str(error) or type(error).__name__) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise httpx2.ReadError(str(error) or type(error).__name__) from error
         return httpx2.Response(
             response.status, headers=response.raw_headers, content=content, request=request
         )
@@ -100,6 +106,16 @@ class AioHttpTransport(httpx2.AsyncBaseTransport):
             proxy=proxy_for(url.scheme, url.host),
         )
         return self._session
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body. Raises `httpx2.DecodingError` when it is too large."""
+    content = bytearray()
+    async for chunk in response.content.iter_any():
+        content += chunk
+        if len(content) > _MAX_BYTES:
+            raise httpx2.DecodingError(f"the answer is larger than {_MAX_BYTES // 10**6} MB")
+    return bytes(content)
 
 
 def proxy_for(scheme: str, host: str) -> str | None:
