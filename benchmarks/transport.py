@@ -15,9 +15,9 @@ from pathlib import Path
 from statistics import median
 
 import httpx2
-from canned_server import canned_server
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
+from canned_server import canned_server
 from promptlathe.models.transport import LeanClient
 
 BODY = {

@@ -109,6 +109,8 @@ def reason_of(error: Exception) -> FailureReason | None:
     """The reason of a library's exception; None for one that is not theirs."""
     if isinstance(error, (openai.APIStatusError, httpx2.HTTPStatusError)):
         return reason_of_status(error.response.status_code, _said(error))
+    if isinstance(error.__cause__, httpx2.DecodingError):
+        return "malformed"  # the client calls it a connection error
     for known, reason in _BY_CLASS:
         if isinstance(error, known):
             return reason
@@ -129,7 +131,7 @@ def failure_from(error: Exception, *, hide: Callable[[str], str]) -> Failure:
     return Failure(reason, short(hide(_text(error))), _billed(error, reason), wait)
 
 
-def failure_inside(error: Any, *, hide: Callable[[str], str], billed: int = 1) -> Failure:
+def failure_inside(error: Any, *, hide: Callable[[str], str]) -> Failure:
     """Of an error object inside a status of 200, as routing services send: by its code."""
     fields: dict[str, Any] = dict(error) if isinstance(error, dict) else {"message": error}
     code = fields.get("code")
@@ -144,7 +146,7 @@ def failure_inside(error: Any, *, hide: Callable[[str], str], billed: int = 1) -
         reason = other if worded == "bad_request" else worded
     else:
         reason = reason_of_status(status, said)
-    return Failure(reason, short(hide(str(fields.get("message") or error))), billed)
+    return Failure(reason, short(hide(str(fields.get("message") or error))), 1)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -16,8 +16,9 @@ import httpx2
 
 _CONNECT = 10.0
 """Seconds to connect, at most: a dead address shows early."""
+_PACKING = (b"content-encoding", b"content-length", b"transfer-encoding")
 _MAX_BYTES = 16_000_000
-"""Of a response, as it is sent and unpacked."""
+"""Of a response, unpacked."""
 
 
 class LeanClient(httpx2.AsyncClient):
@@ -82,9 +83,9 @@ class AioHttpTransport(httpx2.AsyncBaseTransport):
             raise httpx2.ConnectError(str(error) or type(error).__name__) from error
         except (aiohttp.ClientError, OSError) as error:
             raise httpx2.ReadError(str(error) or type(error).__name__) from error
-        return httpx2.Response(
-            response.status, headers=response.raw_headers, content=content, request=request
-        )
+        # The content is unpacked: while it is read, so that a bomb cannot fill the memory.
+        headers = [h for h in response.raw_headers if h[0].lower() not in _PACKING]
+        return httpx2.Response(response.status, headers=headers, content=content, request=request)
 
     async def aclose(self) -> None:
         """Close the session and let its connections go."""
@@ -102,7 +103,6 @@ class AioHttpTransport(httpx2.AsyncBaseTransport):
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
             proxy=proxy_for(url.scheme, url.host),
         )
         return self._session
