@@ -20,7 +20,7 @@ from promptlathe.models.failures import (
     retry_after,
     retryable,
 )
-from promptlathe.records import Failure, FailureReason
+from promptlathe.records import Failure, FailureReason, PromptFailure, ServiceFailure
 
 
 def exceptions_of(package: object) -> set[type[Exception]]:
@@ -65,7 +65,7 @@ def test_each_has_a_reason(known: type[Exception]) -> None:
     error = known.__new__(known)
     if issubclass(known, openai.APIStatusError | httpx2.HTTPStatusError):
         error.response = RESPONSE  # type: ignore[attr-defined]
-    assert reason_of(error) in get_args(FailureReason)
+    assert reason_of(error) in get_args(ServiceFailure) + get_args(PromptFailure)
 
 
 def test_an_unknown_exception_is_raised_again() -> None:

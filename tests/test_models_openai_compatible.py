@@ -142,7 +142,7 @@ async def test_extra_body_and_headers(service: tuple[Service, str]) -> None:
     extra = (("extra_body", {"top_k": 3}), ("extra_headers", {"X-Team": "a"}))
     assert isinstance(await ask(url, Call("m", HI.messages, extra)), Answer)
     assert fake.bodies[0]["top_k"] == 3
-    assert fake.headers[0]["X-Team"] == "a"
+    assert {k.lower(): v for k, v in fake.headers[0].items()}["x-team"] == "a"
     assert not {"extra_body", "extra_headers"} & fake.bodies[0].keys()
 
 
