@@ -300,6 +300,8 @@ class Failure:
     billed: int = 0
     """Attempts that the service may have charged for: it had the whole request, and may have
     answered it."""
+    retry_after: float | None = None
+    """Seconds that the service asks to wait before another attempt."""
 
     @property
     def of_prompt(self) -> bool:
