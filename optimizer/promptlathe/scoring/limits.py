@@ -83,7 +83,7 @@ class Limits(Model):
     """
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, MostScore]
+    __pydantic_extra__: dict[str, MostScore] = Field(init=False)  # type: ignore[assignment]
 
     output_tokens: Most | None = None
     input_tokens: Most | None = None

@@ -263,9 +263,7 @@ class Objective(documents.Model):
 
     @cached_property
     def _scorecard(self) -> Scorecard:
-        return Scorecard(
-            self.scorers, self._goal, self._surroundings, first=self._first.name
-        )
+        return Scorecard(self.scorers, self._goal, self._surroundings, first=self._first.name)
 
     @property
     def _surroundings(self) -> Surroundings:

@@ -11,7 +11,6 @@ import contextlib
 import os
 import pickle
 import signal
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def _serve(order: tuple[Any, ...], measures: dict[int, Measure]) -> tuple[str, A
         match order:
             case ("make", number, blob, labels, folder):
                 scorer: Scorer = pickle.loads(blob)
-                measures[number] = scorer.measure(Surroundings(_known(labels), Path(folder)))
+                measures[number] = scorer.measure(Surroundings(labels.__getitem__, Path(folder)))
                 return "ok", None
             case (_, number, seconds, example, trace):
                 _ends_after(seconds + GRACE)
@@ -56,10 +55,6 @@ def _serve(order: tuple[Any, ...], measures: dict[int, Measure]) -> tuple[str, A
         return "error", f"raised {said(error)}"
     finally:
         _ends_after(0)
-
-
-def _known(labels: Mapping[str, Sequence[str]]) -> Any:
-    return lambda field: labels[field]
 
 
 def _ends_after(seconds: float) -> None:
