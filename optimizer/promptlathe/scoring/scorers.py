@@ -27,7 +27,7 @@ from promptlathe.records import Example, Score, Trace
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring import measures
 from promptlathe.scoring.numerals import last_number
-from promptlathe.scoring.parsing import Parse, Parsed, compiles, parser, steps
+from promptlathe.scoring.parsing import Parse, Parsed, compiles, has_pattern, parser, steps
 from promptlathe.scoring.scorer import PATTERN_SECONDS, UNREAD, Measure, Name, Scorer, Surroundings
 
 
@@ -40,6 +40,10 @@ class _Compared(Scorer):
     @property
     def target_field(self) -> str:
         return self.target
+
+    def aside(self, around: Surroundings) -> float | None:
+        del around
+        return PATTERN_SECONDS if has_pattern(self.parse) else None
 
     def measure(self, around: Surroundings) -> Measure:
         field, grade = self.target, self.grade
