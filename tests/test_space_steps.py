@@ -113,7 +113,8 @@ def test_the_landscape_models_no_pairs_between_steps() -> None:
         (axes[i].name.split(".")[0], axes[j].name.split(".")[0])
         for i, j, _ in landscape.encoder.pairs
     ]
-    assert steps and set(steps) == {("plan", "plan")}
+    assert steps
+    assert set(steps) == {("plan", "plan")}
     assert "plan.demos (rows)" in [axis.name for axis in axes]
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(landscape.encoder.width, 2))
@@ -149,11 +150,20 @@ def test_refused(steps: dict[str, SearchSpace], output: str | None, words: str) 
 
 def test_a_step_may_not_be_named_like_a_field() -> None:
     with pytest.raises(InputError, match="both a step and a field"):
-        check_data(join({"text": plan(), "answer": answer()}), FIELDS, target="label")
+        check_data(
+            join({"label": plan(), "answer": answer("{{ label }} {{ form }}")}),
+            FIELDS,
+            target="label",
+        )
 
 
 PLAN = 'messages: "{{ hint }} {{ text }}"\ncomponents:\n  hint: {choice: [null, Think.]}\n'
 RUN = "steps:\n  plan: {space: plan.yaml}\n  answer:\n    space: {messages: '%s'}\n"
+
+
+def checked(path: Path) -> None:
+    loaded = load_steps(documents.load(path))
+    check_data(loaded.space, FIELDS, target="label", where=loaded.where)
 
 
 @pytest.mark.parametrize(
@@ -172,8 +182,7 @@ def test_messages_name_file_and_line(tmp_path: Path, part: str, run: str, words:
     (tmp_path / "plan.yaml").write_text(part, encoding="utf-8")
     (tmp_path / "run.yaml").write_text(run, encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        loaded = load_steps(documents.load(tmp_path / "run.yaml"))
-        check_data(loaded.space, FIELDS, target="label", where=loaded.where)
+        checked(tmp_path / "run.yaml")
     assert words in str(caught.value)
 
 

@@ -95,9 +95,9 @@ class BoundSpace:
     def _parameters(self, active: Mapping[str, Value]) -> tuple[tuple[str, Json], ...]:
         chosen: dict[str, Json] = {}
         for name, one in self.space.components.items():
-            if isinstance(one, Choice) and (level := _level(one, active.get(name))):
-                if level.response_format:
-                    chosen[PARAMETER] = sent_format(level.response_format, self.labels)
+            level = _level(one, active.get(name)) if isinstance(one, Choice) else None
+            if level and level.response_format:
+                chosen[PARAMETER] = sent_format(level.response_format, self.labels)
         for name, one in self.space.model.items():
             if isinstance(one, str | int | float | bool):
                 chosen[name] = one

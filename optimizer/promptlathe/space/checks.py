@@ -1,6 +1,7 @@
 """What can be wrong with a space, found before any call is paid for."""
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Protocol
 
 from pydantic import ValidationError
@@ -50,9 +51,9 @@ class Declaration(Protocol):
     def constraints(self) -> tuple[Constraint, ...]: ...
     @property
     def seed(self) -> Mapping[str, Value | None]: ...
-    @property
+    @cached_property
     def varied(self) -> Mapping[str, Component]: ...
-    @property
+    @cached_property
     def seed_levels(self) -> Mapping[str, Value]: ...
     def allows(self, levels: Mapping[str, Value]) -> bool: ...
     def texts(self) -> Iterator[tuple[Loc, str]]: ...

@@ -5,7 +5,8 @@ A component `role` of the step `plan` is `plan.role` here; so `plan.demos.count`
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, cast
+from functools import cached_property
+from typing import Any, ClassVar
 
 from promptlathe.documents import nearest
 from promptlathe.errors import InputError
@@ -52,8 +53,8 @@ class JoinedSpace(SearchSpace):
     def step_of(self, name: str) -> str:
         return name.partition(".")[0]
 
-    @property
-    def varied(self) -> dict[str, Component]:  # type: ignore[override]
+    @cached_property
+    def varied(self) -> dict[str, Component]:
         return _flat({step: part.varied for step, part in self.parts.items()})
 
     def with_components(self, changed: Mapping[str, Component]) -> "JoinedSpace":
@@ -111,7 +112,8 @@ def join(
                 raise InputError(
                     f"{{{{ {late} }}}} is used before the step {late!r} has an output",
                     where(("steps", step, "space", *loc)),
-                    "a step may use the outputs of the steps above it",
+                    "a step may use the outputs of those above it; a field of the data of that "
+                    "name means: rename the step",
                 )
             used |= names
     if unused := next((step for step in steps if step not in used), None):
@@ -151,7 +153,7 @@ def _moved(component: Component, add: str, drop: str) -> Component:
     if not component.when:
         return component
     when = _renamed(component.when, add, drop)
-    return cast("Component", component.model_copy(update={"when": when}))
+    return component.model_copy(update={"when": when})
 
 
 def _renamed(condition: Conditions, add: str, drop: str) -> Conditions:

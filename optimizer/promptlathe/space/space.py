@@ -67,8 +67,9 @@ def _part(given: Any) -> str | Image:
     if isinstance(given, str | Image):
         return given
     if isinstance(given, Mapping) and {"image"} <= set(given) <= {"image", "detail"}:
-        if all(isinstance(value, str) for value in given.values()):
-            return Image(given["image"], given.get("detail"))
+        url, detail = given["image"], given.get("detail")
+        if isinstance(url, str) and isinstance(detail, str | None):
+            return Image(url, detail)
     raise ValueError(
         f"{given!r} is no part of a message", 'write a text, or {image: "{{ field }}"}'
     )

@@ -166,10 +166,8 @@ class Encoder:
         """(first axis, second axis, first column)."""
         for i, j in combinations(range(len(axes)), 2):
             # Between steps interactions are rarely significant (arXiv 2604.14585).
-            if (
-                steps[i] == steps[j]
-                and 0 < (count := axes[i].levels * axes[j].levels) <= MOST_PAIRS
-            ):
+            count = axes[i].levels * axes[j].levels if steps[i] == steps[j] else 0
+            if 0 < count <= MOST_PAIRS:
                 self.pairs.append((i, j, start))
                 start += count
         if self.pairs:
