@@ -42,7 +42,7 @@ class Comparison:
     low: float
     high: float
     examples: int
-    """Rows that both sides answered, a prompt's own failures included: they have the worst value."""
+    """Rows that have a value on both sides: a failure of the prompt has the worst."""
     missing: int
     """Rows that were asked and have no value on one side or both: the service failed."""
     unasked: int = 0

@@ -14,7 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from promptlathe.ledger import tables
 from promptlathe.ledger.database import insert_new, open_engine, unusable
-from promptlathe.ledger.records import Course, Known, Stage, Terms
+from promptlathe.ledger.openings import find_openings, mark_promoted, write_opening
+from promptlathe.ledger.records import Course, Known, Opening, Stage, Terms
 from promptlathe.records import Answer, Call, Cell, Failure, FailureReason, Key, Outcome, Event
 
 _CHUNK = 500
@@ -185,6 +186,24 @@ class Ledger:
                 for c, e, r, reason in self._connection.execute(failed)
             }
         return Course(tuple(stages), decision, failures)
+
+    def openings(self, objective: str) -> tuple[Opening, ...]:
+        """All openings of test rows under an objective, in order."""
+        with self._transaction():
+            return find_openings(self._connection, objective)
+
+    def open_test(self, objective: str, opening: Opening) -> None:
+        """Write an opening before its first row is asked: looking counts, however it ends.
+
+        Raises InputError when another process has opened this split with the same number.
+        """
+        with self._transaction():
+            write_opening(self._connection, objective, opening)
+
+    def promote(self, objective: str, opening: Opening) -> None:
+        """The challenger of this opening was better."""
+        with self._transaction():
+            mark_promoted(self._connection, objective, opening)
 
     def count(self, run: str) -> int:
         """How many outcomes of a run were recorded."""

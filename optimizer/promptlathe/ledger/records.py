@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from promptlathe.records import Failure, Key, Value
 
@@ -43,3 +44,25 @@ class Course:
     decision: Stage | None = None
     """The final comparison; None when the run was interrupted before its end."""
     failures: dict[Key, Failure] = field(default_factory=dict[Key, Failure])
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A look at the test rows to decide between two prompts."""
+
+    split: str
+    """The split by the rows of its first opening."""
+    number: int
+    """Of this split, from 1."""
+    rows: frozenset[str]
+    """Ids of the rows."""
+    baseline: str
+    """Candidate id."""
+    challenger: str
+    """Candidate id."""
+    level: float
+    """One-sided error that the decision spends."""
+    run: str
+    at: datetime
+    promoted: bool = False
+    """The challenger was better at this level."""

@@ -6,6 +6,7 @@
               `candidate` is the operator, `example` the content, `repeat` the number
 `candidates`  the levels of the candidates in them
 `stops`       where each stage of a run's search ended, and its decision (stage DECISION)
+`openings`    each look at test rows to decide between two prompts, written before the first answer
 """
 
 from sqlalchemy import (
@@ -18,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     bindparam,
     insert,
     select,
@@ -78,6 +80,22 @@ candidates = Table(
     Column("run", String(32), primary_key=True),
     Column("candidate", String(16), primary_key=True),
     Column("levels", Text, nullable=False),
+)
+openings = Table(
+    "openings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("objective", String(200), nullable=False, index=True),
+    Column("split", String(16), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("rows", Text, nullable=False),
+    Column("baseline", String(16), nullable=False),
+    Column("challenger", String(16), nullable=False),
+    Column("level", Float, nullable=False),
+    Column("run", String(32), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("promoted", Boolean, nullable=False),
+    UniqueConstraint("objective", "split", "number"),
 )
 ANSWER_COLUMNS = ("text", "input_tokens", "output_tokens", "latency", "finish_reason")
 # Made once: SQLAlchemy takes longer to build and compare statements than SQLite to run them.
