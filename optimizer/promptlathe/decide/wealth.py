@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from promptlathe.ledger.records import Opening
+from promptlathe.ledger import Opening
 from promptlathe.records import content_hash
 
 ERROR = 0.05
@@ -67,11 +67,11 @@ def level_of(
 
 
 def split_of(openings: Sequence[Opening], rows: frozenset[str]) -> str:
-    """The split that these rows belong to: the latest that saw any, unless FRESH are new."""
+    """The split that these rows belong to: the one that saw most, unless FRESH are new."""
     seen = frozenset[str]().union(*(one.rows for one in openings))
     if len(rows - seen) >= FRESH * len(rows):
         return content_hash(sorted(rows))
-    return next(one.split for one in reversed(openings) if one.rows & rows)
+    return max(reversed(openings), key=lambda one: len(one.rows & rows)).split
 
 
 def spend(number: int, returned: float = 0.0) -> float:

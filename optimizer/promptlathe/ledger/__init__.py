@@ -2,6 +2,6 @@
 
 from promptlathe.ledger.database import check_ledger
 from promptlathe.ledger.ledger import Ledger
-from promptlathe.ledger.records import Course, Known, Terms
+from promptlathe.ledger.records import Course, Known, Opening, Terms
 
-__all__ = ["Course", "Known", "Ledger", "Terms", "check_ledger"]
+__all__ = ["Course", "Known", "Ledger", "Opening", "Terms", "check_ledger"]

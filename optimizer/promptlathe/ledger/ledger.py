@@ -16,7 +16,7 @@ from promptlathe.ledger import tables
 from promptlathe.ledger.database import insert_new, open_engine, unusable
 from promptlathe.ledger.openings import find_openings, mark_promoted, write_opening
 from promptlathe.ledger.records import Course, Known, Opening, Stage, Terms
-from promptlathe.records import Answer, Call, Cell, Failure, FailureReason, Key, Outcome, Event
+from promptlathe.records import Answer, Call, Cell, Event, Failure, FailureReason, Key, Outcome
 
 _CHUNK = 500
 EARLIER_RUNS = 50
