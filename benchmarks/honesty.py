@@ -32,7 +32,7 @@ import numpy as np
 
 from lab.schemes.lathe import WorldLandscape
 from promptlathe.decide import Comparison, compare
-from promptlathe.records import Answer, Candidate, Cell, Example, Outcome
+from promptlathe.records import Candidate, Cell, Example, Outcome, Trace
 from promptlathe.search.lathe import LathePolicy
 
 SIZE = "720x200"
@@ -103,7 +103,7 @@ def _compared(world: Factorial, first: Candidate, best: Candidate, start: int) -
 
 def _outcome(world: Factorial, cell: Cell) -> Outcome:
     value = world.outcome(_codes(cell.candidate), int(cell.example.id), cell.repeat)
-    return Outcome(cell, Answer("", 1, 1), {"score": value}, value)
+    return Outcome(cell, Trace(""), {"score": value}, value)
 
 
 def _example(number: int) -> Example:

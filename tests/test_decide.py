@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from promptlathe.decide.comparison import Comparison, compare, interval, t_quantile
-from promptlathe.records import Answer, Candidate, Cell, Example, Failure, Message, Outcome, Prompt
+from promptlathe.records import (
+    Candidate,
+    Cell,
+    Example,
+    Failure,
+    Message,
+    Outcome,
+    Prompt,
+    Trace,
+)
 
 SEED, BEST = (Candidate.single((), Prompt((Message("user", text),))) for text in ("seed", "best"))
 
@@ -18,8 +27,8 @@ def outcomes(
     made: list[Outcome] = []
     for i, value in enumerate(values):
         example = Example(names[i] if names else f"e{i:03}", {}, "test")
-        reply = Failure("timeout", "") if value is None else Answer("x")
-        made.append(Outcome(Cell(candidate, example), reply, value=value))
+        failure = Failure("timeout", "") if value is None else None
+        made.append(Outcome(Cell(candidate, example), Trace("x"), value=value, failure=failure))
     return made
 
 
@@ -113,15 +122,72 @@ def test_pairs_are_made_by_example_in_any_order() -> None:
     assert (found.gain, found.low, found.high) == (0.0, *interval(np.zeros(4)))
 
 
-def test_rows_without_two_answers_are_left_out_and_counted() -> None:
+def test_missing_and_unasked_rows_are_counted_apart() -> None:
     first = outcomes(SEED, [1.0, None, 0.0, None, 1.0], "abcde")
     second = outcomes(BEST, [1.0, 1.0, None, None], "abcd")
     found = compare(first, second)
     assert found
-    assert (found.examples, found.missing) == (1, 4)
+    assert (found.examples, found.missing, found.unasked) == (1, 3, 1)
     found = compare(first, second, rows=12)
     assert found
-    assert (found.examples, found.missing) == (1, 11)
+    assert (found.examples, found.missing, found.unasked) == (1, 3, 8)
+    assert "8 of 12 rows" in found.notes[1]
+
+
+def refused(kind: str) -> Comparison:
+    """80 of 100 against 72 of 80: the other 20, the hard ones, gave the challenger nothing."""
+    first = outcomes(SEED, [1.0] * 60 + [0.0] * 20 + [1.0] * 20)
+    second = outcomes(BEST, [1.0] * 72 + [0.0] * 8)
+    for cell in (one.cell for one in outcomes(BEST, [0.0] * 100)[80:]):
+        value = 0.0 if kind == "content_filter" else None
+        reason = Failure("content_filter" if value == 0.0 else "timeout", "")
+        second.append(Outcome(cell, Trace(None), value=value, failure=reason))
+    found = compare(first, second)
+    assert found
+    return found
+
+
+def test_hard_rows_without_an_answer_make_nobody_better() -> None:
+    found = refused("timeout")
+    assert found.gain > 0
+    assert found.verdict == "no significant gain"
+    assert found.low < -0.05
+    assert (found.examples, found.missing) == (80, 20)
+    found = refused("content_filter")
+    assert found.gain == pytest.approx(-0.08)
+    assert (found.examples, found.missing, found.failed_challenger) == (100, 0, 20)
+    assert found.verdict != "better"
+
+
+def test_the_interval_holds_for_whatever_is_missing() -> None:
+    """True gain 0: the challenger's answers are lost where it is wrong."""
+    rng = np.random.default_rng(3)
+    covered = 0
+    for _ in range(200):
+        a, b = (rng.random((2, 60)) < 0.7).astype(float)
+        lost = (b == 0) & (rng.random(60) < 0.5)
+        found = versus(list(a), [None if gone else x for x, gone in zip(b, lost, strict=True)])
+        covered += found.low <= 0 <= found.high
+    assert covered >= 190
+
+
+def test_the_scale_bounds_what_is_missing() -> None:
+    first, second = outcomes(SEED, [2.0] * 20), outcomes(BEST, [3.0] * 19 + [None])
+    wide = compare(first, second, scale=(0.0, 100.0))
+    narrow = compare(first, second, scale=(0.0, 4.0))
+    assert wide
+    assert narrow
+    assert wide.low == narrow.low  # the worst is 0 on both scales
+    assert narrow.high < 2 < wide.high
+
+
+def test_a_smaller_error_makes_a_wider_interval() -> None:
+    first, second = outcomes(SEED, [0.0, 1.0] * 20), outcomes(BEST, [0.0, 1.0, 1.0, 1.0] * 10)
+    shown, strict = compare(first, second), compare(first, second, alpha=1e-6)
+    assert shown
+    assert strict
+    assert (shown.verdict, strict.verdict) == ("better", "no significant gain")
+    assert strict.low < shown.low < shown.high < strict.high
 
 
 def test_nothing_to_compare() -> None:

@@ -4,10 +4,17 @@ Interval: Student's t for the mean paired difference (Student 1908). When all ro
 (mostly: none differs) there is no variance to go by: then the exact bound on the share of rows
 that differ otherwise (Clopper & Pearson 1934) is used. Coverage measured for the cases that occur
 here: docs/decisions/0003-interval.md.
+
+Missing answers (Horowitz & Manski 2000): a row that was asked and has no value on one side or both
+may hide any value of the scale [worst, best]. With b the challenger's value and a the baseline's,
+    low  = lower end of the interval of b - a, where a missing b is worst and a missing a is best,
+    high = upper end of the same, where a missing b is best and a missing a is worst.
+The first mean is at most the true one and the second at least, whatever the missing answers are,
+so the interval covers the gain at least as often as it says, for any reason they are missing.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
@@ -17,12 +24,17 @@ import numpy as np
 from promptlathe.records import Outcome
 
 Verdict = Literal["better", "no significant gain", "worse"]
-LEVEL = 0.95
+ALPHA = 0.05
+"""Two-sided error of the interval that is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Baseline and challenger on the rows that both answered; scores, higher is better."""
+    """Baseline and challenger on the same rows; scores, higher is better.
+
+    Means and gain are those of the rows that both answered; the interval is that of all rows that
+    were asked, so with missing answers the gain need not be in its middle.
+    """
 
     baseline: float
     challenger: float
@@ -30,9 +42,16 @@ class Comparison:
     low: float
     high: float
     examples: int
-    """Rows that both sides answered."""
+    """Rows that have a value on both sides: a failure of the prompt has the worst."""
     missing: int
-    """Rows left out because a call failed or the budget ended."""
+    """Rows that were asked and have no value on one side or both: the service failed."""
+    unasked: int = 0
+    """Rows that were not asked of both since the budget ended."""
+    failed_baseline: int = 0
+    """Answers that the baseline's own prompt made fail."""
+    failed_challenger: int = 0
+    alpha: float = ALPHA
+    """Two-sided error of the interval."""
 
     @property
     def verdict(self) -> Verdict:
@@ -41,42 +60,79 @@ class Comparison:
             return "better"
         return "worse" if self.high < 0 else "no significant gain"
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know of the rows, in words."""
+        notes: list[str] = []
+        if self.missing:
+            notes.append(
+                f"{self.missing} of {self.examples + self.missing} rows have no answer on one side"
+                " or both: the interval allows for any value that they could have had"
+            )
+        if self.unasked:
+            whole = self.examples + self.missing + self.unasked
+            notes.append(
+                f"the budget ended before {self.unasked} of {whole} rows were asked:"
+                " the comparison is on fewer rows"
+            )
+        failed = ((self.failed_baseline, "baseline"), (self.failed_challenger, "challenger"))
+        notes += [f"{n} calls of the {side} failed by its prompt" for n, side in failed if n]
+        return tuple(notes)
+
 
 def compare(
-    baseline: Iterable[Outcome], challenger: Iterable[Outcome], *, rows: int = 0
+    baseline: Iterable[Outcome],
+    challenger: Iterable[Outcome],
+    *,
+    rows: int = 0,
+    scale: tuple[float, float] | None = None,
+    alpha: float = ALPHA,
 ) -> Comparison | None:
     """Pair outcomes by example. None when no row was answered by both.
 
-    rows: how many were to be compared, where the budget may have ended before all were asked.
+    rows: how many were to be compared; those that were not asked of both sides count as unasked.
+    They are the end of a random order, so what was asked is a smaller sample and not a biased one.
+    scale: the goal's worst and best value. When unknown: 0 to 1, or as far as the values go.
+    alpha: two-sided error of the interval.
     """
-    first, second = _values(baseline), _values(challenger)
-    asked = first.keys() | second.keys()
-    pairs = [(first.get(key), second.get(key)) for key in sorted(asked)]
-    answered = [(a, b) for a, b in pairs if a is not None and b is not None]
-    if not answered:
+    first, second = _by_row(baseline), _by_row(challenger)
+    asked = sorted(first.keys() & second.keys())
+    a = np.array([_value(first[key]) for key in asked])
+    b = np.array([_value(second[key]) for key in asked])
+    both = ~(np.isnan(a) | np.isnan(b))
+    if not both.any():
         return None
-    a, b = np.array(answered).T
-    low, high = interval(b - a)
+    values = np.concatenate([a, b])
+    worst, best = scale or (min(0.0, float(np.nanmin(values))), max(1.0, float(np.nanmax(values))))
+    span = best - worst
+    low, _ = interval(_filled(b, worst) - _filled(a, best), alpha=alpha, most=span)
+    _, high = interval(_filled(b, best) - _filled(a, worst), alpha=alpha, most=span)
     return Comparison(
-        baseline=float(a.mean()),
-        challenger=float(b.mean()),
-        gain=float((b - a).mean()),
+        baseline=float(a[both].mean()),
+        challenger=float(b[both].mean()),
+        gain=float((b - a)[both].mean()),
         low=low,
         high=high,
-        examples=len(answered),
-        missing=max(rows, len(asked)) - len(answered),
+        examples=int(both.sum()),
+        missing=int((~both).sum()),
+        unasked=max(rows, len(first.keys() | second.keys())) - len(asked),
+        failed_baseline=sum(_failed(first[key]) for key in asked),
+        failed_challenger=sum(_failed(second[key]) for key in asked),
+        alpha=alpha,
     )
 
 
-def interval(differences: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the mean of paired differences, shape (rows,).
+def interval(
+    differences: np.ndarray, *, alpha: float = ALPHA, most: float = 1.0
+) -> tuple[float, float]:
+    """Interval with two-sided error alpha of the mean of paired differences, shape (rows,).
 
-    It does not leave the scale of the scores, taken as 1 or as the largest difference.
+    It does not leave the scale of the scores, which is `most` wide, or as the largest difference.
     """
     n = len(differences)
-    tail = (1 - LEVEL) / 2
+    tail = alpha / 2
     centre = float(differences.mean())
-    most = max(1.0, float(abs(differences).max()))
+    most = max(most, float(abs(differences).max()))
     if np.ptp(differences) == 0:
         # At most this share of all rows differs otherwise, and by no more than the whole scale.
         share = 1 - tail ** (1 / n)
@@ -100,5 +156,17 @@ def t_quantile(p: float, freedom: int) -> float:
     return x + sum(g / freedom**i for i, g in enumerate(polynomials, start=1))
 
 
-def _values(outcomes: Iterable[Outcome]) -> Mapping[tuple[str, int], float | None]:
-    return {(o.cell.example.id, o.cell.repeat): o.value for o in outcomes}
+def _by_row(outcomes: Iterable[Outcome]) -> dict[tuple[str, int], Outcome]:
+    return {(one.cell.example.id, one.cell.repeat): one for one in outcomes}
+
+
+def _failed(outcome: Outcome) -> bool:
+    return outcome.failure is not None and outcome.failure.of_prompt
+
+
+def _value(outcome: Outcome) -> float:
+    return math.nan if outcome.value is None else outcome.value
+
+
+def _filled(values: np.ndarray, missing: float) -> np.ndarray:
+    return np.where(np.isnan(values), missing, values)

@@ -2,11 +2,12 @@
 
 from promptlathe.ledger.database import check_ledger
 from promptlathe.ledger.ledger import Ledger
-from promptlathe.ledger.records import EarlierOutcome, RecordedRun, ScoringTerms, Segment
+from promptlathe.ledger.records import EarlierOutcome, Opening, RecordedRun, ScoringTerms, Segment
 
 __all__ = [
     "EarlierOutcome",
     "Ledger",
+    "Opening",
     "RecordedRun",
     "ScoringTerms",
     "Segment",

@@ -14,7 +14,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from promptlathe.ledger import tables
 from promptlathe.ledger.database import add_columns, insert_new, open_engine, unusable
-from promptlathe.ledger.records import EarlierOutcome, RecordedRun, ScoringTerms, Segment
+from promptlathe.ledger.openings import find_openings, mark_promoted, write_opening
+from promptlathe.ledger.records import (
+    EarlierOutcome,
+    Opening,
+    RecordedRun,
+    ScoringTerms,
+    Segment,
+)
 from promptlathe.records import (
     Answer,
     Call,
@@ -162,7 +169,9 @@ class Ledger:
                         return known
                     if example in wanted:
                         same = tuple(place) == (own.model, own.endpoint, own.parameters)
-                        known.append(EarlierOutcome(candidate, json.loads(levels), example, value, same))
+                        known.append(
+                            EarlierOutcome(candidate, json.loads(levels), example, value, same)
+                        )
         return known
 
     def stop(self, run: str, limit: str, *, told: int, decision: bool = False) -> None:
@@ -197,6 +206,24 @@ class Ledger:
             start = row.told
             (decision if row.stage < 0 else stages).append(segment)
         return RecordedRun(tuple(stages), tuple(decision))
+
+    def openings(self, objective: str) -> tuple[Opening, ...]:
+        """All openings of test rows under an objective, in order."""
+        with self._transaction(self._connection):
+            return find_openings(self._connection, objective)
+
+    def open_test(self, objective: str, opening: Opening) -> None:
+        """Write an opening before its first row is asked: looking counts, however it ends.
+
+        Raises InputError when another process has opened this split with the same number.
+        """
+        with self._transaction(self._connection):
+            write_opening(self._connection, objective, opening)
+
+    def promote(self, objective: str, opening: Opening) -> None:
+        """The challenger of this opening was better."""
+        with self._transaction(self._connection):
+            mark_promoted(self._connection, objective, opening)
 
     def count(self, run: str) -> int:
         """How many events of a run were recorded."""

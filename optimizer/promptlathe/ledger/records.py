@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from promptlathe.records import Failure, Key, Value
 
@@ -52,3 +53,25 @@ class RecordedRun:
     """Of the search."""
     decision: tuple[Segment, ...] = ()
     """The final comparison, and what it asked again; () when the run ended before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A look at the test rows to decide between two prompts."""
+
+    split: str
+    """The split by the rows of its first opening."""
+    number: int
+    """Of this split, from 1."""
+    rows: frozenset[str]
+    """Ids of the rows."""
+    baseline: str
+    """Candidate id."""
+    challenger: str
+    """Candidate id."""
+    level: float
+    """One-sided error that the decision spends."""
+    run: str
+    at: datetime
+    promoted: bool = False
+    """The challenger was better at this level."""

@@ -9,6 +9,7 @@
 `candidates`  the levels of the candidates in them
 `stops`       where each stage of a run's search ended, and those of its decision (DECISION, and
               below)
+`openings`    each look at test rows to decide between two prompts, written before the first answer
 """
 
 from sqlalchemy import (
@@ -22,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     bindparam,
     insert,
     select,
@@ -99,6 +101,22 @@ ANSWER_COLUMNS = (
     "cached_tokens",
     "cache_write_tokens",
     "reasoning_tokens",
+)
+openings = Table(
+    "openings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("objective", String(200), nullable=False, index=True),
+    Column("split", String(16), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("rows", Text, nullable=False),
+    Column("baseline", String(16), nullable=False),
+    Column("challenger", String(16), nullable=False),
+    Column("level", Float, nullable=False),
+    Column("run", String(32), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("promoted", Boolean, nullable=False),
+    UniqueConstraint("objective", "split", "number"),
 )
 # Made once: SQLAlchemy takes longer to build and compare statements than SQLite to run them.
 FIND = select(*(answers.c[name] for name in ("key", *ANSWER_COLUMNS))).where(

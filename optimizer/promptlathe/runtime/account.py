@@ -156,9 +156,7 @@ class Account:
         self._under_way += 1
         return Hold(call, worst)
 
-    def settle(
-        self, hold: Hold, reply: Answer | Failure | None, *, again: bool = False
-    ) -> Amounts:
+    def settle(self, hold: Hold, reply: Answer | Failure | None, *, again: bool = False) -> Amounts:
         """Count what an attempt took at most, and return it; None: it was given up.
 
         again: another attempt follows. Then one that the service did not charge for is no call.

@@ -213,4 +213,3 @@ async def _rewritten(rewrite: Rewrite, context: UnitContext) -> Rewritten:
     except CallFailed:
         pass  # it is in the record of the calls, and the workshop decides
     return Rewritten(rewrite, context.sent[-1])
-
