@@ -1,12 +1,8 @@
-"""Calls to answers, many at once: one contract, two engines.
+"""Units to events, within one budget: the account, the way of a call, and two engines.
 
-engine      the contract, with its timeline
-local       this process's event loop
-ray_engine  worker processes, on this machine or a cluster
-cluster     joining or starting the Ray cluster
+seam        `Context`: the only way to a model
+account     what was spent, held and reserved
+caller      equal calls, the ledger, the account, the engine, and again if it failed
+evaluator   a task of the loop for each unit
+engine      the contract of an engine: local (this event loop), ray_engine (worker processes)
 """
-
-from promptlathe.runtime.engine import Engine, Reply
-from promptlathe.runtime.local import LocalEngine
-
-__all__ = ["Engine", "LocalEngine", "Reply"]
