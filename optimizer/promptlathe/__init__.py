@@ -29,13 +29,15 @@ __all__ = [
     "Text",
     "exact_match",
     "optimize",
+    "target",
 ]
 
 _HOMES = {
     "optimize": "api",
-    "Objective": "objective",
-    "exact_match": "objective",
+    "Objective": "scoring",
+    "exact_match": "scoring",
     "Budget": "records",
+    "target": "targets",
     **dict.fromkeys(("SearchSpace", "Choice", "Text", "Demos", "Float", "Int"), "space"),
 }
 

@@ -7,26 +7,30 @@ from typing import Any, Literal
 from promptlathe import documents
 from promptlathe.documents import Document
 from promptlathe.errors import InputError
-from promptlathe.job import Job, Result
+from promptlathe.job import Job, Result, run
 from promptlathe.job.runfile import ParallelOptions, SearchOptions, TrackOptions
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
-from promptlathe.records import Budget
+from promptlathe.records import PROMPT, Budget
 from promptlathe.scoring import Objective
 from promptlathe.search import PolicyName
-from promptlathe.space import SearchSpace
+from promptlathe.space import SearchSpace, join
+from promptlathe.targets import FunctionTarget
+from promptlathe.targets.function import PROMPTS, Function, check_signature
 
 
 def optimize(
-    space: SearchSpace,
+    space: SearchSpace | Mapping[str, SearchSpace],
     objective: Objective,
     *,
+    target: Function | None = None,
     model: str | Mapping[str, Any] = "pocket",
     budget: Budget | None = None,
     seed: int = 0,
     policy: PolicyName = "lathe",
     warm_start: bool = True,
     rewriter: str | Mapping[str, Any] | None = None,
+    judge: str | Mapping[str, Any] | None = None,
     operators: Sequence[str] | None = None,
     rewrite_share: float = 0.2,
     prices: Mapping[str, Mapping[str, float]] | None = None,
@@ -37,10 +41,14 @@ def optimize(
 ) -> Result:
     """Optimize a prompt: the same job as `promptlathe run`, with the same words.
 
+    space: of one prompt, or a mapping of spaces by name: of a chain, in order, or of the prompts
+        that `target` uses.
+    target: a function of yours, `f(row, prompts, llm)`, sync or async (see `target`).
     model: a name, or a mapping with the keys of the run file's `model`.
     budget: upper limits in calls, tokens, USD and minutes; 1,000 calls by default.
     warm_start: learn from earlier runs of the same objective in the workspace.
     rewriter: who writes new texts for components with `rewrite=True`; None: the model itself.
+    judge: who scores, for scorers that ask a model; None: the model itself.
     operators: what makes new levels; None: the usual ones, where a text may be rewritten.
     rewrite_share: share of the calls that may go to making levels.
     prices: USD per million tokens by model, `{"gpt-5-mini": {"input": 0.25, "output": 2}}`.
@@ -58,6 +66,7 @@ def optimize(
             "rewrite_share": rewrite_share,
         },
         "rewriter": rewriter,
+        "judge": judge,
         "parallel": {} if parallel is None else parallel,
         "track": {} if track is None else track,
         "model": model,
@@ -72,11 +81,13 @@ def optimize(
     except TypeError:
         found = documents.describe(workspace)
         raise InputError(f"expected a path, found {found}", "workspace", "name a folder") from None
-    return Job(
-        space=space,
+    job = Job(
+        space=_joined(space, target),
         objective=objective,
         model=read("model", ModelSettings),
         rewriter=None if rewriter is None else read("rewriter", ModelSettings),
+        judge=None if judge is None else read("judge", ModelSettings),
+        function=None if target is None else FunctionTarget(target),
         name=name,
         budget=Budget(calls=1000) if budget is None else budget,
         prices=read("prices", Prices),
@@ -84,4 +95,24 @@ def optimize(
         parallel=read("parallel", ParallelOptions),
         track=False if track is False else read("track", TrackOptions),
         workspace=folder,
-    ).run()
+    )
+    return run(job)
+
+
+def _joined(
+    space: SearchSpace | Mapping[str, SearchSpace], function: Function | None
+) -> SearchSpace:
+    """One space; the names of the prompts must be those that the function says it uses."""
+    if function is not None:
+        check_signature(function)
+    named = getattr(function, PROMPTS, None)
+    given = [PROMPT] if isinstance(space, SearchSpace) else list(space)
+    if named is not None and set(named) != set(given):
+        raise InputError(
+            f"the target uses the prompts {', '.join(named)}, and the space has {', '.join(given)}",
+            "target",
+            "give a mapping with a space for each: {name: SearchSpace(…)}",
+        )
+    if isinstance(space, Mapping):
+        return join(space, function=function is not None)
+    return space

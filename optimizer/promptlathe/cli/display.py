@@ -70,7 +70,7 @@ class LiveProgress:
 
 def facts(view: View) -> list[tuple[str, str]]:
     """What is shown, in order: name and value."""
-    spent, budget = view.meter.spent, view.budget
+    spent, budget = view.account.spent, view.budget
     used = f"{spent.used_calls:,}" + (f" of {budget.calls:,}" if budget.calls else "")
     cached = f" ({spent.cached_calls:,} known already)" if spent.cached_calls else ""
     left = view.seconds_left

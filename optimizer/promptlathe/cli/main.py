@@ -109,9 +109,10 @@ def check(file: Path, settings: tuple[str, ...], workspace: Path | None) -> None
     """Validate everything that FILE names, and say what a run would cost. Sends nothing."""
     from promptlathe.cli.report import show_plan
     from promptlathe.job import Job
+    from promptlathe.job import check as check_job
 
     job = Job.load(file, settings=_pairs(settings), workspace=workspace)
-    show_plan(job, job.check())
+    show_plan(job, check_job(job))
     click.echo(f"\nNext:  promptlathe run {file}")
 
 
@@ -155,13 +156,15 @@ def run(
     from promptlathe.cli.display import display
     from promptlathe.cli.report import check_json, show_result, write_json
     from promptlathe.job import Job
+    from promptlathe.job import check as check_job
+    from promptlathe.job import run as run_job
 
     job = Job.load(file, settings=_pairs(settings), workspace=workspace)
     if json_path:
         check_json(json_path)
-    job.check()  # what is wrong is said before the first line of progress
+    check_job(job)  # what is wrong is said before the first line of progress
     with display(job) as progress:
-        result = job.run(progress=progress, replay=replay)
+        result = run_job(job, progress=progress, replay=replay)
     if str(json_path) != "-":  # with it, stdout holds the JSON alone
         show_result(job, result)
     if json_path:

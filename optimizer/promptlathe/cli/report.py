@@ -11,7 +11,7 @@ import click
 from promptlathe.cli.display import duration
 from promptlathe.errors import InputError
 from promptlathe.job.plan import Plan
-from promptlathe.job.result import Result, Side, Test
+from promptlathe.job.result import Finalist, Result, Test
 from promptlathe.search.lathe.effects import Effect
 from promptlathe.search.operators import OperatorReport
 
@@ -25,13 +25,7 @@ NAME = 64
 
 def show_plan(job: "Job", plan: Plan) -> None:
     """The space, the data, and the estimated spending."""
-    budget, limited = job.budget, job.objective.limits.all
-    limits = {
-        "calls": budget.calls,
-        "tokens": budget.tokens,
-        "usd": budget.usd,
-        "minutes": budget.minutes,
-    }
+    limited = job.objective.limits.all
     rows = [
         ("space", str(job.space.size)),
         ("seed prompt", _levels(plan.space.seed.levels)),
@@ -42,7 +36,7 @@ def show_plan(job: "Job", plan: Plan) -> None:
         ("operators", ", ".join(job.operators) or "none"),
         ("model", job.model.name + (" (embedded)" if job.model.embedded else "")),
         ("limits", ", ".join(f"{one.metric} <= {one.most:g}" for one in limited) or "none"),
-        ("budget", ", ".join(f"{v:,} {k}" for k, v in limits.items() if v is not None)),
+        ("budget", ", ".join(f"{v:,} {k}" for k, v in job.budget.limits.items())),
         ("calls", "as many as time allows" if plan.calls is None else f"about {plan.calls:,}"),
         (
             "tokens",
@@ -73,13 +67,13 @@ def _cost(plan: Plan) -> str:
 def show_result(job: "Job", result: Result) -> None:
     """The verdict, the prompt, what was spent, and what to do next."""
     out = click.echo
-    chosen = result.best if result.recommended == "best" else result.seed
-    out(f"\nThe recommended prompt ({_levels(tuple(chosen.levels.items()))}):")
-    _show_prompt(chosen)
+    chosen = result.chosen
+    out(f"\nThe recommended prompt{_plural(chosen)} ({_levels(tuple(chosen.levels.items()))}):")
+    _show_prompts(chosen)
     out(f"\n{_headline(result)}")
     out(_test_line("seed", "best", result.test))
-    if result.champion:
-        out(_test_line("champion", "best", result.champion))
+    if result.test_champion:
+        out(_test_line("champion", "best", result.test_champion))
     if lines := effect_lines(result.found_effects):
         out("\n" + "\n".join(lines))
     if lines := operator_lines(result.operators):
@@ -102,24 +96,21 @@ def show_result(job: "Job", result: Result) -> None:
 
 
 def _headline(result: Result) -> str:
+    """The verdict, and what to use."""
+    rival = result.compared_with
+    same = result.best.candidate == result.seed.candidate
     match result.verdict:
-        case "better" if result.recommended == "seed":
-            return "Better on held-out rows, but over a limit: the seed stays."
         case "better":
-            return "Better: the best prompt beats the seed prompt on held-out rows."
+            said = f"Better: the best prompt beats the {rival} prompt on held-out rows."
         case "worse":
-            return "Worse: the best prompt of the search loses on held-out rows; the seed stays."
-        case _ if result.best.candidate == result.seed.candidate:
+            said = f"Worse: the best prompt of the search loses to the {rival} on held-out rows."
+        case _ if same and rival == "seed":
             return "No significant gain: the search found nothing better than the seed prompt."
-        case _ if result.recommended == "best" and not all(c.kept_by_seed for c in result.limits):
-            return (
-                "No significant gain: a tie on held-out rows; the best prompt is recommended, "
-                "since the seed breaks a limit."
-            )
-        case _ if result.recommended == "best":
-            return "No significant gain: a tie on held-out rows; the cheaper prompt is recommended."
         case _:
-            return "No significant gain: a tie on held-out rows; the seed stays."
+            said = f"No significant gain: a tie with the {rival} on held-out rows."
+    if result.verdict == "better" and result.recommended == "best":
+        return said
+    return f"{said}\nRecommended: the {result.recommended} prompt, since {result.reason}."
 
 
 def _test_line(first: str, second: str, test: Test) -> str:
@@ -180,12 +171,19 @@ def _short(name: str) -> str:
     return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
 
 
-def _show_prompt(side: Side) -> None:
-    for message in side.messages:
-        click.echo(click.style(f"\n[{message.role}]", bold=True))
-        click.echo(message.content)
-    if side.parameters:
-        click.echo(f"\n[parameters] {_levels(tuple(side.parameters.items()))}")
+def _plural(side: Finalist) -> str:
+    return "s" if len(side.prompts) > 1 else ""
+
+
+def _show_prompts(side: Finalist) -> None:
+    for name, prompt in side.prompts.items():
+        if len(side.prompts) > 1:
+            click.echo(click.style(f"\n{name}", bold=True))
+        for message in prompt.messages:
+            click.echo(click.style(f"\n[{message.role}]", bold=True))
+            click.echo(message.text)
+        if prompt.parameters:
+            click.echo(f"\n[parameters] {_levels(prompt.parameters)}")
 
 
 def _spent(result: Result) -> str:
@@ -196,9 +194,10 @@ def _spent(result: Result) -> str:
         if spent.cached_calls
         else ""
     )
-    rewriting = f" ({spent.rewrite_calls:,} to the rewriter)" if spent.rewrite_calls else ""
+    others = {"rewriter": spent.of("rewrite").calls, "judge": spent.of("judge").calls}
+    named = ", ".join(f"{calls:,} to the {who}" for who, calls in others.items() if calls)
     return (
-        f"{spent.calls:,} calls{rewriting}, {spent.tokens:,} tokens, {cost}, "
+        f"{spent.calls:,} calls{f' ({named})' if named else ''}, {spent.tokens:,} tokens, {cost}, "
         f"{duration(result.seconds)}{cached}"
     )
 

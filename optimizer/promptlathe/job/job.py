@@ -1,16 +1,12 @@
-"""A job: a run file made executable."""
+"""A job, as data: what a run file says, or `optimize` was given."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from promptlathe.documents import Loc
-from promptlathe.job.plan import Plan, plan
-from promptlathe.job.progress import Progress
-from promptlathe.job.result import Result
 from promptlathe.job.runfile import (
     BudgetOptions,
     ParallelOptions,
@@ -18,22 +14,25 @@ from promptlathe.job.runfile import (
     SearchOptions,
     TrackOptions,
 )
-from promptlathe.job.stores import STATE, check_stores, make_state
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget
 from promptlathe.scoring import Objective
 from promptlathe.search.operators import USUAL
-from promptlathe.space import SearchSpace
+from promptlathe.space import JoinedSpace, SearchSpace
+from promptlathe.targets import FunctionTarget, PromptTarget, StepsTarget
 
 WRITER_TOKENS = 4096
 """Of a rewriter's answer at most, unless the run file says else."""
+STATE = ".promptlathe"
+"""The folder in a workspace where everything is kept that a job leaves behind."""
+ALONE = PromptTarget()
 NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 @dataclass(frozen=True)
 class Job:
-    """Space, objective, model, budget, search, parallel and tracking, ready to run.
+    """Space, objective, target, models, budget, search, parallel and tracking.
 
     workspace: the folder whose `.promptlathe/` keeps ledger, studies and MLflow's database.
     """
@@ -43,6 +42,12 @@ class Job:
     model: ModelSettings
     rewriter: ModelSettings | None = None
     """Who writes new texts; None: the model itself."""
+    judge: ModelSettings | None = None
+    """Who scores, for scorers that ask a model; None: the model itself."""
+    step_models: Mapping[str, ModelSettings] = field(default_factory=dict[str, ModelSettings])
+    """Of the steps that have a model of their own."""
+    function: FunctionTarget | None = None
+    """A function of yours under test; None: the prompt, or the chain of its steps."""
     name: str = "promptlathe"
     """Of the studies, and by default of the experiment and of the prompt."""
     budget: Budget = field(default_factory=lambda: BudgetOptions().record)
@@ -72,6 +77,9 @@ class Job:
             objective=loaded.objective,
             model=file.model,
             rewriter=file.rewriter,
+            judge=file.judge,
+            step_models=loaded.step_models,
+            function=loaded.function,
             name=NOT_IN_NAMES.sub("-", path.resolve().stem).strip("-") or "promptlathe",
             budget=file.budget.record,
             prices=file.prices,
@@ -87,6 +95,13 @@ class Job:
     def state(self) -> Path:
         """Where everything is kept that a job leaves behind."""
         return self.workspace / STATE
+
+    @property
+    def target(self) -> FunctionTarget | StepsTarget | PromptTarget:
+        """What is under test."""
+        if self.function is not None:
+            return self.function
+        return StepsTarget(self.space.output) if isinstance(self.space, JoinedSpace) else ALONE
 
     @property
     def writer(self) -> ModelSettings:
@@ -107,29 +122,6 @@ class Job:
     def prompt_name(self) -> str:
         """The prompt's name in MLflow's registry."""
         return (self.track and self.track.prompt) or self.name
-
-    @cached_property
-    def plan(self) -> Plan:
-        """What will be done. Raises InputError or BudgetTooSmall; sends nothing."""
-        return plan(self)
-
-    def check(self) -> Plan:
-        """The plan, after everything that could stop the job was checked, the stores too."""
-        made = self.plan
-        check_stores(self)
-        return made
-
-    def run(self, *, progress: Progress | None = None, replay: str | None = None) -> Result:
-        """Run to the end.
-
-        replay: the `run` of an earlier result; its outcomes are told in the same order again.
-        Raises InputError, BudgetTooSmall, ModelUnavailable or Interrupted.
-        """
-        from promptlathe.job.running import run_job
-
-        self.check()
-        make_state(self.state)
-        return run_job(self, progress=progress, replay=replay)
 
 
 def workspace_of(path: Path) -> Path:

@@ -13,13 +13,14 @@ FEWEST_ANSWERS = 8
 
 @dataclass(frozen=True)
 class Checked:
-    """A limit, and what the two prompts of the final comparison took on its rows."""
+    """A limit, and what the prompts of the final comparison took on its rows."""
 
     metric: str
     most: float
     seed: float | None
     """Mean over its calls; None when the service does not say."""
     best: float | None
+    champion: float | None = None
 
     @property
     def kept(self) -> bool:
@@ -29,6 +30,10 @@ class Checked:
     @property
     def kept_by_seed(self) -> bool:
         return self.seed is None or self.seed <= self.most
+
+    @property
+    def kept_by_champion(self) -> bool:
+        return self.champion is None or self.champion <= self.most
 
     @property
     def note(self) -> str | None:
@@ -45,10 +50,16 @@ class Checked:
 
 
 def check(
-    limits: Iterable[Limit], seed: Sequence[Outcome], best: Sequence[Outcome]
+    limits: Iterable[Limit],
+    seed: Sequence[Outcome],
+    best: Sequence[Outcome],
+    champion: Sequence[Outcome] = (),
 ) -> tuple[Checked, ...]:
-    """Each limit against the two sides' outcomes on `test`."""
-    return tuple(Checked(one.metric, one.most, one.mean(seed), one.mean(best)) for one in limits)
+    """Each limit against the sides' outcomes on `test`."""
+    return tuple(
+        Checked(one.metric, one.most, one.mean(seed), one.mean(best), one.mean(champion))
+        for one in limits
+    )
 
 
 def best_within(
@@ -79,7 +90,7 @@ def best_within(
         (standing.estimate.low, -standing.number, standing)
         for standing in standings
         if standing.estimate
-        and standing.calls - standing.failures >= FEWEST_ANSWERS
+        and standing.cells - standing.failures >= FEWEST_ANSWERS
         and keeps(standing)
     ]
     fallback = seed if keeps(seed) else best

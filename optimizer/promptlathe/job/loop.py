@@ -33,9 +33,9 @@ class Units(Protocol):
     async def stop(self, limit: str, *, decision: bool = False) -> list[Event]: ...
 
 
-WORST_CASES = ("tokens", "usd")
+WORST_CASES = ("tokens", "usd", "replay")
 """Limits that reckon with the worst of the calls under way: what they refuse now may be
-affordable when those are back."""
+affordable when those are back; and what the record of a replayed run began later."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ def pareto(standings: Iterable[Standing]) -> tuple[Standing, ...]:
     Quality is the estimate's mean; the price is the cost per call where that is known of all of
     them and not always 0, else the tokens per call. Empty when neither is known.
     """
-    known = [s for s in standings if s.estimate and s.calls - s.failures >= FEWEST_ANSWERS]
+    known = [s for s in standings if s.estimate and s.cells - s.failures >= FEWEST_ANSWERS]
     for price_of in (cost_per_call, tokens_per_call):
         prices = [price for s in known if (price := price_of(s)) is not None]
         if len(prices) == len(known) and any(prices):
@@ -33,7 +33,7 @@ def cost_per_call(standing: Standing) -> float | None:
 
 
 def _each(total: float | None, standing: Standing) -> float | None:
-    answered = standing.calls - standing.failures
+    answered = standing.cells - standing.failures
     return total / answered if total is not None and answered else None
 
 

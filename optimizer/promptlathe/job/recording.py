@@ -5,10 +5,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from promptlathe.decide import Comparison
 from promptlathe.errors import InputError
+from promptlathe.job.decision import Decided
+from promptlathe.job.job import Job
+from promptlathe.job.plan import Plan
 from promptlathe.job.progress import View
 from promptlathe.job.resolved import resolved
 from promptlathe.job.result import Result, Test
@@ -19,9 +21,6 @@ from promptlathe.search.operators import ancestry
 from promptlathe.track.records import About, Conclusion, Dataset, RegisteredPrompt, Side, Started
 from promptlathe.track.tracker import NoTracker, Tracker
 
-if TYPE_CHECKING:
-    from promptlathe.job.job import Job
-
 PASS_FAIL = ("exact_match", "contains", "regex", "numeric")
 """Scorers that give 0 or 1 only."""
 
@@ -29,8 +28,8 @@ PASS_FAIL = ("exact_match", "contains", "regex", "numeric")
 class Recorder:
     """One run's record, from its first call to its end."""
 
-    def __init__(self, job: "Job", run: str) -> None:
-        self._job, self._run = job, run
+    def __init__(self, job: Job, plan: Plan, run: str) -> None:
+        self._job, self._plan, self._run = job, plan, run
         self._notes: list[str] = []
         self._registered: RegisteredPrompt | None = None
         self._over = False
@@ -38,7 +37,7 @@ class Recorder:
     @cached_property
     def _tracker(self) -> Tracker:
         tracker = _tracker(self._job)
-        tracker.start(about(self._job, self._run))
+        tracker.start(about(self._job, self._plan, self._run))
         return tracker
 
     @property
@@ -76,25 +75,20 @@ class Recorder:
     def progress(self, view: View) -> None:
         """The stepped metrics of the parent run."""
         best, seed = view.policy.best.estimate, view.policy.seed.estimate
-        self._tracker.progress(view.meter.spent.used_calls, best and best.mean, seed and seed.mean)
+        self._tracker.progress(view.account.spent.used_calls, best and best.mean, seed and seed.mean)
 
     def test_outcome(self, side: Side, outcome: Outcome) -> None:
         """One row of the final comparison."""
         self._tracker.test_outcome(side, outcome)
 
     def conclude(
-        self,
-        result: Result,
-        best: Candidate,
-        comparison: Comparison,
-        champion: Comparison | None,
-        ledger: Ledger,
+        self, result: Result, best: Candidate, decided: Decided, ledger: Ledger
     ) -> Result:
         """End the run; the result, completed by what MLflow now holds."""
         started = self._tracker.ready.result()
         result = replace(result, run_id=started.run_id if started else None)
-        kept = all(checked.kept for checked in result.limits)
-        promote = kept and self._promotes(comparison, champion)
+        track = self._job.track
+        promote = bool(track) and track.promote == "if_better" and decided.promotes
         order = (
             json.dumps(dict(zip(("candidate", "example", "repeat"), cell, strict=True)))
             for cell in ledger.order(self._run)
@@ -103,10 +97,10 @@ class Recorder:
             Conclusion(
                 verdict=result.verdict,
                 finish_reason=result.finish_reason,
-                seed=self._job.plan.space.seed.prompt,
+                seed=self._plan.space.seed.prompt,
                 best=best.prompt,
-                comparison=comparison,
-                champion=champion,
+                comparison=decided.best_seed,
+                champion=decided.best_champion,
                 promote=promote,
                 description=_description(result),
                 metrics=_metrics(result),
@@ -131,17 +125,10 @@ class Recorder:
         self._tracker.abort(status, reason)
         self._tracker.close()
 
-    def _promotes(self, comparison: Comparison, champion: Comparison | None) -> bool:
-        """Better than the champion, or, without one, than the seed."""
-        track = self._job.track
-        rival = champion or comparison
-        return bool(track) and track.promote == "if_better" and rival.verdict == "better"
 
-
-def about(job: "Job", run: str) -> About:
+def about(job: Job, plan: Plan, run: str) -> About:
     """What MLflow is told of the run before its first call."""
-    plan, objective = job.plan, job.objective
-    track = job.track
+    objective, track = job.objective, job.track
     examples: dict[Split, Sequence[Example]] = {
         "train": plan.space.train,
         "select": plan.select,
@@ -157,7 +144,7 @@ def about(job: "Job", run: str) -> About:
         target=objective.target,
         pass_fail=frozenset(s.name for s in objective.scorers if s.keyword in PASS_FAIL),
         parameters=job.model.parameters,
-        params=_params(job),
+        params=_params(job, plan),
         tags={"promptlathe.run": run},
         datasets=tuple(
             Dataset.of(objective.name, split, source, rows) for split, rows in examples.items()
@@ -165,7 +152,7 @@ def about(job: "Job", run: str) -> About:
     )
 
 
-def _tracker(job: "Job") -> Tracker:
+def _tracker(job: Job) -> Tracker:
     if not job.track:
         return NoTracker()
     from promptlathe.track.mlflow_tracker import MlflowTracker
@@ -175,14 +162,14 @@ def _tracker(job: "Job") -> Tracker:
     return MlflowTracker(tracking_uri(job), artifacts=default_artifacts(job.state), log=log)
 
 
-def _fitting(started: Started | None, job: "Job") -> RegisteredPrompt | None:
+def _fitting(started: Started | None, job: Job) -> RegisteredPrompt | None:
     """The champion, unless it has placeholders that the rows cannot fill."""
     from promptlathe.space import placeholders
 
     registered = started.champion if started else None
     if registered is None:
         return None
-    names = {n for m in registered.prompt.messages for n in placeholders(m.content)}
+    names = {n for m in registered.prompt.messages for n in placeholders(m.text)}
     if missing := sorted(names - job.objective.fields):
         raise InputError(
             f"the champion {registered.uri} needs fields that the data lacks: {missing}",
@@ -192,13 +179,8 @@ def _fitting(started: Started | None, job: "Job") -> RegisteredPrompt | None:
     return registered
 
 
-def _params(job: "Job") -> Mapping[str, object]:
-    plan, budget = job.plan, job.budget
-    limits = {
-        f"budget.{name}": value
-        for name in ("calls", "tokens", "usd", "minutes")
-        if (value := getattr(budget, name)) is not None
-    }
+def _params(job: Job, plan: Plan) -> Mapping[str, object]:
+    limits = {f"budget.{name}": limit for name, limit in job.budget.limits.items()}
     return {
         "model": job.model.name,
         "search.policy": job.search.policy,
@@ -256,26 +238,34 @@ def _tags(result: Result) -> dict[str, str]:
 
 
 def _metrics(result: Result) -> dict[str, float]:
+    spent = result.spent
     found: dict[str, float | None] = {
-        "calls": result.spent.calls,
-        "rewrite_calls": result.spent.rewrite_calls,
-        "tokens": result.spent.tokens,
-        "rewrite_tokens": result.spent.rewrite_tokens,
-        "cached_calls": result.spent.cached_calls,
+        "calls": spent.calls,
+        "tokens": spent.tokens,
+        "cached_calls": spent.cached_calls,
         "candidates": len(result.standings),
         "seconds": result.seconds,
-        "cost_usd": result.spent.usd,
+        "cost_usd": spent.usd,
+        "test_opened": result.opened,
     }
+    for role in ("rewrite", "judge"):
+        used = spent.of(role)
+        found |= {f"{role}_calls": used.calls, f"{role}_tokens": used.tokens}
+        found[f"{role}_cost_usd"] = used.usd
     return {name: float(value) for name, value in found.items() if value is not None}
 
 
 def _description(result: Result) -> str:
     lines = [
-        f"**{result.verdict}** on {result.test.examples} held-out rows: {_gain(result.test)}",
-        f"Recommended: the **{result.recommended}** prompt. Finished: {result.finish_reason}.",
+        f"**{result.verdict}** than the {result.compared_with}"
+        if result.verdict != "no significant gain"
+        else f"**{result.verdict}** over the {result.compared_with}",
+        f"On {result.test.examples} held-out rows, against the seed: {_gain(result.test)}",
+        f"Recommended: the **{result.recommended}** prompt: {result.reason}. "
+        f"Finished: {result.finish_reason}.",
     ]
-    if result.champion:
-        lines.append(f"Against the champion: {_gain(result.champion)}")
+    if result.test_champion:
+        lines.append(f"Against the champion: {_gain(result.test_champion)}")
     lines += [f"Note: {note}" for note in result.notes]
     return "\n\n".join(lines)
 
@@ -286,11 +276,3 @@ def _gain(test: Test) -> str:
         f"{test.seed:.3f} → {test.best:.3f}, gain {test.gain:+.3f} "
         f"(95 % interval {low:+.3f} to {high:+.3f})"
     )
-
-
-def sides(
-    seed: Candidate, best: Candidate, champion: Candidate | None
-) -> Sequence[tuple[Side, Candidate]]:
-    """Who meets on `test`; a prompt may be there under two names."""
-    found: list[tuple[Side, Candidate]] = [("seed", seed), ("best", best)]
-    return [*found, ("champion", champion)] if champion else found

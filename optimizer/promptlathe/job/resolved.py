@@ -1,32 +1,26 @@
 """The resolved run file: everything that decided a run, in one file that runs by itself."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptlathe import documents
 from promptlathe.data.dataset import HF
 from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError
+from promptlathe.job.job import Job
+from promptlathe.models.settings import ModelSettings
+from promptlathe.space import JoinedSpace
 
-if TYPE_CHECKING:
-    from promptlathe.job.job import Job
 
-
-def resolved(job: "Job") -> str:
+def resolved(job: Job) -> str:
     """YAML with space and objective written out and every default named; no keys, no secrets."""
-    budget = job.budget
-    limits = {
-        name: value
-        for name in ("calls", "tokens", "usd", "minutes")
-        if (value := getattr(budget, name)) is not None
-    }
-    rewriter = job.rewriter and job.rewriter.model_dump(mode="json", exclude_none=True)
+    others = {"rewriter": job.rewriter, "judge": job.judge}
     content: dict[str, Any] = {
-        "space": job.space.to_dict(),
+        **_space(job),
         "objective": _objective(job),
-        "model": job.model.model_dump(mode="json", exclude_none=True),
-        **({"rewriter": rewriter} if rewriter else {}),
+        "model": _model(job.model),
+        **{role: _model(settings) for role, settings in others.items() if settings},
         "prices": job.prices.model_dump(mode="json"),
-        "budget": limits,
+        "budget": job.budget.limits,
         "search": job.search.model_dump(mode="json"),
         "parallel": job.parallel.model_dump(mode="json"),
         "track": job.track.model_dump(mode="json", exclude_none=True) if job.track else False,
@@ -34,7 +28,21 @@ def resolved(job: "Job") -> str:
     return documents.to_yaml(content)
 
 
-def _objective(job: "Job") -> Any:
+def _model(settings: ModelSettings) -> dict[str, Any]:
+    return settings.model_dump(mode="json", exclude_none=True)
+
+
+def _space(job: Job) -> dict[str, Any]:
+    """`space`, or `steps` and `output`; and the target, where it is a function."""
+    declared = job.space.to_dict()
+    if not isinstance(job.space, JoinedSpace):
+        return {"space": declared}
+    for step, settings in job.step_models.items():
+        declared["steps"][step]["model"] = _model(settings)
+    return declared
+
+
+def _objective(job: Job) -> Any:
     """With absolute paths, so that the file can be run from anywhere."""
     try:
         content = job.objective.to_dict()

@@ -5,10 +5,21 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptlathe.decide import Comparison, Verdict
+from promptlathe.decide.recommendation import Use
 from promptlathe.job.limits import Checked
 from promptlathe.job.pareto import cost_per_call, pareto, tokens_per_call
-from promptlathe.records import Candidate, Estimate, Message, Scalar, Standing, Value
-from promptlathe.runtime.meter import Spent
+from promptlathe.records import (
+    PROMPT,
+    Candidate,
+    Estimate,
+    Json,
+    Message,
+    Prompt,
+    Role,
+    Standing,
+    Value,
+)
+from promptlathe.runtime.account import Spent, Usage
 from promptlathe.search.lathe.effects import Effect
 from promptlathe.search.operators import Descent, OperatorReport
 
@@ -17,35 +28,45 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Side:
+class Finalist:
     """One prompt of the final comparison."""
 
     levels: Mapping[str, Value]
-    messages: tuple[Message, ...]
-    """Components filled in; `{{ field }}` of the row are still placeholders."""
-    parameters: Mapping[str, Scalar]
-    """Model parameters that the prompt sets."""
+    prompts: Mapping[str, Prompt]
+    """By name. Components are filled in; `{{ field }}` of the row are still placeholders."""
     candidate: str
     """The content hash."""
     select: Estimate | None
     """Score on the `select` split, where the search chose it: optimistic for the best."""
 
     @classmethod
-    def of(cls, candidate: Candidate, standing: Standing | None = None) -> "Side":
+    def of(cls, candidate: Candidate, standing: Standing | None = None) -> "Finalist":
         return cls(
             dict(candidate.levels),
-            candidate.prompt.messages,
-            dict(candidate.prompt.parameters),
+            candidate.prompts,
             candidate.id,
             standing.estimate if standing else None,
         )
 
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """Those of the only prompt. Raises ValueError when there are several."""
+        (prompt,) = self.prompts.values()
+        return prompt.messages
+
+    @property
+    def parameters(self) -> Mapping[str, Json]:
+        """The model parameters that the only prompt sets."""
+        (prompt,) = self.prompts.values()
+        return dict(prompt.parameters)
+
     def to_dict(self) -> dict[str, Any]:
+        named = {name: _prompt(prompt) for name, prompt in self.prompts.items()}
+        content = named[PROMPT] if list(named) == [PROMPT] else {"prompts": named}
         return {
             "candidate": self.candidate,
             "levels": dict(self.levels),
-            "messages": [message.to_dict() for message in self.messages],
-            "parameters": dict(self.parameters),
+            **content,
             "select": _estimate(self.select),
         }
 
@@ -63,7 +84,12 @@ class Test:
     """95 % interval of the gain, (low, high)."""
     examples: int
     missing: int
-    """Rows left out because a call failed or the budget ended."""
+    """Rows that were asked and have no answer: the interval allows for any."""
+    unasked: int
+    """Rows that were not asked since the budget ended."""
+    failed_seed: int
+    """Answers that the prompt itself made fail: the worst score."""
+    failed_best: int
 
     @classmethod
     def of(cls, comparison: Comparison) -> "Test":
@@ -74,6 +100,9 @@ class Test:
             (comparison.low, comparison.high),
             comparison.examples,
             comparison.missing,
+            comparison.unasked,
+            comparison.failed_baseline,
+            comparison.failed_challenger,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,6 +113,8 @@ class Test:
             "interval": list(self.interval),
             "examples": self.examples,
             "missing": self.missing,
+            "unasked": self.unasked,
+            "failed": {"seed": self.failed_seed, "best": self.failed_best},
         }
 
 
@@ -96,20 +127,32 @@ class Result:
     run: str
     """The ledger's name of the run, by which its order can be replayed."""
     verdict: Verdict
+    """Of the best prompt, against `compared_with`."""
+    compared_with: Literal["seed", "champion"]
+    """The registered champion when there is one."""
     finish_reason: str
-    seed: Side
-    best: Side
-    recommended: Literal["seed", "best"]
-    """Which to use: on a tie the seed, or the best when it is cheaper and not lower."""
+    seed: Finalist
+    best: Finalist
+    champion: Finalist | None
+    """The registered champion."""
+    recommended: Use
+    """Which to use; never one that is worse than the champion."""
+    reason: str
+    """Why that one, in words."""
     test: Test
-    champion: Test | None
-    """The best against the registered champion, whose score stands in `seed`."""
+    """The best against the seed."""
+    test_champion: Test | None
+    """The best against the champion, whose score stands in `seed`."""
+    opened: int
+    """How often these test rows were opened for a decision, this one included."""
     promoted: int | None
     """Version in the prompt registry that got the alias `champion`; None when none did."""
     notes: tuple[str, ...]
     standings: tuple[Standing, ...]
     """Every candidate that was proposed."""
     spent: Spent
+    usd_at_most: float | None
+    """USD, with attempts that failed and may be charged for; None when a price is unknown."""
     seconds: float
     limits: tuple[Checked, ...] = ()
     """The objective's limits, with what seed and best took on `test`."""
@@ -119,6 +162,13 @@ class Result:
     """The levels that operators made, and what became of them."""
     operators: tuple[OperatorReport, ...] = ()
     """What each operator did."""
+
+    @property
+    def chosen(self) -> Finalist:
+        """The recommended one."""
+        if self.recommended == "champion" and self.champion is not None:
+            return self.champion
+        return self.best if self.recommended == "best" else self.seed
 
     @property
     def effects(self) -> "pd.DataFrame":
@@ -132,6 +182,10 @@ class Result:
         return pd.DataFrame([asdict(effect) for effect in self.found_effects], columns=columns)
 
     @property
+    def _used(self) -> list[tuple[Role, Usage]]:
+        return [(role, self.spent.of(role)) for role in ROLES]
+
+    @property
     def pareto(self) -> tuple[Standing, ...]:
         """The candidates that no other beats in both quality and price, cheapest first."""
         return pareto(self.standings)
@@ -142,12 +196,16 @@ class Result:
             "run_id": self.run_id,
             "run": self.run,
             "verdict": self.verdict,
+            "compared_with": self.compared_with,
             "finish_reason": self.finish_reason,
             "seed": self.seed.to_dict(),
             "best": self.best.to_dict(),
-            "recommended": self.recommended,
-            "test": self.test.to_dict(),
             "champion": self.champion.to_dict() if self.champion else None,
+            "recommended": self.recommended,
+            "reason": self.reason,
+            "test": self.test.to_dict(),
+            "test_champion": self.test_champion.to_dict() if self.test_champion else None,
+            "opened": self.opened,
             "promoted": self.promoted,
             "notes": list(self.notes),
             "limits": [checked.to_dict() for checked in self.limits],
@@ -156,16 +214,28 @@ class Result:
             "lineage": [one.to_dict() for one in self.lineage],
             "operators": [asdict(one) for one in self.operators],
             "candidates": len(self.standings),
-            "calls": _by_role(self.spent.calls, self.spent.rewrite_calls),
-            "tokens": _by_role(self.spent.tokens, self.spent.rewrite_tokens),
+            "calls": _by_role(self.spent.calls, {r: u.calls for r, u in self._used}),
+            "tokens": _by_role(self.spent.tokens, {r: u.tokens for r, u in self._used}),
+            "usd": _by_role(self.spent.usd, {r: u.usd for r, u in self._used}),
+            "usd_at_most": self.usd_at_most,
             "cached": {"calls": self.spent.cached_calls, "tokens": self.spent.cached_tokens},
             "cost_usd": self.spent.usd,
             "seconds": round(self.seconds, 3),
         }
 
 
-def _by_role(total: int, rewrite: int) -> dict[str, int]:
-    return {"total": total, "task": total - rewrite, "rewrite": rewrite}
+ROLES: tuple[Role, ...] = ("task", "rewrite", "judge")
+
+
+def _by_role(total: float | None, parts: Mapping[Role, float | None]) -> dict[str, float | None]:
+    return {"total": total, **parts}
+
+
+def _prompt(prompt: Prompt) -> dict[str, Any]:
+    return {
+        "messages": [message.to_dict() for message in prompt.messages],
+        "parameters": dict(prompt.parameters),
+    }
 
 
 def _point(standing: Standing) -> dict[str, Any]:

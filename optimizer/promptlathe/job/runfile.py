@@ -1,12 +1,12 @@
 """The run file: space, objective, model, budget, search, parallel, tracking."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from promptlathe import documents
 from promptlathe.documents import Document, Loc
@@ -15,9 +15,13 @@ from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget
 from promptlathe.scoring import Objective
+from promptlathe.scoring.loading import load_function
 from promptlathe.search import PolicyName
 from promptlathe.search.operators import NAMES, USUAL
 from promptlathe.space import SearchSpace
+from promptlathe.space.steps import Step, load_steps
+from promptlathe.targets import FunctionTarget
+from promptlathe.targets.function import check_signature
 
 PROMPT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -96,21 +100,46 @@ class TrackOptions(documents.Model):
 
 
 Part = Annotated[str | dict[str, Any], Field(description="A path, or the content itself")]
+AModel = Annotated[
+    ModelSettings,
+    BeforeValidator(lambda given: given, json_schema_input_type=str | ModelSettings),
+]
+"""A model's name, or its settings."""
+OtherModel = Annotated[
+    ModelSettings | None,
+    BeforeValidator(lambda given: given, json_schema_input_type=str | ModelSettings | None),
+]
+
+
+class ModelledStep(Step):
+    """One call of a chain, with a model of its own where it has one."""
+
+    model: OtherModel = Field(default=None, description="By default the run file's")
 
 
 class RunFile(documents.Model):
     """A whole job in one file."""
 
-    space: Part
+    space: Part | None = Field(default=None, description="A path, or the content itself")
+    steps: dict[str, ModelledStep] | None = Field(
+        default=None,
+        min_length=1,
+        description="In place of `space`, the prompts of a chain, in order",
+    )
+    output: str | None = Field(
+        default=None, description="The step whose output is scored; by default the last"
+    )
+    target: str | None = Field(
+        default=None, description="A function of yours, file.py:function, in the chain's place"
+    )
     objective: Part
-    model: Annotated[
-        ModelSettings,
-        BeforeValidator(lambda given: given, json_schema_input_type=str | ModelSettings),
-    ]
-    rewriter: Annotated[
-        ModelSettings | None,
-        BeforeValidator(lambda given: given, json_schema_input_type=str | ModelSettings | None),
-    ] = Field(default=None, description="Who writes new texts; by default the model itself")
+    model: AModel
+    rewriter: OtherModel = Field(
+        default=None, description="Who writes new texts; by default the model itself"
+    )
+    judge: OtherModel = Field(
+        default=None, description="Who scores, for judges; by default the model itself"
+    )
     prices: Prices = Field(default_factory=Prices, description="USD per million tokens, by model")
     budget: BudgetOptions = Field(default_factory=lambda: BudgetOptions())
     search: SearchOptions = Field(default_factory=lambda: SearchOptions())
@@ -119,6 +148,14 @@ class RunFile(documents.Model):
     ledger: str | None = Field(
         default=None, description="SQLAlchemy URL; by default in the workspace"
     )
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.space is None) == (self.steps is None):
+            raise ValueError("either `space` or `steps` is needed", "write one of the two")
+        if self.output is not None and self.steps is None:
+            raise ValueError("`output` names a step, and there is none", "remove it")
+        return self
 
     @classmethod
     def load(cls, path: str | Path, settings: tuple[tuple[str, str], ...] = ()) -> "Loaded":
@@ -130,10 +167,33 @@ class RunFile(documents.Model):
         for key, value in settings:
             document = documents.set_value(document, key, value)
         file = documents.parse(cls, document)
-        parts = {name: _part(document, name) for name in ("space", "objective")}
-        space = SearchSpace.from_document(parts["space"])
-        objective = Objective.from_document(parts["objective"])
-        return Loaded(file, space, objective, {**parts, "run": document})
+        objective_part = _part(document, "objective")
+        objective = Objective.from_document(objective_part)
+        function = _function(file, document)
+        if file.steps is None:
+            part = _part(document, "space")
+            space, place = SearchSpace.from_document(part), part.where
+        else:
+            loaded = load_steps(
+                document, file.steps, output=file.output, function=function is not None
+            )
+            space, place = loaded.space, loaded.where
+        models = {name: one.model for name, one in (file.steps or {}).items() if one.model}
+        places = {"space": place, "objective": objective_part.where, "run": document.where}
+        return Loaded(file, space, objective, models, function, places)
+
+
+def _function(file: RunFile, document: Document) -> FunctionTarget | None:
+    """The target that is a function. Raises InputError."""
+    if file.target is None:
+        return None
+    try:
+        function = load_function(file.target, document.folder)
+        check_signature(function)
+    except InputError as error:
+        where = document.where(("target",)) if error.where in ("scorers", "target") else error.where
+        raise InputError(error.what, where, error.fix) from None
+    return FunctionTarget(function)
 
 
 @dataclass(frozen=True)
@@ -143,12 +203,14 @@ class Loaded:
     file: RunFile
     space: SearchSpace
     objective: Objective
-    documents: Mapping[str, Document]
+    step_models: Mapping[str, ModelSettings]
+    function: FunctionTarget | None
+    places: Mapping[str, Callable[[Loc], str | None]]
     """Where `space`, `objective` and `run` were read from."""
 
     def place(self, part: str, loc: Loc = ()) -> str | None:
         """The file and line that say something about `loc` of a part, for messages."""
-        return self.documents[part].where(loc)
+        return self.places[part](loc)
 
 
 def _part(document: Document, name: str) -> Document:

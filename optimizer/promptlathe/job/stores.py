@@ -2,18 +2,13 @@
 
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
 
 from promptlathe.errors import InputError
+from promptlathe.job.job import STATE, Job
 from promptlathe.track.store import check_store, default_uri
 
-if TYPE_CHECKING:
-    from promptlathe.job.job import Job
 
-STATE = ".promptlathe"
-
-
-def check_stores(job: "Job") -> None:
+def check_stores(job: Job) -> None:
     """Raises InputError for a workspace, ledger or MLflow store that cannot be used."""
     from promptlathe.ledger import check_ledger
 
@@ -23,14 +18,14 @@ def check_stores(job: "Job") -> None:
         check_store(tracking_uri(job))
 
 
-def tracking_uri(job: "Job") -> str:
+def tracking_uri(job: Job) -> str:
     """The run file's, or the SQLite database in the workspace."""
     if job.track and job.track.uri:
         return job.track.uri
     return default_uri(job.state)
 
 
-def ledger_url(job: "Job") -> str:
+def ledger_url(job: Job) -> str:
     """The run file's, or the SQLite database in the workspace."""
     return job.ledger or f"sqlite:///{(job.state / 'ledger.db').resolve()}"
 

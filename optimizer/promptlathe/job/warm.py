@@ -4,23 +4,23 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from promptlathe.errors import InputError
-from promptlathe.ledger import Known, Terms
+from promptlathe.job.job import Job
+from promptlathe.ledger import EarlierOutcome, ScoringTerms
 from promptlathe.records import Candidate, content_hash
 from promptlathe.space import BoundSpace
 
-if TYPE_CHECKING:
-    from promptlathe.job.job import Job
+if TYPE_CHECKING:  # numpy and scipy load when they are needed
     from promptlathe.search.lathe import Earlier
 
 
-def terms(job: "Job") -> Terms:
+def terms(job: Job) -> ScoringTerms:
     """Under which the job's scores are comparable with those of other runs."""
     model = job.model
     sent = content_hash(model.parameters)
-    return Terms(job.objective.scoring, model.name, model.endpoint, sent)
+    return ScoringTerms(job.objective.scoring, model.name, model.endpoint, sent)
 
 
-def comparable(space: BoundSpace, known: Iterable[Known]) -> "list[Earlier]":
+def comparable(space: BoundSpace, known: Iterable[EarlierOutcome]) -> "list[Earlier]":
     """The outcomes of prompts that the space still makes of the same levels, in their order.
 
     Texts may have changed under their names since: only the prompt's content says whether it is
@@ -31,7 +31,7 @@ def comparable(space: BoundSpace, known: Iterable[Known]) -> "list[Earlier]":
     same: dict[str, Candidate | None] = {}
     found: list[Earlier] = []
     for one in known:
-        if same.get(one.candidate) is None:
+        if one.candidate not in same:
             same[one.candidate] = _remade(space, one)
         candidate = same[one.candidate]
         if candidate is not None:
@@ -40,7 +40,7 @@ def comparable(space: BoundSpace, known: Iterable[Known]) -> "list[Earlier]":
     return found
 
 
-def _remade(space: BoundSpace, known: Known) -> Candidate | None:
+def _remade(space: BoundSpace, known: EarlierOutcome) -> Candidate | None:
     """The candidate of these levels, if the space allows it and its prompt is the same."""
     try:
         candidate = space.candidate(known.levels)

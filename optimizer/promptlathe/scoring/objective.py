@@ -25,6 +25,10 @@ from promptlathe.scoring.scorecard import Scorecard
 from promptlathe.scoring.scorer import Scorer, Surroundings
 
 
+MOST_LABELS = 200
+"""Different right answers, beyond which they are no labels."""
+
+
 class Objective(documents.Model):
     """A dataset with its splits, the scorers of an output, and the goal.
 
@@ -202,6 +206,15 @@ class Objective(documents.Model):
     def fields(self) -> frozenset[str]:
         """The fields that every row has a value in."""
         return self._examples.fields
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The right answers, where they are labels: a few that many rows share; else none."""
+        if self.target is None:
+            return ()
+        found = self._examples.labels(self.target)
+        few = min(MOST_LABELS, max(2, len(self._examples.rows) // 2))
+        return found if len(found) <= few else ()
 
     @cached_property
     def digest(self) -> str:

@@ -21,12 +21,14 @@ def check_data(
     *,
     target: str | None,
     labels: Sequence[str] = (),
+    function: bool = False,
     where: Where = lambda loc: None,
 ) -> None:
     """The templates against the rows: every placeholder known, the target never shown.
 
     labels: of the objective's target; none when it has no labels. Of a chain, `where` is asked
-    for places in its steps: ("steps", name, "space", ...).
+    for places in its steps: ("steps", name, "space", ...). function: a function of yours fills the
+    placeholders, with what it likes.
     Raises InputError.
     """
     known = set(fields)
@@ -40,7 +42,8 @@ def check_data(
             )
         root: Loc = ("steps", name, "space") if space.chained else ()
         place = _under(where, root)
-        _check_fields(part, known, before, target, place)
+        if not function:
+            _check_fields(part, known, before, target, place)
         _check_labels(part, labels, place)
         before.append(name)
     if space.size.count < 2 and not space.size.continuous and not space.rewritable:

@@ -85,11 +85,13 @@ def join(
     parts: Mapping[str, SearchSpace],
     *,
     output: str | None = None,
+    function: bool = False,
     where: Where = lambda loc: None,
 ) -> JoinedSpace:
     """One space of several prompts. A later one may use `{{ step }}`, the output of an earlier.
 
-    output: the step whose output counts, by default the last.
+    output: the step whose output counts, by default the last. function: a function of yours makes
+    the calls, in any order and with any fields.
     Raises InputError: a name that is taken, an output that is used before it exists or never.
     """
     if not parts:
@@ -106,6 +108,9 @@ def join(
     used: set[str] = {output}
     for i, (step, part) in enumerate(parts.items()):
         _check_names(step, part, steps, where)
+        if function:
+            used = set(steps)
+            continue
         for loc, text in part.texts():
             names = set(placeholders(text))
             if late := next((one for one in steps[i:] if one in names), None):

@@ -48,16 +48,30 @@ class LoadedSteps:
         return _where(self.run, self.parts, loc)
 
 
-def load_steps(document: Document) -> LoadedSteps:
+def load_steps(
+    document: Document,
+    declared: Mapping[str, Step] | None = None,
+    *,
+    output: str | None = None,
+    function: bool = False,
+) -> LoadedSteps:
     """Read the spaces that the `steps` of a run file name; paths are relative to it.
 
-    Raises InputError with file and line.
+    declared, output: as the run file was read; None: what the document says. function: as for
+    `join`. Raises InputError with file and line.
     """
-    given = {key: document.data[key] for key in Steps.model_fields if key in document.data}
-    declared = documents.parse(Steps, Document(given, document.path, document.lines, document.root))
-    parts = {step: _part(document, step, one) for step, one in declared.steps.items()}
+    if declared is None:
+        part = {key: document.data[key] for key in Steps.model_fields if key in document.data}
+        read = documents.parse(Steps, Document(part, document.path, document.lines, document.root))
+        declared, output = read.steps, read.output
+    parts = {step: _part(document, step, one) for step, one in declared.items()}
     spaces = {step: SearchSpace.from_document(part) for step, part in parts.items()}
-    space = join(spaces, output=declared.output, where=lambda loc: _where(document, parts, loc))
+    space = join(
+        spaces,
+        output=output,
+        function=function,
+        where=lambda loc: _where(document, parts, loc),
+    )
     return LoadedSteps(space, document, parts)
 
 

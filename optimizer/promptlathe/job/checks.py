@@ -1,0 +1,171 @@
+"""What can be wrong with a job, found before anything is sent."""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+
+from pydantic import ValidationError
+
+from promptlathe.documents import describe
+from promptlathe.errors import InputError
+from promptlathe.job.job import Job
+from promptlathe.models.seam import check_key
+from promptlathe.models.settings import PARAMETERS, POCKET, ModelSettings
+from promptlathe.records import LIMITS, Budget, Json
+from promptlathe.scoring import Objective
+from promptlathe.search import check_policy
+from promptlathe.search.operators.portfolio import DEMOS, Portfolio, load_portfolio
+from promptlathe.space import Choice, Demos, Float, Int, SearchSpace, Text
+from promptlathe.space.components import Component
+from promptlathe.starter import starter
+
+JOB_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+"""It becomes the name of a file, and of a prompt in MLflow's registry."""
+
+
+def check_inputs(job: Job) -> None:
+    """All that needs no data. Raises InputError."""
+    _check_kinds(job)
+    _check_budget(job)
+    check_policy(job.search.policy)
+    for place, settings in _models(job):
+        try:
+            check_key(settings)
+        except InputError as error:
+            where = job.place("run", place) or error.where
+            raise InputError(error.what, where, error.fix) from None
+    _check_parameters(job)
+    for name, component in job.space.components.items():
+        if isinstance(component, Demos):
+            available = len(job.objective.examples("train"))
+            if (most := component.demos.count[1]) > available:
+                raise InputError(
+                    f"{name} shows up to {most} rows, and the train split has {available}",
+                    job.place("space", ("components", name, "demos", "count")),
+                    "lower the count, or give `splits.train` a larger share",
+                )
+
+
+def check_operators(job: Job, train: int) -> None:
+    """They must have something to write, rows to learn from, and be known."""
+    if not job.operators:
+        if job.space.size.count < 2 and not job.space.size.continuous:
+            raise InputError(
+                "no operator is on, and the space has one candidate only",
+                job.place("run", ("search", "operators")),
+                "name some, or give a component a second level",
+            )
+        return
+    demos = any(isinstance(one, Demos) for one in job.space.components.values())
+    if not job.space.rewritable and not (demos and DEMOS in job.operators):
+        raise InputError(
+            "operators are named, and no component is marked `rewrite: true`",
+            job.place("run", ("search", "operators")),
+            "mark a text or a choice of texts in the space, or remove the operators",
+        )
+    if not train:
+        raise InputError(
+            "operators learn from rows of the train split, and it is empty",
+            job.place("objective", ("splits", "train")),
+            "give it a share, or set  search.operators: []",
+        )
+    try:
+        portfolio(job)
+    except InputError as error:
+        place = job.place("run", ("search", "operators"))
+        where = place if error.where == "search.operators" else error.where
+        raise InputError(error.what, where or place, error.fix) from None
+
+
+def portfolio(job: Job) -> Portfolio:
+    """The job's operators. Raises InputError."""
+    return load_portfolio(job.operators, job.workspace, starter())
+
+
+def models_of(job: Job) -> Iterator[str]:
+    """The names of all models that the job may call, the embedded one aside."""
+    for _, settings in _models(job):
+        if not settings.embedded:
+            yield settings.name
+    for part in job.space.prompts.values():
+        if "name" in part.model:
+            names = (str(value) for value in _extremes(part.model["name"]))
+            yield from (name for name in names if not (job.model.embedded and name == POCKET))
+
+
+def _models(job: Job) -> Iterator[tuple[tuple[str, ...], ModelSettings]]:
+    """Each with its place in the run file."""
+    yield ("model",), job.model
+    if job.rewriter and job.operators:
+        yield ("rewriter",), job.rewriter
+    if job.judge and job.objective.may_judge:
+        yield ("judge",), job.judge
+    for step, settings in job.step_models.items():
+        yield ("steps", step, "model"), settings
+
+
+def _check_kinds(job: Job) -> None:
+    """What only Python can get wrong: a run file was checked when it was read."""
+    wanted: dict[str, tuple[type, str]] = {
+        "space": (SearchSpace, "make one, or SearchSpace.load(path)"),
+        "objective": (Objective, "make one, or Objective.load(path)"),
+        "budget": (Budget, "write Budget(calls=1000), say"),
+        "name": (str, "give a text"),
+    }
+    for name, (kind, fix) in wanted.items():
+        given = getattr(job, name)
+        if not isinstance(given, kind):
+            raise InputError(f"expected {kind.__name__}, found {describe(given)}", name, fix)
+    if not JOB_NAME.fullmatch(job.name):
+        raise InputError(
+            f"{job.name!r} cannot name a job", "name", "use letters, digits, '-', '_' and '.' only"
+        )
+
+
+def _check_budget(job: Job) -> None:
+    for name in LIMITS:
+        limit = getattr(job.budget, name)
+        number = type(limit) in (int, float) and math.isfinite(limit)
+        if limit is not None and not (number and limit > 0):
+            raise InputError(
+                f"budget.{name} is {limit!r}",
+                job.place("run", ("budget", name)),
+                "give a number that is more than 0",
+            )
+    if not job.budget.limits:
+        raise InputError(
+            "the budget has no limit", job.place("run", ("budget",)), "set budget.calls, say"
+        )
+
+
+def _check_parameters(job: Job) -> None:
+    """What the space sets for the model must be what a model takes."""
+    for step, part in job.space.prompts.items():
+        root = ("steps", step, "space") if job.space.chained else ()
+        for name, component in part.model.items():
+            for value in _extremes(component):
+                try:
+                    if name not in (*PARAMETERS, "name"):
+                        raise InputError(f"there is no model parameter {name!r}")
+                    ModelSettings.model_validate({"name": "any", name: value}, strict=True)
+                except (ValidationError, InputError) as error:
+                    said = error.what if isinstance(error, InputError) else error.errors()[0]["msg"]
+                    raise InputError(
+                        f"the model parameter {name!r} cannot be {value!r}: {said}",
+                        job.place("space", (*root, "model", name)),
+                        "write numbers as a float or an int component, within the model's range",
+                    ) from None
+
+
+def _extremes(component: "Json | Component") -> Iterable[Json]:
+    match component:
+        case Float(bounds=bounds) | Int(bounds=bounds):
+            return bounds
+        case Choice(choice=levels):
+            return [level.text for level in levels if level.text is not None]
+        case Text(text=text):
+            return [text]
+        case str() | int() | float():
+            return [component]
+        case _:
+            return []

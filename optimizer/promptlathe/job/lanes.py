@@ -1,0 +1,43 @@
+"""Which model answers which role and step of a job, with how many slots."""
+
+from promptlathe.job.job import Job
+from promptlathe.models.settings import ModelSettings
+from promptlathe.records import Role
+from promptlathe.runtime.engine import Engine
+from promptlathe.runtime.lanes import Lane, Lanes
+from promptlathe.runtime.local import LocalEngine
+from promptlathe.search.operators.workshop import ASKED
+
+
+def lanes_of(job: Job) -> Lanes:
+    """Models of one service share its slots. A rewriter has its own: it is often slow, and never
+    holds up the prompts under test."""
+    found = {"task": _lane(job, job.model)}
+    for step, settings in job.step_models.items():
+        found[f"task/{step}"] = _lane(job, settings)
+    if job.objective.may_judge:
+        found["judge"] = _lane(job, job.judge or job.model)
+    if job.operators:
+        found["rewrite"] = Lane(job.writer, ASKED)
+    return Lanes(found)
+
+
+def _lane(job: Job, settings: ModelSettings) -> Lane:
+    return Lane(settings, job.parallel.concurrency, pool=settings.endpoint)
+
+
+def engine_of(job: Job) -> Engine:
+    """Local, or on Ray."""
+    parallel, lanes = job.parallel, lanes_of(job)
+    if parallel.engine == "ray":
+        from promptlathe.runtime.ray_engine import RayEngine
+
+        return RayEngine(lanes, workers=parallel.workers, address=parallel.address)
+    return LocalEngine(lanes)
+
+
+def fixed_models(job: Job) -> dict[Role, str]:
+    """By role, the only model that its calls may go to; none where the space names others."""
+    named = any("name" in part.model for part in job.space.prompts.values())
+    task: dict[Role, str] = {} if named or job.step_models else {"task": job.model.name}
+    return {**task, "judge": (job.judge or job.model).name}

@@ -1,0 +1,409 @@
+"""A job from the first call to the result: search, then the decision, then the record."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from promptlathe.data.splits import SPLITS
+from promptlathe.errors import InputError, Interrupted, PromptlatheError
+from promptlathe.job.checks import portfolio
+from promptlathe.job.decision import Decided, Decision
+from promptlathe.job.interrupts import interruptible
+from promptlathe.job.job import Job
+from promptlathe.job.lanes import engine_of, fixed_models, lanes_of
+from promptlathe.job.limits import best_within
+from promptlathe.job.loop import Proposer, Stopped, Units, drive
+from promptlathe.job.plan import DECISION_SHARE, Plan, make_plan
+from promptlathe.job.progress import Progress, View
+from promptlathe.job.recording import Recorder
+from promptlathe.job.result import Finalist, Result, Test
+from promptlathe.job.stores import check_stores, ledger_url, make_state
+from promptlathe.job.warm import comparable, terms
+from promptlathe.ledger import Ledger, RecordedRun
+from promptlathe.records import (
+    Budget,
+    Candidate,
+    Event,
+    Outcome,
+    Standing,
+    Unit,
+)
+from promptlathe.runtime.account import Account
+from promptlathe.runtime.amounts import NOTHING, Amounts
+from promptlathe.runtime.caller import Caller
+from promptlathe.runtime.engine import Engine
+from promptlathe.runtime.evaluator import Evaluator
+from promptlathe.runtime.forecast import Forecast
+from promptlathe.runtime.health import Health, check_reachable
+from promptlathe.runtime.replay import ReplayedEvaluator
+from promptlathe.runtime.writer import Writer
+from promptlathe.search import Policy, make_policy
+from promptlathe.search.lathe.effects import Effect, effects_of
+from promptlathe.search.operators import Descent, OperatorReport, lineage_of
+from promptlathe.search.operators.briefing import answers_of
+from promptlathe.search.operators.guards import Leaks
+from promptlathe.search.operators.workshop import Terms, Workshop
+from promptlathe.space import BoundSpace
+
+if TYPE_CHECKING:  # numpy and scipy load when they are needed
+    from promptlathe.search.lathe import Earlier
+
+SIDES = 3
+"""Prompts that meet the test rows at most: the seed, the best and the champion."""
+PROGRESS = 50
+"""Outcomes after which MLflow is told how the search stands, whether or not one has settled."""
+HEAD_START = 0.05
+"""Seconds from the first answer until MLflow is started: that takes a core for seconds, and the
+first calls go first. A model that never answers leaves no run."""
+
+
+def check(job: Job) -> Plan:
+    """The plan, after everything that could stop the job was checked, the stores too.
+
+    Raises InputError or BudgetTooSmall; sends nothing.
+    """
+    plan = make_plan(job)
+    check_stores(job)
+    return plan
+
+
+def run(job: Job, *, progress: Progress | None = None, replay: str | None = None) -> Result:
+    """Run a job to the end.
+
+    replay: the `run` of an earlier result; its events are told in the same order again.
+    Raises InputError, BudgetTooSmall, ModelUnavailable or Interrupted.
+    """
+    plan = check(job)
+    make_state(job.state)
+    return interruptible(lambda: _run(job, plan, progress, replay))
+
+
+async def _run(job: Job, plan: Plan, progress: Progress | None, replay: str | None) -> Result:
+    run = uuid4().hex[:12]
+    ledger = Ledger(ledger_url(job))
+    try:
+        recorded = _recorded(ledger, replay) if replay else None
+        if job.parallel.engine == "local":
+            for lane in lanes_of(job).by_name.values():
+                await check_reachable(lane.settings)
+        async with engine_of(job) as engine:
+            recorder = Recorder(job, plan, run)
+            running = Running(job, plan, run, ledger, engine, recorder, progress, replay, recorded)
+            try:
+                return await running.to_the_end()
+            except asyncio.CancelledError:
+                recorder.abort("KILLED", "interrupted")
+                raise
+            except PromptlatheError as error:
+                recorder.abort("FAILED", str(error))
+                raise
+            except BaseException as error:
+                recorder.abort("FAILED", f"{type(error).__name__}: {error}")
+                raise
+            finally:
+                await running.close()
+    except asyncio.CancelledError:
+        raise Interrupted(ledger.count(run)) from None
+    finally:
+        job.objective.close()
+        ledger.close()
+
+
+def _recorded(ledger: Ledger, replay: str) -> RecordedRun:
+    if not ledger.order(replay):
+        raise InputError(
+            f"no run {replay!r} is in the ledger",
+            "--replay",
+            "name the `run` of a result that was made in this workspace",
+        )
+    recorded = ledger.recorded(replay)
+    if not recorded.stages:
+        raise InputError(
+            f"the run {replay!r} was interrupted before its search ended",
+            "--replay",
+            "replay a run that has a result",
+        )
+    return recorded
+
+
+class Running:
+    """One run of a job; its methods are the stages."""
+
+    def __init__(
+        self,
+        job: Job,
+        plan: Plan,
+        run: str,
+        ledger: Ledger,
+        engine: Engine,
+        recorder: Recorder,
+        progress: Progress | None,
+        replay: str | None,
+        recorded: RecordedRun | None,
+    ) -> None:
+        self._job, self._plan, self._run, self._ledger = job, plan, run, ledger
+        self._recorder, self._progress, self._recorded = recorder, progress, recorded
+        # What the budget allowed stands in the record that is replayed.
+        self._account = Account(Budget() if recorded else job.budget, job.prices)
+        self._forecast = Forecast(plan.first_guess)
+        writer = Writer(ledger, None if recorded else run)
+        caller = Caller(
+            engine, ledger, self._account, lanes_of(job), Health(fixed_models(job)), writer
+        )
+        self._evaluator = Evaluator(caller, writer, job.target, job.objective, self._forecast)
+        self._units: Units = self._evaluator
+        if recorded:
+            self._units = ReplayedEvaluator(self._evaluator, recorded)
+        else:
+            ledger.begin(run, terms(job), warm=job.search.warm_start)
+        self._earlier = self._known(replay or run)
+        self._policy = self._make_policy()
+        self._workshop = self._make_workshop() if job.operators else None
+        self._view = View(self._policy, self._account, job.budget, job.model.name)
+        self._settled: set[int] = set()
+        """Numbers of the candidates whose cells are done."""
+        self._told: list[Outcome] = []
+        """The search's outcomes, in the order in which the policy saw them."""
+        self._failed = 0
+        """Cells that the service failed, at the time."""
+        self._answered = False
+        self._sides = SIDES
+        self._keep()
+
+    async def to_the_end(self) -> Result:
+        """Search, decide, record."""
+        reason = await self._search()
+        limits, policy = self._job.objective.limits.all, self._policy
+        best = best_within(limits, policy.best, policy.seed, policy.standings, self._told)
+        champion = await self._recorder.champion()
+        self._view.stage = "decision"
+        self._account.reserve = NOTHING
+        decision = Decision(
+            self._job,
+            self._plan,
+            self._ledger,
+            None if self._recorded else self._run,
+            self._plan.space.seed,
+            best.candidate,
+            champion,
+        )
+        decided = await decision.meet(
+            partial(self._drive, decision=True), self._affordable, self._recorder.test_outcome
+        )
+        return self._recorder.conclude(
+            self._result(reason, best, decided), best.candidate, decided, self._ledger
+        )
+
+    async def close(self) -> None:
+        """Nothing goes on after this."""
+        await self._evaluator.close()
+
+    # What the search starts with
+
+    def _known(self, run: str) -> "Sequence[Earlier]":
+        """What the run knew when it began; only `lathe` learns from it."""
+        if self._job.search.policy != "lathe":
+            return ()
+        examples = {example.id for example in self._plan.select}
+        return comparable(self._plan.space, self._ledger.earlier(run, examples))
+
+    def _make_policy(self) -> Policy:
+        search, plan, name = self._job.search, self._plan, f"{self._job.name}-{self._run}"
+        limits = self._job.budget.limits
+        return make_policy(
+            search.policy,
+            plan.space,
+            plan.select,
+            seed=search.seed,
+            calls=_search_cells(plan),
+            earlier=self._earlier,
+            limits=self._job.objective.limits.all,
+            per_token="calls" not in limits and not limits.keys().isdisjoint({"tokens", "usd"}),
+            study=name,
+            path=self._job.state / "optuna" / f"{name}.journal",
+        )
+
+    def _make_workshop(self) -> Workshop:
+        """Around the policy: makes new levels while it searches."""
+        job, plan = self._job, self._plan
+        objective = job.objective
+        about = Terms(
+            limits=_search_limits(plan, job.budget),
+            share=job.search.rewrite_share,
+            seed=job.search.seed,
+            target=objective.target,
+            contract=objective.contract,
+            bounds=objective.bounds,
+        )
+        rows = [example for split in SPLITS for example in objective.examples(split)]
+        leaks = Leaks(rows, answers_of(plan.space.train, objective.target))
+        return Workshop(self._policy, plan.space, portfolio(job), about, leaks)
+
+    # The search
+
+    async def _search(self) -> str:
+        """Keeps the calls of the decision back: also for a champion, until there is none."""
+        policy = self._workshop or self._policy
+        stopped = await self._drive(policy)
+        if stopped.limit and await self._has_calls_left():
+            self._sides = SIDES - 1
+            self._keep()
+            stopped = await self._drive(policy, first=stopped.refused)
+        self._policy.close()
+        for standing in self._policy.standings:
+            seen = standing.cells or standing.estimate
+            if seen and standing.number not in self._settled:
+                self._recorder.candidate(standing)
+        return stopped.reason
+
+    async def _has_calls_left(self) -> bool:
+        """Those that were kept back for a champion that is not there."""
+        if self._recorded:
+            return len(self._recorded.stages) > 1
+        return await self._recorder.champion() is None
+
+    def _keep(self) -> None:
+        """What must remain for the decision, by what the prompts that will meet have taken."""
+        seed, best = self._plan.space.seed, self._policy.best.candidate
+        self._account.reserve = self._decision_cost([seed, *[best] * (self._sides - 1)])
+
+    def _decision_cost(self, sides: Sequence[Candidate]) -> Amounts:
+        """Of tokens and USD at most their share of the budget: then fewer rows are asked."""
+        rows, limits = len(self._plan.test), self._job.budget.limits
+        wanted = sum((self._forecast.cells(one, rows) for one in sides), NOTHING)
+        ended = len(self._told)
+        pace = self._account.seconds / ended if ended else 0.0
+        most = {name: DECISION_SHARE * limit for name, limit in limits.items()}
+        return Amounts(
+            calls=wanted.calls,
+            tokens=min(wanted.tokens, most.get("tokens", wanted.tokens)),
+            usd=min(wanted.usd, most.get("usd", wanted.usd)),
+            seconds=min(pace * rows * len(sides), 60 * most.get("minutes", 0.0)),
+        )
+
+    def _affordable(self, sides: Sequence[Candidate]) -> int:
+        """How many rows all sides can be asked, by what they have taken so far."""
+        rows, limits, used = len(self._plan.test), self._job.budget.limits, self._account.used
+        if self._recorded:
+            return rows
+        each = sum((self._forecast.cells(one, 1) for one in sides), NOTHING)
+        for name in ("tokens", "usd"):
+            if name in limits and (amount := getattr(each, name)) > 0:
+                rows = min(rows, int((limits[name] - getattr(used, name)) / amount))
+        return max(rows, 1)
+
+    async def _drive(
+        self, policy: Proposer, *, first: Sequence[Unit] = (), decision: bool = False
+    ) -> Stopped:
+        return await drive(
+            policy,
+            self._units,
+            concurrency=self._job.parallel.concurrency,
+            watch=self._watch,
+            first=first,
+            decision=decision,
+        )
+
+    def _watch(self, event: Event, settled: Sequence[Standing]) -> None:
+        if isinstance(event, Outcome):
+            self._watch_cell(event, settled)
+        if self._view.stage == "search":
+            self._keep()
+        if self._progress:
+            self._progress.update(self._view)
+
+    def _watch_cell(self, outcome: Outcome, settled: Sequence[Standing]) -> None:
+        if not self._answered and outcome.answer is not None:
+            self._answered = True
+            asyncio.get_running_loop().call_later(HEAD_START, self._recorder.begin)
+        self._recorder.check()
+        self._failed += outcome.value is None
+        if outcome.cell.example.split == "select":
+            self._told.append(outcome)
+        for standing in settled:
+            self._settled.add(standing.number)
+            self._recorder.candidate(standing)
+        due = self._view.stage == "search" and len(self._told) % PROGRESS == 0
+        if settled or due:
+            self._recorder.progress(self._view)
+
+    # The result
+
+    def _result(self, reason: str, best: Standing, decided: Decided) -> Result:
+        notes = [*self._plan.notes, *self._course_notes(reason), *decided.notes]
+        effects = effects_of(self._space, self._told, self._earlier)
+        lineage, operators = self._made(best.candidate, effects)
+        notes += self._workshop.notes if self._workshop else ()
+        if self._failed:
+            notes.append(f"{self._failed} calls failed and were left unscored")
+        spent, used = self._account.spent, self._account.used
+        return Result(
+            run_id=None,
+            run=self._run,
+            verdict=decided.recommendation.verdict,
+            compared_with=decided.recommendation.compared_with,
+            finish_reason=reason,
+            seed=Finalist.of(self._plan.space.seed, self._policy.seed),
+            best=Finalist.of(best.candidate, best),
+            champion=Finalist.of(decided.champion) if decided.champion else None,
+            recommended=decided.recommendation.use,
+            reason=decided.recommendation.reason,
+            test=Test.of(decided.best_seed),
+            test_champion=Test.of(decided.best_champion) if decided.best_champion else None,
+            opened=decided.opened,
+            promoted=None,
+            notes=tuple(notes),
+            standings=tuple(self._policy.standings),
+            spent=spent,
+            usd_at_most=None if spent.usd is None else max(spent.usd, used.usd),
+            seconds=self._account.seconds,
+            limits=decided.limits,
+            found_effects=effects,
+            lineage=lineage,
+            operators=operators,
+        )
+
+    @property
+    def _space(self) -> BoundSpace:
+        """With all levels that were made."""
+        return self._workshop.space if self._workshop else self._plan.space
+
+    def _made(
+        self, best: Candidate, effects: Sequence[Effect]
+    ) -> tuple[tuple[Descent, ...], tuple[OperatorReport, ...]]:
+        """The lineage of the levels that were made, and what each operator did."""
+        if self._workshop is None:
+            return (), ()
+        lineage = lineage_of(self._workshop.births, effects, best)
+        return lineage, tuple(self._workshop.reports(lineage))
+
+    def _course_notes(self, reason: str) -> list[str]:
+        """Where the search started from, and what it left of the budget."""
+        notes: list[str] = []
+        if self._earlier:
+            notes.append(f"the search started from {len(self._earlier):,} earlier outcomes")
+        if reason.startswith("budget"):
+            return notes
+        limit, used = self._job.budget.calls, self._account.spent.used_calls
+        if limit is not None:
+            notes.append(f"{limit - used:,} of {limit:,} calls of the budget were not needed")
+        elif self._view.fraction is not None:
+            notes.append(f"{1 - self._view.fraction:.0%} of the budget was not needed")
+        return notes
+
+
+def _search_cells(plan: Plan) -> int | None:
+    """What the search may evaluate, if that is known."""
+    return plan.calls and max(1, plan.calls // plan.calls_per_cell - SIDES * len(plan.test))
+
+
+def _search_limits(plan: Plan, budget: Budget) -> dict[str, float]:
+    """Of calls, tokens and USD what the search may spend, those that are limited."""
+    cells = _search_cells(plan) if budget.calls else None
+    calls = cells and cells * plan.calls_per_cell
+    limits = {"calls": calls, "tokens": budget.tokens, "usd": budget.usd}
+    return {name: float(limit) for name, limit in limits.items() if limit}
+
+
