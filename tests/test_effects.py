@@ -13,6 +13,7 @@ from promptlathe.records import Answer, Cell, Example, Failure, Outcome, Value
 from promptlathe.search import PolicyName, make_policy
 from promptlathe.search.lathe.effects import Effect, effects_of
 from promptlathe.space import BoundSpace, Choice, Demos, Int, SearchSpace
+from promptlathe.testing.records import outcome
 
 EXAMPLES = [Example(f"e{i:02}", {"text": f"question {i}"}, "select") for i in range(40)]
 TRAIN = [Example(f"t{i}", {"text": f"shown {i}", "label": "x"}, "train") for i in range(6)]
@@ -64,7 +65,7 @@ class World:
             u = logit(dict(self.tried[candidate].levels), self.pair)
             value = float(rng.random() < logistic(u - self.difficulty[place])) * self.scale
             cell = Cell(self.tried[candidate], EXAMPLES[place])
-            told.append(Outcome(cell, Answer("…"), {"score": value}, value))
+            told.append(outcome(cell, Answer("…"), {"score": value}, value))
         return told
 
     def truth(self, effects: dict[Value, float]) -> dict[Value, float]:
@@ -136,13 +137,13 @@ def test_a_planted_interaction_is_the_strongest() -> None:
 def test_without_evidence_effects_are_zero() -> None:
     cell = Cell(BOUND.seed, EXAMPLES[0])
     assert effects_of(BOUND, []) == ()
-    assert effects_of(BOUND, [Outcome(cell, Failure("timeout", "no answer"))]) == ()
-    effects = effects_of(BOUND, [Outcome(cell, Answer("…"), {"score": 1.0}, 1.0)])
+    assert effects_of(BOUND, [outcome(cell, Failure("timeout", "no answer"))]) == ()
+    effects = effects_of(BOUND, [outcome(cell, Answer("…"), {"score": 1.0}, 1.0)])
     levels = [effect for effect in effects if " × " not in effect.component]
     assert len(levels) == 3 + 3 + 2 + 3
     assert max(abs(effect.effect) for effect in levels) < 2
     assert not any(effect.clear for effect in effects)
-    equal = [Outcome(Cell(c, e), Answer("…"), {}, 1.0) for c in World(0).tried for e in EXAMPLES]
+    equal = [outcome(Cell(c, e), Answer("…"), {}, 1.0) for c in World(0).tried for e in EXAMPLES]
     assert max(abs(effect.effect) for effect in effects_of(BOUND, equal)) < 0.5
 
 
@@ -215,7 +216,7 @@ def test_demos_by_number_and_by_row_whatever_the_policy(policy: PolicyName) -> N
         shown = DEMOS.shown("demos", dict(cell.candidate.levels)) or ()
         chance = 0.2 + 0.1 * len(shown) + 0.3 * ("t4" in shown)
         value = float(rng.random() < chance)
-        told.append(Outcome(cell, Answer("…"), {}, value))
+        told.append(outcome(cell, Answer("…"), {}, value))
         search.tell(told[-1])
     effects = effects_of(DEMOS, told)
     count = of(effects, "demos.count")

@@ -16,6 +16,7 @@ from promptlathe.search import HalvingPolicy, make_policy
 from promptlathe.search.entrant import Entrant
 from promptlathe.search.halving import bracket, deviations
 from promptlathe.space import BoundSpace, Choice, SearchSpace
+from promptlathe.testing import records
 
 LEVELS = "abcdefgh"
 SPACE = SearchSpace(
@@ -72,8 +73,8 @@ def course(policy: HalvingPolicy, rule: Rule, *, calls: int, slots: int = 1) -> 
 
 def outcome(cell: Cell, score: float | None) -> Outcome:
     if score is None:
-        return Outcome(cell, Failure("timeout", "no answer"))
-    return Outcome(cell, Answer("x", 9, 1), {"score": score}, score)
+        return records.outcome(cell, Failure("timeout", "no answer"))
+    return records.outcome(cell, Answer("x", 9, 1), {"score": score}, score)
 
 
 @pytest.mark.parametrize(
@@ -135,13 +136,13 @@ def test_another_bracket_keeps_the_incumbent(slots: int) -> None:
     policy = halving(100)
     cells = course(policy, exact, calls=100, slots=slots)
     first = policy.best
-    assert first.calls == 32
+    assert first.cells == 32
     for _ in range(6):
         before = policy.best
         cells += course(policy, exact, calls=200, slots=slots)
         after = policy.best
         assert worth(after.candidate) >= worth(before.candidate)
-        assert after.calls >= before.calls
+        assert after.cells >= before.cells
     assert worth(policy.best.candidate) > worth(first.candidate)
     assert len(set(cells)) == len(cells)
 
@@ -192,7 +193,7 @@ def test_nobody_waits_for_the_last_calls_of_a_rung() -> None:
     for cell in late:
         settled += policy.tell(outcome(cell, exact(cell)))
     assert {s.state for s in settled} == {"dropped"}
-    assert [s.calls for s in settled] == [8] * 8
+    assert [s.cells for s in settled] == [8] * 8
 
 
 def test_a_space_smaller_than_the_bracket_is_not_dropped_for_nothing() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptlathe.records import Answer, Cell, Example, Outcome
+from promptlathe.records import Answer, Cell, Example
 from promptlathe.scoring import Limit
 from promptlathe.search.lathe import LathePolicy, Settings
 from promptlathe.search.lathe.features import Axis, Category, Encoder, Number, Rows, Texts
@@ -31,6 +31,7 @@ from promptlathe.search.lathe.model import (
 from promptlathe.search.lathe.policy import PROBES
 from promptlathe.search.lathe.table import SILENT, Table
 from promptlathe.space import BoundSpace, Choice, SearchSpace
+from promptlathe.testing.records import outcome
 
 EFFECTS = np.array([-1.5, -0.5, 0.5, 1.5])
 AXES = (Category("tone", "abcd"), Category("form", "xyz"))
@@ -443,7 +444,7 @@ def bought(searched: LathePolicy, rule: Rule, calls: int) -> list[Cell]:
         cells += new
         tokens = 400 if way(new[0]).startswith("dear") else 40
         value = rule(new[0])
-        searched.tell(Outcome(new[0], Answer("", tokens, 0), {"score": value}, value))
+        searched.tell(outcome(new[0], Answer("", tokens, 0), {"score": value}, value))
     return cells
 
 
@@ -472,6 +473,18 @@ def test_repeats_are_asked_of_who_met_every_example() -> None:
 def test_repeats_go_on_where_answers_change() -> None:
     cells = bought(policy(12, EXAMPLES), draw(0.5), 240)
     assert sum(cell.repeat > 0 for cell in cells) > 2 * PROBES
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_who_was_asked_again_and_again_may_be_recommended(seed: int) -> None:
+    """Each answer is a draw: a prompt that has met all examples is repeated on few of them."""
+    ways = SearchSpace(
+        "{{ way }} {{ text }}", {"way": Choice({f"way{i}": f"Way {i}." for i in range(3)})}
+    )
+    rng = np.random.default_rng(seed)
+    one = LathePolicy(BoundSpace(ways, []), MANY[:16], study=None, seed=seed)
+    bought(one, lambda cell: float(rng.random() < (0.85 if way(cell) == "way1" else 0.35)), 300)
+    assert way(Cell(one.best.candidate, EXAMPLES[0])) == "way1"
 
 
 def test_of_equals_the_cheaper_is_bought_per_token() -> None:

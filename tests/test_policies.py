@@ -14,6 +14,7 @@ import pytest
 from promptlathe.records import Answer, Cell, Example, Failure, Outcome, Standing
 from promptlathe.search import Policy, PolicyName, make_policy
 from promptlathe.space import BoundSpace, Choice, Demos, SearchSpace
+from promptlathe.testing import records
 
 EXAMPLES = [Example(f"e{i:02}", {"text": f"question {i}"}, "select") for i in range(36)]
 SAME = [Example(f"s{i:02}", {"text": "the same question"}, "select") for i in range(36)]
@@ -63,9 +64,9 @@ def make(request: pytest.FixtureRequest) -> Make:
 
 def outcome(cell: Cell, value: float | None, tokens: int | None = 20) -> Outcome:
     if value is None:
-        return Outcome(cell, Failure("timeout", "no answer"))
+        return records.outcome(cell, Failure("timeout", "no answer"))
     half = None if tokens is None else tokens // 2
-    return Outcome(cell, Answer("answer", half, half), {"score": value}, value)
+    return records.outcome(cell, Answer("answer", half, half), {"score": value}, value)
 
 
 Rule = Callable[[Cell], float | None]
@@ -206,7 +207,7 @@ def test_failures_are_no_zeros(make: Make, share: float, way: dict[str, int]) ->
             assert standing.estimate.mean == 1.0
             assert standing.estimate.n == len(answered)
         else:
-            assert standing.failures == standing.calls
+            assert standing.failures == standing.cells
 
 
 def test_who_never_answers_never_leads(make: Make) -> None:
@@ -327,7 +328,7 @@ def test_any_number_of_examples(make: Make, count: int) -> None:
 def test_standings_add_up(make: Make) -> None:
     done = run(make(), quality, slots=8, shuffle=3)
     standings = done.policy.standings
-    assert sum(s.calls for s in standings) == len(done.told)
+    assert sum(s.cells for s in standings) == len(done.told)
     assert sum(s.tokens or 0 for s in standings) == 20 * len(done.told)
     repeats = sum(cell.repeat > 0 for cell in done.proposed)
     assert sum(s.estimate.n for s in standings if s.estimate) == len(done.told) - repeats
@@ -364,7 +365,7 @@ def test_a_level_added_mid_run(make: Make, way: dict[str, int]) -> None:
     proceed(done, rule, **way, calls=900)
     assert len(set(done.keys)) == len(done.keys)
     assert any(level(cell, "role") == "wise" for cell in done.proposed)
-    assert sum(s.calls for s in policy.standings) == len(done.told)
+    assert sum(s.cells for s in policy.standings) == len(done.told)
     assert [(s.number, s.candidate) for s in policy.standings[: len(before)]] == [
         (s.number, s.candidate) for s in before
     ]
@@ -406,6 +407,6 @@ def test_a_level_that_gets_other_examples_right() -> None:
         policy.extend(BoundSpace(space({"wise": "You are wise.", **ROLES}), TRAIN))
         proceed(done, rule, slots=4, calls=600)
         wise = [s for s in policy.standings if dict(s.candidate.levels)["role"] == "wise"]
-        found = [(s.estimate.mean, s.calls) for s in wise if s.estimate]
+        found = [(s.estimate.mean, s.cells) for s in wise if s.estimate]
         estimates.append(sum(m * n for m, n in found) / sum(n for _, n in found))
     assert sum(estimates) / 4 == pytest.approx(0.4 * 0.2 + 0.6 * 0.35, abs=0.05)

@@ -17,6 +17,7 @@ from promptlathe.search import RacePolicy, SamplerName, Study
 from promptlathe.search.race import ALPHA
 from promptlathe.search.stats import estimate, worse_probability
 from promptlathe.space import BoundSpace, Choice, Float, SearchSpace
+from promptlathe.testing import records
 
 SPACE = SearchSpace(
     messages="{{ role }} {{ text }}",
@@ -70,8 +71,8 @@ class Runner:
 
 def outcome(cell: Cell, score: float | None, tokens: int = 10) -> Outcome:
     if score is None:
-        return Outcome(cell, Failure("timeout", "no answer"))
-    return Outcome(cell, Answer("x", tokens - 1, 1), {"score": score}, score)
+        return records.outcome(cell, Failure("timeout", "no answer"))
+    return records.outcome(cell, Answer("x", tokens - 1, 1), {"score": score}, score)
 
 
 def course(
@@ -329,7 +330,7 @@ def test_the_seed_prompt_meets_every_example(count: int, slots: int) -> None:
     assert sorted(met) == [example.id for example in EXAMPLES[:count]]
     assert seed.state == "complete"
     assert len(cells) == 3 * count
-    assert all(standing.calls <= count for standing in policy.standings)
+    assert all(standing.cells <= count for standing in policy.standings)
 
 
 @pytest.mark.parametrize("score", [0.0, 1.0, 0.5, -2.0])
@@ -352,7 +353,7 @@ def test_a_hopeless_candidate_leaves_at_the_first_comparison() -> None:
     course(policy, rule, slots=8, calls=1500)
     hopeless = [s for s in policy.standings if dict(s.candidate.levels)["role"] in "kl"]
     assert len(hopeless) > 3
-    assert all(s.state == "dropped" and s.calls == 16 for s in hopeless if s.calls >= 16)
+    assert all(s.state == "dropped" and s.cells == 16 for s in hopeless if s.cells >= 16)
 
 
 def test_an_example_that_always_fails_costs_nobody_the_race() -> None:

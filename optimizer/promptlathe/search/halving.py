@@ -16,7 +16,7 @@ from collections import defaultdict, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from statistics import fmean
 
-from promptlathe.records import Cell, Example, Outcome, Standing
+from promptlathe.records import Cell, Dropped, Example, Outcome, Standing
 from promptlathe.search.entrant import Entrant
 from promptlathe.search.roster import Roster
 from promptlathe.search.study import Study
@@ -60,9 +60,11 @@ class HalvingPolicy:
                 self._queue.append(entrant)
         return cells
 
-    def tell(self, outcome: Outcome) -> list[Standing]:
+    def tell(self, event: Outcome | Dropped) -> list[Standing]:
         """With a rung's last outcomes half of it is dropped, or all of it complete."""
-        self._roster.take(outcome)
+        if isinstance(event, Dropped):
+            return []
+        self._roster.take(event)
         if self._is_over():
             self._decide()
         settled = [e for e in self._decided if e.told == e.sent]

@@ -5,7 +5,7 @@ The contract, by a timeline with two slots:
     propose(pending=(), limit=2)          -> [a1, a2]    both are sent
     tell(outcome of a2)                                  told in the order of arrival
     propose(pending=(a1,), limit=1)       -> [a3]        the freed slot is refilled at once
-    tell(failure of a1)                                  a failure has no value: not a zero
+    tell(failure of a1)                                  of the service: no value, not a zero
     propose(pending=(a3,), limit=1)       -> []          nothing worth sending before a3 is back
     tell(outcome of a3)
     propose(pending=(), limit=2)          -> []          nothing at all: the search is over,
@@ -19,7 +19,7 @@ thread and never waits.
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from promptlathe.records import Cell, Outcome, Standing
+from promptlathe.records import Cell, Dropped, Outcome, Standing
 from promptlathe.space import BoundSpace
 
 
@@ -30,8 +30,11 @@ class Policy(Protocol):
         """Up to `limit` new cells; `pending` are sent and not yet told."""
         ...
 
-    def tell(self, outcome: Outcome) -> list[Standing]:
-        """Take an outcome in; the standings that it settled (dropped or complete)."""
+    def tell(self, event: Outcome | Dropped) -> list[Standing]:
+        """Take an outcome in; the standings that it settled (dropped or complete).
+
+        A cell that was dropped changes nothing: whoever sends cells sends it again.
+        """
         ...
 
     @property

@@ -9,7 +9,7 @@ candidate takes its calls; what is decided on these examples is never reported a
 
 from collections.abc import Collection, Sequence
 
-from promptlathe.records import Cell, Example, Outcome, Standing
+from promptlathe.records import Cell, Dropped, Example, Outcome, Standing
 from promptlathe.search.entrant import Entrant
 from promptlathe.search.roster import Roster
 from promptlathe.search.stats import worse_probability
@@ -52,9 +52,11 @@ class RacePolicy:
             cells.append(self._roster.send(entrant))
         return cells
 
-    def tell(self, outcome: Outcome) -> list[Standing]:
+    def tell(self, event: Outcome | Dropped) -> list[Standing]:
         """At a checkpoint the candidate is dropped, goes on, or is complete."""
-        entrant = self._roster.take(outcome)
+        if isinstance(event, Dropped):
+            return []
+        entrant = self._roster.take(event)
         if entrant.told < entrant.goal:
             return []
         self._roster.report(entrant)
@@ -112,7 +114,7 @@ class RacePolicy:
         if not entrant.values:
             return True
         leader = self._leader()
-        if self._multi_objective and leader.tokens_per_call > entrant.tokens_per_call:
+        if self._multi_objective and leader.price > entrant.price:
             return False
         return _loses(entrant, leader)
 

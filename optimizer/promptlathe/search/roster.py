@@ -79,7 +79,7 @@ class Roster:
                 self._study.discard(proposal.number, "known already, and never answered")
             else:
                 self._study.complete(
-                    proposal.number, known.mean, known.tokens_per_call, "known already"
+                    proposal.number, known.mean, known.tokens_per_cell, "known already"
                 )
         return self.drawn()
 
@@ -101,7 +101,7 @@ class Roster:
 
     def settle(self, entrant: Entrant) -> Standing:
         """It was dropped or is complete, and all of its cells are back: close its trial."""
-        number, mean, tokens = entrant.number, entrant.mean, entrant.tokens_per_call
+        number, mean, tokens = entrant.number, entrant.mean, entrant.tokens_per_cell
         if not entrant.values:
             self._study.discard(number, "no call was answered")
         elif entrant.state == "dropped":

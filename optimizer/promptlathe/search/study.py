@@ -39,7 +39,8 @@ class Study:
     """An Optuna study over the flat parameters of a space.
 
     `path` is the journal file that Optuna's dashboard and plots open; None keeps it in memory.
-    With the sampler `nsga2` there are two objectives: score (up) and tokens per call (down).
+    With the sampler `nsga2` there are two objectives: score (up) and tokens per cell (down).
+    Tokens that are not known count as the most of the trials before.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Study:
         self.multi_objective = sampler == "nsga2"
         self._study = self._create()
         self._open: dict[int, optuna.Trial] = {}
+        self._dearest = 0.0
 
     def _create(self) -> "optuna.Study":
         import optuna
@@ -89,14 +91,14 @@ class Study:
         return Proposal(trial.number, suggested)
 
     def add(
-        self, levels: Mapping[str, Value], mean: float | None, tokens: float, note: str = ""
+        self, levels: Mapping[str, Value], mean: float | None, tokens: float | None, note: str = ""
     ) -> None:
         """A closed trial, for a policy that needs no suggestions; `mean` None: it failed."""
         import optuna
 
         values = None
         if mean is not None:
-            values = [mean, tokens] if self.multi_objective else [mean]
+            values = self._values(mean, tokens)
         self._study.add_trial(
             optuna.create_trial(
                 state=self._states.FAIL if mean is None else self._states.COMPLETE,
@@ -143,14 +145,19 @@ class Study:
         if not self.multi_objective:
             self._open[number].report(mean, step)
 
-    def complete(self, number: int, mean: float, tokens: float, note: str = "") -> None:
-        """Close a trial with its mean score and mean tokens per call."""
+    def complete(self, number: int, mean: float, tokens: float | None, note: str = "") -> None:
+        """Close a trial with its mean score and mean tokens per cell."""
         trial = self._open.pop(number)
         if note:
             trial.set_user_attr("note", note)
-        self._study.tell(trial, [mean, tokens] if self.multi_objective else mean)
+        self._study.tell(trial, self._values(mean, tokens))
 
-    def prune(self, number: int, mean: float, tokens: float) -> None:
+    def _values(self, mean: float, tokens: float | None) -> list[float]:
+        """Of a trial's objectives."""
+        self._dearest = max(self._dearest, tokens or 0.0)
+        return [mean, self._dearest if tokens is None else tokens][: 1 + self.multi_objective]
+
+    def prune(self, number: int, mean: float, tokens: float | None) -> None:
         """Close a trial that was dropped; its last reported mean counts."""
         if self.multi_objective:
             self.complete(number, mean, tokens, "dropped")

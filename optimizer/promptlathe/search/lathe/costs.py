@@ -39,7 +39,8 @@ class Costs:
         self._metrics = [_Metric(limit) for limit in limits]
 
     def take(self, index: int, outcome: Outcome) -> None:
-        """An outcome of the candidate in this row; a failure says nothing."""
+        """An outcome of the candidate in this row; a failure, or tokens that are not known, say
+        nothing."""
         for metric in self._metrics:
             metric.take(index, outcome)
 

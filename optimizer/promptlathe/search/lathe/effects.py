@@ -23,7 +23,7 @@ from promptlathe.records import Outcome, Value
 from promptlathe.search.lathe.features import Axis
 from promptlathe.search.lathe.landscape import SpaceLandscape
 from promptlathe.search.lathe.model import Array
-from promptlathe.search.lathe.readout import Readout, Event
+from promptlathe.search.lathe.readout import Evidence, Readout
 from promptlathe.search.lathe.settings import Earlier
 from promptlathe.space import BoundSpace, Categorical, Demos, Parameter, Real
 
@@ -68,7 +68,7 @@ def effects_of(
     outcomes: of a search, with any policy; earlier: what it began with. Deterministic. Empty
     without any answer.
     """
-    told = Event(SpaceLandscape(space), outcomes, earlier)
+    told = Evidence(SpaceLandscape(space), outcomes, earlier)
     if not told.points:
         return ()
     readout = Readout(told)
@@ -93,7 +93,7 @@ def _varied(space: BoundSpace) -> dict[str, Parameter]:
 # Levels
 
 
-def _levels(space: BoundSpace, told: Event, readout: Readout) -> Iterator[Effect]:
+def _levels(space: BoundSpace, told: Evidence, readout: Readout) -> Iterator[Effect]:
     varied, rng = _varied(space), np.random.default_rng(1)
     for axis in told.landscape.encoder.axes:
         if axis.name not in varied:
@@ -120,7 +120,7 @@ def _values(parameter: Parameter) -> tuple[list[Value], list[int]]:
     return [rounded(value) for value in even], [0, MOST_NUMBERS // 2, MOST_NUMBERS - 1]
 
 
-def _calls(told: Event, name: str, shown: Sequence[Value]) -> Counter[Value]:
+def _calls(told: Evidence, name: str, shown: Sequence[Value]) -> Counter[Value]:
     """Answered calls by the shown level that the candidate has, or has one nearest to."""
     calls: Counter[Value] = Counter()
     for point, count in told.calls.items():
@@ -167,7 +167,7 @@ def _mean_features(
 # Demo rows
 
 
-def _rows(space: BoundSpace, told: Event, readout: Readout) -> Iterator[Effect]:
+def _rows(space: BoundSpace, told: Evidence, readout: Readout) -> Iterator[Effect]:
     """The strongest rows: a row among the demos, against the mean row in its place."""
     groups = {group.name: group for group in told.landscape.encoder.groups}
     examples = {example.id: example.row for example in space.train}
@@ -211,7 +211,7 @@ class _Pair:
         return float(abs(self.z.mean()))
 
 
-def _interactions(space: BoundSpace, told: Event, readout: Readout) -> Iterator[Effect]:
+def _interactions(space: BoundSpace, told: Evidence, readout: Readout) -> Iterator[Effect]:
     """The strongest of those that were tried."""
     varied, encoder = _varied(space), told.landscape.encoder
     found: list[_Pair] = []
@@ -227,7 +227,7 @@ def _interactions(space: BoundSpace, told: Event, readout: Readout) -> Iterator[
 
 
 def _block(
-    varied: Mapping[str, Parameter], axes: tuple[Axis, Axis], told: Event, w: Array
+    varied: Mapping[str, Parameter], axes: tuple[Axis, Axis], told: Evidence, w: Array
 ) -> Iterator[_Pair]:
     """The pairs of two components' levels, from their weights (levels, levels, S)."""
     a, b = axes

@@ -34,7 +34,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from promptlathe.errors import InputError
-from promptlathe.records import Cell, Estimate, Example, Outcome, Standing
+from promptlathe.records import Cell, Dropped, Estimate, Example, Outcome, Standing
 from promptlathe.scoring import Limit
 from promptlathe.search.entrant import Entrant
 from promptlathe.search.lathe.costs import Costs, within
@@ -145,7 +145,10 @@ class LathePolicy:
             cells.append(cell)
         return cells
 
-    def tell(self, outcome: Outcome) -> list[Standing]:
+    def tell(self, event: Outcome | Dropped) -> list[Standing]:
+        return [] if isinstance(event, Dropped) else self._take(event)
+
+    def _take(self, outcome: Outcome) -> list[Standing]:
         index = self._by_id[outcome.cell.candidate.id]
         place = self._place[outcome.cell.example.id]
         entrant = self._table.rows[index].entrant
@@ -203,7 +206,7 @@ class LathePolicy:
             found = self._standing(entrant).estimate
             levels = dict(self._table.rows[self._index(entrant)].point)
             note = "" if found else "no call was answered"
-            self._study.add(levels, found and found.mean, entrant.tokens_per_call, note)
+            self._study.add(levels, found and found.mean, entrant.tokens_per_cell, note)
 
     # Cells
 

@@ -22,8 +22,8 @@ WIDER = 4.0
 a report should not. Intervals then hold for effects of a search by `lathe` as well."""
 
 
-class Event:
-    """The outcomes of a search as the model takes them; failures are left out.
+class Evidence:
+    """The outcomes of a search as the model takes them; failures of the service are left out.
 
     Those of earlier runs that it began with count too, unless another model gave them.
     """
@@ -37,7 +37,7 @@ class Event:
         self.landscape = landscape
         self._values: dict[tuple[Point, str], list[float]] = defaultdict(list)
         self.calls: Counter[Point] = Counter()
-        """Answered calls of each candidate."""
+        """Cells of each candidate that have a value."""
         for outcome in outcomes:
             if outcome.value is not None:
                 point = outcome.cell.candidate.levels
@@ -81,7 +81,7 @@ class Readout:
 
     GRID = np.linspace(-8, 8, 97)
 
-    def __init__(self, told: Event) -> None:
+    def __init__(self, told: Evidence) -> None:
         draws = told.fit.draw(DRAWS, np.random.default_rng(0))
         # The mean of the draws is known exactly.
         self.weights = draws.weights + (told.fit.weights - draws.weights.mean(1))[:, None]

@@ -9,7 +9,8 @@ from promptlathe.search.lathe.landscape import Point
 from promptlathe.search.lathe.model import Array
 
 SILENT = 8
-"""Failures in a row without an answer, after which a candidate or an example is given up."""
+"""Failures of the service in a row without an answer, after which a candidate or an example is
+given up."""
 
 
 @dataclass(eq=False)
@@ -20,7 +21,7 @@ class Row:
     entrant: Entrant | None = None
     """None while it is known from earlier runs only."""
     silent: int = 0
-    """Failures since the last answer."""
+    """Failures of the service since the last answer."""
 
 
 @dataclass(eq=False)
@@ -80,7 +81,7 @@ class Table:
         return before
 
     def take(self, index: int, place: int, value: float | None) -> float | None:
-        """A cell's answer, or a failure. How far a repeat is from the answers before it."""
+        """A cell's value; None: the service failed. How far a repeat is from those before it."""
         row = self.rows[index]
         if value is None:
             row.silent += 1

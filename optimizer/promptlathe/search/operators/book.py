@@ -25,8 +25,8 @@ FEW = 4
 class _Reading:
     """Of one prompt."""
 
-    rows: Sequence[Example]
-    """All rows, in its own order."""
+    rows: list[Example]
+    """All rows, in its own order; those that were sent come first."""
     wanted: int
     """How many of them are to be read, so far."""
     sent: int = 0
@@ -95,6 +95,13 @@ class TrainBook:
         wrong = sum(not case.right for case in self._cases(reading))
         if reading.told == reading.wanted and wrong < FEW:
             reading.wanted = min(reading.wanted + self._read, self._most)
+
+    def forget(self, cell: Cell) -> None:
+        """It was dropped: its row may be read later."""
+        reading = self._readings[cell.candidate.id]
+        reading.sent -= 1
+        reading.rows.remove(cell.example)
+        reading.rows.insert(reading.sent, cell.example)
 
     def is_read(self, candidate: Candidate) -> bool:
         """All of its rows are back."""

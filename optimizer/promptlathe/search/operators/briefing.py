@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from promptlathe.records import Candidate, Example, Standing, Value
+from promptlathe.records import PROMPT, Candidate, Example, Standing, Value
 from promptlathe.scoring import Contract
 from promptlathe.search.operators.book import TrainBook
 from promptlathe.search.operators.brief import MOST_ANSWERS, Brief, Case
@@ -138,8 +138,9 @@ def _marked(space: BoundSpace, subject: Candidate, name: str) -> str:
     ]
     marked = component.model_copy(update={"choice": tuple(shown)})
     changed = replace(space, space=space.space.with_components({name: marked}))
-    messages = changed.candidate(levels).prompt.messages
-    return "\n\n".join(f"[{message.role}]\n{message.content}" for message in messages)
+    prompts = changed.candidate(levels).prompts
+    messages = prompts[space.space.step_of(name) or PROMPT].messages
+    return "\n\n".join(f"[{message.role}]\n{message.text}" for message in messages)
 
 
 def _others(

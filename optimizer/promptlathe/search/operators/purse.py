@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from promptlathe.records import Event, Value
+from promptlathe.records import Answer, Outcome, Rewritten, Value
 
 START, SPENT_AT = 0.2, 0.6
 """Part of the share that may be used at once, and the part of the budget at which all of it may:
@@ -24,7 +24,8 @@ class Purse:
         self._limits, self._share = limits, share
         self._used: dict[str, float] = {"calls": 0, "tokens": 0, "usd": 0.0}
         self._own = dict(self._used)
-        """By limit: of all that was told, and of rewriting; of calls those that were sent."""
+        """By limit: of all that was told, and of rewriting; of calls also those under way. Where a
+        service does not tell tokens or a price, only calls are shared out."""
         self._answers: dict[tuple[str, Value], int] = {}
         """So far by level that was made."""
         self._tokens, self._cells = 0, 0
@@ -53,15 +54,25 @@ class Purse:
         )
 
     def spend(self) -> None:
-        """One call for rewriting, or one level that was made without: its trial has a price too."""
+        """One unit for rewriting, or one level that was made without: its trial has a price too."""
         self._own["calls"] += 1
 
-    def tell(self, outcome: Event, *, own: bool) -> None:
-        """A call is back; own: it was for rewriting."""
-        self._used["calls"] += 1
+    def put_back(self) -> None:
+        """A unit for rewriting was dropped."""
+        self._own["calls"] -= 1
+
+    def tell(self, event: Outcome | Rewritten, *, own: bool) -> None:
+        """A unit is back, with the calls of all roles; own: it was for rewriting."""
+        sent = event.trace.calls if isinstance(event, Outcome) else (event.sent,)
+        calls = max(1, len(sent))
+        self._used["calls"] += calls
+        if own:
+            self._own["calls"] += calls - 1  # one was counted when it was sent
         for counted in (self._used, self._own) if own else (self._used,):
-            counted["tokens"] += outcome.tokens or 0
-            counted["usd"] += outcome.cost or 0.0
+            for one in sent:
+                if isinstance(one.reply, Answer):
+                    counted["tokens"] += one.reply.tokens or 0
+                counted["usd"] += one.cost or 0.0
 
     def has_room(self, asked: int) -> bool:
         """Whether one more level could be tried soon, with so many requests under way."""

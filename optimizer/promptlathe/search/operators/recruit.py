@@ -31,7 +31,7 @@ def bootstrapped(
     own: dict[str, str] = {}
     for case in known:
         text = case.outcome.trace.text
-        if _value(case) >= bar and case.outcome.failure is None and is_inert(text):
+        if _value(case) >= bar and is_inert(text):
             own.setdefault(case.example.id, text.strip())
     rows = _balanced((c.example for c in known if own.get(c.example.id)), target)[:count]
     return tuple(Recruited(row=e.id, answer=_unlike(e, target, own[e.id])) for e in rows)
@@ -109,7 +109,7 @@ def _fit(cases: Sequence[Case], rng: np.random.Generator) -> list[Case]:
 
 def _scored(cases: Sequence[Case], rng: np.random.Generator) -> list[Case]:
     """Without failures, which say nothing about the row."""
-    return [case for case in _fit(cases, rng) if case.outcome.value is not None]
+    return [case for case in _fit(cases, rng) if case.outcome.failure is None]
 
 
 def _confused(
@@ -122,6 +122,8 @@ def _confused(
     place = {row.id: i for i, row in enumerate(rows)}
     taken: dict[tuple[str, str], dict[int, None]] = {}
     for case in cases:
+        if case.outcome.parsed is None:
+            continue
         a, b = _label(case.example.row[target]), _label(case.outcome.parsed)
         if a != b and b in labels:
             taken.setdefault((a, b), {})[place[case.example.id]] = None

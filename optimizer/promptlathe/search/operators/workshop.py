@@ -20,6 +20,7 @@ from promptlathe.errors import InputError
 from promptlathe.records import (
     Answer,
     Cell,
+    Dropped,
     Event,
     Failure,
     Key,
@@ -123,30 +124,42 @@ class Workshop:
         """Ids of the prompts of which `format` had its try."""
         self._failed = 0
         """Requests in a row."""
+        self._refused = False
+        """A unit of its own was not affordable, and nothing came back since."""
         self._notes: list[str] = []
 
     # The seam
 
     def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Unit]:
-        """Cells of `train` first, then what the policy inside wants, then requests."""
+        """Cells of `train` first, then what the policy inside wants, then requests.
+
+        What was not affordable may be so when something has come back, and is not asked before.
+        """
+        if self._refused:
+            return self._inner.propose(_of_search(pending), limit)
         cells = [cell for _, cell in zip(range(limit), self._reading(), strict=False)]
-        rest = [cell for cell in pending if cell.example.split != "train"]
         requests = list(self._requests())  # what they make at once may be proposed at once
         if len(cells) < limit:
-            cells += self._inner.propose(rest, limit - len(cells))
+            cells += self._inner.propose(_of_search(pending), limit - len(cells))
         return [*cells, *requests]
 
-    def tell(self, outcome: Event) -> list[Standing]:
-        own = isinstance(outcome, Rewritten) or outcome.cell.example.split == "train"
-        self._purse.tell(outcome, own=own)
-        if isinstance(outcome, Rewritten):
-            self._receive(outcome)
+    def tell(self, event: Event) -> list[Standing]:
+        own = isinstance(event.unit, Rewrite) or event.unit.example.split == "train"
+        if isinstance(event, Dropped):
+            if not own:
+                return self._inner.tell(event)
+            self._forget(event.unit)
+            return []
+        self._refused = False
+        self._purse.tell(event, own=own)
+        if isinstance(event, Rewritten):
+            self._receive(event)
             return []
         if own:
-            self._book.take(outcome)
+            self._book.take(event)
             return []
-        self._purse.tried(outcome.cell.candidate.levels, outcome.tokens)
-        return self._inner.tell(outcome)
+        self._purse.tried(event.cell.candidate.levels, event.tokens)
+        return self._inner.tell(event)
 
     def extend(self, space: BoundSpace) -> None:
         self._shelf.space = space
@@ -322,6 +335,23 @@ class Workshop:
         if not any(made):
             self._dry.add(asked.about)
 
+    def _forget(self, unit: Unit) -> None:
+        """It is as if it had not been asked for."""
+        self._refused = True
+        self._purse.put_back()
+        if isinstance(unit, Cell):
+            self._book.forget(unit)
+            return
+        asked = self._asked.pop(unit.key)
+        self._dry.discard(asked.about)
+        self._often[content_hash(unit.messages[0].text)] -= 1
+        self._turn[asked.operator] -= 1
+        if asked.operator == "format":
+            self._repaired.discard(self._subject.id)
+        work = self._shelf.work[asked.operator]
+        work.requests -= 1
+        work.barren = max(0, work.barren - 1)
+
     def _give_up(self, failure: Failure) -> None:
         """After some failures in a row, or a hopeless one, the rewriter is not asked again."""
         before, self._failed = self._failed, self._failed + 1
@@ -341,6 +371,10 @@ class Workshop:
         if birth:
             self._purse.open(birth.component, birth.level)
         return birth
+
+
+def _of_search(pending: Collection[Cell]) -> list[Cell]:
+    return [cell for cell in pending if cell.example.split != "train"]
 
 
 def _why_no_text(reply: Answer) -> str:
