@@ -64,6 +64,8 @@ class Brief:
     """All texts of the component."""
     prompt: str
     """The whole prompt; `[[component]]` stands for the part to be written."""
+    beside: tuple[tuple[str, str], ...]
+    """(component, text) of the other components: all their texts, since any may stand beside it."""
     target: str | None
     """The row's field with the right answer."""
     answers: tuple[str, ...]
@@ -98,7 +100,7 @@ class Brief:
     @property
     def unread(self) -> tuple[Case, ...]:
         """Cases whose output could not be read, or is none of the right answers."""
-        return tuple(case for case in self.mistakes if case.outcome.unparsed or self._alien(case))
+        return tuple(case for case in self.mistakes if case.outcome.unread or self._alien(case))
 
     def _alien(self, case: Case) -> bool:
         return bool(self.answers) and self.literal and case.outcome.parsed not in self.answers
