@@ -95,7 +95,7 @@ def test_labels_that_are_named_are_not_listed_again(
 
 def test_a_list_that_lacks_labels_or_misspells_them_is_mended_in_place() -> None:
     wrong = "Who?\nTeams:\n- biling: money\n- Delivery: parcels\n- login: passwords\nBe kind."
-    right = "- billing: money\n- delivery: parcels\n- how_to\n- login: passwords"
+    right = "- billing: money\n- delivery: parcels\n- login: passwords\n- how_to"
     assert labels(brief(wrong)) == [f"Who?\nTeams:\n{right}\nBe kind."]
 
 
@@ -140,6 +140,7 @@ def test_a_contract_stands_in_place_of_another_format() -> None:
 
 
 def test_a_contract_is_left_to_the_component_that_asks_for_a_format() -> None:
+    assert contract(brief("Say who.", [("task", "Read it.")])) == [BARE]
     assert contract(brief("Read it.", [("format", "Reply in a letter.")])) is None
     readable = tuple(case(row, "billing") for row in ROWS)
     assert contract(brief("Read it.", cases=readable)) is None

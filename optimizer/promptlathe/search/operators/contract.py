@@ -20,7 +20,8 @@ def contract(brief: Brief) -> Sequence[str] | None:
         format_requests(text) for _, text in brief.beside
     ):
         return None
-    named = names_all(f"{brief.prompt}\n{brief.text}", brief.answers)
+    # A list of the labels has a place of its own, where there are several texts.
+    named = bool(brief.beside) or names_all(f"{brief.prompt}\n{brief.text}", brief.answers)
     kept = without(brief.text, [one for one in format_requests(brief.text) if _free(brief, one)])
     fitting = [one for one in brief.contracts if not (named and names_all(one, brief.answers))]
     new = [f"{kept}\n{one}".strip() for one in fitting or brief.contracts]
