@@ -34,7 +34,7 @@ _BARE = re.compile(
 )
 """The label without anything around it."""
 _NO_MORE = re.compile(
-    r"\b(?:nothing (?:else|more)|no (?:(?:other|additional|extra|further) (?:text|words?)|explanations?)"
+    r"\b(?:nothing (?:else|more)|no (?:(?:other|additional|extra) (?:text|words?)|explanations?)"
     r"|(?:do not|don't|never) (?:explain|add)|without (?:any )?(?:explanations?|other|additional)"
     r"|(?:answer|respond|reply) (?:only with|with (?:only|exactly|(?:one|a single|the) label))"
     r"|(?:output|return) only)\b",

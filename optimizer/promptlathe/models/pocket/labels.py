@@ -64,10 +64,12 @@ _START = re.compile(
     rf"(?: the| these| following| {LABEL_NOUN})*(?: and nothing else)?\s?:?)[ \t]*([^\n]+)",
     re.IGNORECASE,
 )
+_JOINT = re.compile(r"\s*[;|,/]\s*(?:(?:or|and)\s+)?")
+_LAST_JOINT = re.compile(r"\s+(?:or|and)\s+")
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 _CONTRAST = re.compile(
-    r"\b(?:is it|either|whether[^.\n]{0,40}?\b(?:is|are)|as|say|answer|output)\s+([\"\w-]+) or ([\"\w-]+)"
-    r"|([\"\w-]+) or ([\"\w-]+)\s?\?",
+    r"\b(?:is it|either|whether[^.\n]{0,40}?\b(?:is|are)|as|say|answer|output)\s+"
+    r"([\"\w-]+) or ([\"\w-]+)|([\"\w-]+) or ([\"\w-]+)\s?\?",
     re.IGNORECASE,
 )
 _SMALL = frozenset(["the", "a", "an", "it", "not", "you", "i", "we", "they", "this", "that"])
@@ -170,17 +172,20 @@ def _split_list(text: str) -> list[tuple[str, str]]:
     masked = _masked(text)
     if len(head := masked.split(": ", 1)) > 1 and "," in head[1]:
         text, masked = text[len(head[0]) + 2 :], head[1]
-    joints = r"\s*[;|,/]\s*(?:(?:or|and)\s+)?|\s+(?:or|and)\s+"
-    ends = [match.span() for match in re.finditer(joints, masked)]
+    ends = [match.span() for match in _JOINT.finditer(masked)]
+    for joint in list(_LAST_JOINT.finditer(masked, ends[-1][1] if ends else 0))[:1]:
+        ends.append(joint.span())
     starts = [0, *(end for _, end in ends)]
     parts = [text[a:b] for a, b in zip(starts, [*(a for a, _ in ends), len(text)], strict=True)]
-    found = [_BRACKETED.match(part) for part in parts]
+    found = [_BRACKETED.match(part) for part in parts if part.strip()]
+    plain = iter(part for part in parts if part.strip())
     items = [
-        (clean_label(match["name"]), match["detail"]) if match else (clean_label(part), "")
-        for part, match in zip(parts, found, strict=True)
-        if part.strip("[]{} ")
+        (
+            clean_label((match["name"] if match else part).strip("[]{}")),
+            match["detail"] if match else "",
+        )
+        for match, part in zip(found, plain, strict=True)
     ]
-    items = [(name.strip('[]{}"'), detail) for name, detail in items]
     return items if all(is_name(name) for name, _ in items) else []
 
 

@@ -49,15 +49,11 @@ _TAGGED = re.compile(r"^[ \t]*<([a-z_]+)>(.*?)</\1>", re.MULTILINE | re.DOTALL |
 _SOLVED_TAG = re.compile(r"\s*<([a-z_]+)>\s*(\S.*?)\s*</\1>", re.DOTALL | re.IGNORECASE)
 _GAP = re.compile(r"\n[ \t]*\n\s*")
 _REQUEST = re.compile(
-    r"\s*(?:#+ *|please )?(?:answer|respond|reply|return|output|give|choose|pick|select|classify|label"
-    r"|say|write|think|do not|decide|assign|name|which|what|read|reminder|triage|sort)\b",
-    re.IGNORECASE,
+    r"\s*(?:please )?(?:answer|respond|reply|return|give|choose|pick|classify|say|write|think|which"
+    r"|reminder)\b.{0,200}?\b(?:labels?|categor(?:y|ies)|intents?|teams?|answer|json|tags?|step)\b",
+    re.IGNORECASE | re.DOTALL,
 )
-_ABOUT_ANSWER = re.compile(
-    r"\b(?:labels?|categor(?:y|ies)|class(?:es|ify)?|intents?|teams?|queue|sentiment|answer|json"
-    r"|tags?|step by step|nothing else|format)\b",
-    re.IGNORECASE,
-)
+"""A paragraph that speaks to the model about its answer."""
 _FENCES = (('"""', '"""'), ("```", "```"), ('"', '"'))
 
 
@@ -162,31 +158,22 @@ def _without_requests(content: str, first: int) -> int:
     """The end of the input, trailing requests to the model left out."""
     end = len(content.rstrip())
     for gap in reversed(list(_GAP.finditer(content, first, end))):
-        if gap.start() <= first or not _is_request(content[gap.end() : end]):
+        if gap.start() <= first or not _REQUEST.match(content, gap.end(), end):
             break
         end = gap.start()
     return end
 
 
 def _without_task(content: str, first: int, end: int, *, alone: bool) -> int:
-    """The start of an input without a mark, paragraphs that state the task left out.
+    """The start of an input without a mark, leading requests left out.
 
     A message that stands `alone` must hold the task: its last paragraph or line is the input.
     """
-    while first < end and content[first].isspace():
-        first += 1
     breaks = [gap.end() for gap in _GAP.finditer(content, first, end)]
     if alone:
         return breaks[-1] if breaks else content.rfind("\n", 0, end) + 1
     for at in breaks:
-        paragraph = content[first:at].strip()
-        if not (_is_request(paragraph) or paragraph.endswith(":")):
+        if content[first:at].strip() and not _REQUEST.match(content, first, at):
             break
         first = at
     return first
-
-
-def _is_request(paragraph: str) -> bool:
-    """Whether a paragraph speaks to the model about its answer rather than being an input."""
-    head = paragraph[:400]
-    return bool(_REQUEST.match(head)) and bool(_ABOUT_ANSWER.search(head))

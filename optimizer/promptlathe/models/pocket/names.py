@@ -1,7 +1,6 @@
 """The words by which prompts name inputs, outputs and labels."""
 
 
-
 def word_set(text: str) -> frozenset[str]:
     """The words of a text, as a set."""
     return frozenset(text.split())
