@@ -173,8 +173,8 @@ def _split_list(text: str) -> list[tuple[str, str]]:
     if len(head := masked.split(": ", 1)) > 1 and "," in head[1]:
         text, masked = text[len(head[0]) + 2 :], head[1]
     ends = [match.span() for match in _JOINT.finditer(masked)]
-    for joint in list(_LAST_JOINT.finditer(masked, ends[-1][1] if ends else 0))[:1]:
-        ends.append(joint.span())
+    if last := _LAST_JOINT.search(masked, ends[-1][1] if ends else 0):
+        ends.append(last.span())
     starts = [0, *(end for _, end in ends)]
     parts = [text[a:b] for a, b in zip(starts, [*(a for a, _ in ends), len(text)], strict=True)]
     found = [_BRACKETED.match(part) for part in parts if part.strip()]

@@ -45,7 +45,9 @@ _KEY = re.compile(
     r"^[ \t]*(?:#{1,6} +|\*\*)?([^\W\d_][\w ]{0,24}?)(?:\*\*)? ?:(?:\*\*)?(?=\s|$)[ \t]*",
     re.MULTILINE,
 )
-_TAGGED = re.compile(r"^[ \t]*<([a-z_]+)>(.*?)</\1>", re.MULTILINE | re.DOTALL | re.IGNORECASE)
+_TAGGED = re.compile(
+    r"^[ \t]*<(?!examples?>)([a-z_]+)>(.*?)</\1>", re.MULTILINE | re.DOTALL | re.IGNORECASE
+)
 _SOLVED_TAG = re.compile(r"\s*<([a-z_]+)>\s*(\S.*?)\s*</\1>", re.DOTALL | re.IGNORECASE)
 _GAP = re.compile(r"\n[ \t]*\n\s*")
 _REQUEST = re.compile(
