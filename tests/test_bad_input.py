@@ -426,7 +426,6 @@ def test_python(folder: Path, more: dict[str, Any], words: str):
         (lambda: pl.Float("a", 1), "expected a number, found the text 'a'"),  # type: ignore[arg-type]
         (lambda: pl.Demos(count=(0, 1, 2), template="x"), "must have at most 2 items"),
         (lambda: pl.Demos(count=3, template="x", selct="random"), "did you mean 'select'?"),
-        (lambda: pl.SearchSpace("{{ text }}"), "the space has one candidate only"),
         (lambda: pl.Objective("rows.jsonl"), "scorers: must not be empty"),
         (lambda: pl.Objective("rows.jsonl", scorer="exact_match"), 'exact_match("FIELD")'),
         (lambda: pl.Objective(5, scorer=pl.exact_match("label")), "dataset: expected a text"),  # type: ignore[arg-type]

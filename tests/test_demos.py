@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptlathe.errors import InputError
-from promptlathe.records import Answer, Cell, Example, Failure, Outcome
+from promptlathe.records import Cell, Example, Failure, Outcome, Trace
 from promptlathe.search.lathe.effects import effects_of
 from promptlathe.search.lathe.landscape import SpaceLandscape
 from promptlathe.search.operators.brief import Case
@@ -154,7 +154,7 @@ def test_effects_tell_of_a_set() -> None:
         good = dict(candidate.levels).get("demos.select") == "hard-1"
         example = Example(f"s{i % 20}", {"text": "x", "label": "y"}, "select")
         value = float(rng.random() < (0.9 if good else 0.3))
-        told.append(Outcome(Cell(candidate, example, i), Answer("…"), {}, value))
+        told.append(Outcome(Cell(candidate, example, i), Trace("…"), {}, value))
     effects = {e.level: e for e in effects_of(space, told) if e.component == "demos.select"}
     assert max(effects.values(), key=lambda e: e.effect).level == "hard-1"
 
@@ -225,13 +225,15 @@ CANDIDATE = bound(plain()).seed
 def case(example: Example, parsed: str | None, text: str | None = None, value: Any = None) -> Case:
     """Read as `parsed`; the value says whether that is the label."""
     right = float(parsed == example.row["label"])
-    reply = Answer(parsed or "?" if text is None else text)
+    trace = Trace(parsed or "?" if text is None else text)
     cell = Cell(CANDIDATE, example)
-    return Case(example, Outcome(cell, reply, {}, right if value is None else value, parsed))
+    return Case(example, Outcome(cell, trace, {}, right if value is None else value, parsed))
 
 
 def failed(example: Example) -> Case:
-    return Case(example, Outcome(Cell(CANDIDATE, example), Failure("timeout", "")))
+    return Case(
+        example, Outcome(Cell(CANDIDATE, example), Trace(None), failure=Failure("timeout", ""))
+    )
 
 
 def recruit(name: str, cases: list[Case], count: int = 6, seed: int = 0) -> tuple[Recruited, ...]:

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tests.outcomes import scored
 
 import promptlathe
 from promptlathe import errors
@@ -28,7 +29,6 @@ from promptlathe.job import Job
 from promptlathe.job.resolved import resolved
 from promptlathe.job.runfile import RunFile
 from promptlathe.job.schemas import schemas
-from promptlathe.records import Answer, Cell
 from promptlathe.scoring import Objective
 from promptlathe.space import SearchSpace
 from promptlathe.starter import FOLDERS, copy_starter, starter
@@ -282,8 +282,8 @@ def test_the_scorers_examples(row: list[str], tmp_path: Path):
     data = {"dataset": rows, "scorers": [load(tmp_path / "entry.yaml").data]}
     objective = Objective.from_document(Document(data))
     example = next(e for e in objective.examples("test") if e.row["t"] == given)
-    cell: Any = Cell(None, example)  # type: ignore[arg-type]  # scoring reads the example alone
-    assert objective.score(cell, Answer(answer)).value == pytest.approx(float(score), abs=5e-4)
+    assert scored(objective, example, answer).value == pytest.approx(float(score), abs=5e-4)
+    objective.close()
 
 
 def test_imports_follow_the_list_of_layers():

@@ -12,8 +12,15 @@ import httpx2
 import openai
 import pytest
 
-from promptlathe.models.failures import failure_from, reason_of
-from promptlathe.records import Failure, FailureReason
+from promptlathe.models.failures import (
+    failure_from,
+    failure_inside,
+    reason_of,
+    reason_of_status,
+    retry_after,
+    retryable,
+)
+from promptlathe.records import Failure, FailureReason, PromptFailure, ServiceFailure
 
 
 def exceptions_of(package: object) -> set[type[Exception]]:
@@ -58,7 +65,7 @@ def test_each_has_a_reason(known: type[Exception]) -> None:
     error = known.__new__(known)
     if issubclass(known, openai.APIStatusError | httpx2.HTTPStatusError):
         error.response = RESPONSE  # type: ignore[attr-defined]
-    assert reason_of(error) in get_args(FailureReason)
+    assert reason_of(error) in get_args(ServiceFailure) + get_args(PromptFailure)
 
 
 def test_an_unknown_exception_is_raised_again() -> None:
@@ -77,3 +84,60 @@ def test_details_are_one_short_line() -> None:
     found = failure_from(ValueError("a\nb" * 1000), hide=str)
     assert len(found.detail) == 300
     assert "\n" not in found.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "reason"),
+    [
+        (401, "", "authentication"),
+        (407, "", "authentication"),
+        (403, "no access to this model", "forbidden"),
+        (403, "Your input was flagged", "content_filter"),
+        (410, "", "not_found"),
+        (400, "context_length_exceeded", "context_length"),
+        (400, "This model's maximum context length is 8192 tokens", "context_length"),
+        (400, "exceed_context_size_error", "context_length"),
+        (422, "too many tokens", "context_length"),
+        (400, "content_filter ResponsibleAIPolicyViolation", "content_filter"),
+        (400, "content_policy_violation", "content_filter"),
+        (400, "unknown parameter", "bad_request"),
+        (413, "", "context_length"),
+        (429, "slow down", "rate_limited"),
+        (429, "insufficient_quota", "authentication"),
+        (504, "", "timeout"),
+        (503, "", "server_error"),
+    ],
+)
+def test_what_a_status_means(status: int, said: str, reason: FailureReason) -> None:
+    assert reason_of_status(status, said) == reason
+    again = ("rate_limited", "server_error", "timeout")
+    assert retryable(Failure(reason, "")) == (reason in again)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ({"code": 502, "message": "upstream"}, "server_error"),
+        ({"code": "429", "message": "busy"}, "rate_limited"),
+        ({"code": "context_length_exceeded"}, "context_length"),
+        ({"message": "upstream", "code": "x"}, "server_error"),
+        ("broken", "server_error"),
+    ],
+)
+def test_an_error_inside_an_answer(error: object, reason: str) -> None:
+    assert failure_inside(error, hide=str).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": "2"}, 2.0),
+        ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({}, None),
+    ],
+)
+def test_when_to_come_back(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers) == seconds

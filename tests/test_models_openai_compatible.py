@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlathe.models import ModelSettings, connect
-from promptlathe.models.openai_compatible import limit_name, read_answer, request_body
+from promptlathe.models.dialect import Dialect, dialect_of
+from promptlathe.models.openai_compatible import read_answer, request_body
 from promptlathe.records import Answer, Call, Failure, Message
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -86,13 +87,70 @@ async def test_an_answer_with_its_tokens(service: tuple[Service, str]) -> None:
     ]
 
 
-async def test_busy_services_are_asked_again(service: tuple[Service, str]) -> None:
+async def test_one_attempt_that_says_when_to_come_back(service: tuple[Service, str]) -> None:
     fake, url = service
-    fake.says({"error": {"message": "slow down"}}, 429, **{"retry-after-ms": "1"})
-    fake.says("oops", 503, **{"retry-after-ms": "1"})
+    fake.says({"error": {"message": "slow down"}}, 429, **{"retry-after-ms": "1500"})
+    reply = await ask(url, retries=5)
+    assert isinstance(reply, Failure)
+    assert (reply.reason, reply.retry_after, reply.billed) == ("rate_limited", 1.5, 0)
+    assert len(fake.bodies) == 1
+
+
+async def test_too_large_an_answer_is_malformed(service: tuple[Service, str]) -> None:
+    fake, url = service
+
+    async def handler(_: web.Request) -> web.Response:
+        bomb = gzip.compress(b" " * 20_000_000)
+        return web.Response(body=bomb, headers={"content-encoding": "gzip"})
+
+    fake.handlers.append(handler)
+    reply = await ask(url)
+    assert isinstance(reply, Failure)
+    assert (reply.reason, reply.billed) == ("malformed", 1)
+    assert "larger than 16 MB" in reply.detail
+
+
+async def test_tool_calls_without_a_text_and_all_tokens(service: tuple[Service, str]) -> None:
+    fake, url = service
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    said = completion(None, message={"content": None, "tool_calls": [call]})
+    said["usage"] = {
+        "prompt_tokens": 50,
+        "completion_tokens": 9,
+        "prompt_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 3},
+        "completion_tokens_details": {"reasoning_tokens": 4},
+    }
+    fake.says(said)
+    reply = await ask(url)
+    assert isinstance(reply, Answer)
+    assert (reply.text, reply.tool_calls) == ("", (call,))
+    assert (reply.cached_tokens, reply.cache_write_tokens, reply.reasoning_tokens) == (20, 3, 4)
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, True, None, "7"])
+async def test_impossible_counts_are_unknown(service: tuple[Service, str], n: Any) -> None:
+    fake, url = service
+    fake.says(completion() | {"usage": {"prompt_tokens": n, "completion_tokens": n}})
+    reply = await ask(url)
+    assert isinstance(reply, Answer)
+    assert (reply.input_tokens, reply.output_tokens) == (None, None)
+
+
+async def test_extra_body_and_headers(service: tuple[Service, str]) -> None:
+    fake, url = service
     fake.says(completion())
-    assert isinstance(await ask(url, retries=5), Answer)
-    assert len(fake.bodies) == 3
+    extra = (("extra_body", {"top_k": 3}), ("extra_headers", {"X-Team": "a"}))
+    assert isinstance(await ask(url, Call("m", HI.messages, extra)), Answer)
+    assert fake.bodies[0]["top_k"] == 3
+    assert {k.lower(): v for k, v in fake.headers[0].items()}["x-team"] == "a"
+    assert not {"extra_body", "extra_headers"} & fake.bodies[0].keys()
+
+
+def test_a_service_without_system_role_or_temperature() -> None:
+    call = Call("m", (Message("system", "s"), *HI.messages), HI.parameters)
+    body = request_body(call, Dialect(system_role=False, temperature=False))
+    assert body["messages"] == [{"role": "user", "content": "s\n\nhi"}]
+    assert "temperature" not in body
 
 
 @pytest.mark.parametrize(
@@ -100,11 +158,12 @@ async def test_busy_services_are_asked_again(service: tuple[Service, str]) -> No
     [
         (400, "bad_request"),
         (401, "authentication"),
-        (403, "authentication"),
+        (403, "forbidden"),
         (404, "not_found"),
         (408, "timeout"),
         (409, "bad_request"),
         (422, "bad_request"),
+        (413, "context_length"),
         (429, "rate_limited"),
         (500, "server_error"),
         (504, "timeout"),
@@ -132,7 +191,6 @@ async def test_a_status_becomes_a_failure(
         [],
         None,
         completion(None),
-        {"error": {"message": "upstream", "code": "x"}},
     ],
 )
 async def test_what_is_no_completion_is_malformed(
@@ -175,7 +233,7 @@ async def test_unknown_tokens_are_none(service: tuple[Service, str]) -> None:
 async def test_an_error_inside_status_200_keeps_its_status(service: tuple[Service, str]) -> None:
     fake, url = service
     fake.says({"error": {"code": 429, "message": "upstream is busy"}})
-    assert await ask(url) == Failure("rate_limited", "upstream is busy")
+    assert await ask(url) == Failure("rate_limited", "upstream is busy", 1)
 
 
 async def test_compressed_answers_are_read(service: tuple[Service, str]) -> None:
@@ -302,7 +360,7 @@ async def test_a_cancelled_call_leaves_the_model_usable(service: tuple[Service, 
     ],
 )
 def test_the_name_of_the_token_limit(endpoint: str, name: str) -> None:
-    body = request_body(HI, limit_name(endpoint))
+    body = request_body(HI, dialect_of(endpoint))
     assert {key: value for key, value in body.items() if "max" in key} == {name: 9}
 
 

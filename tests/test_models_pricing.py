@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from promptlathe.models import ModelSettings, Price, Prices, cost, worst_case
-from promptlathe.records import Answer, Call, Message
+from promptlathe.models import ModelSettings, Price, Prices, check_prices, cost, worst_case
+from promptlathe.records import Answer, Call, Image, Message
 
 PRICES = Prices.model_validate({"m": {"input": 0.25, "output": 2}})
 CALL = ModelSettings(name="m", base_url="http://127.0.0.1/v1", max_tokens=100).call(
@@ -49,3 +49,22 @@ def test_the_bound_is_above_one_token_a_byte(texts: list[str]) -> None:
 def test_wrong_prices_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         Price.model_validate(wrong)
+
+
+def test_cached_and_written_tokens_have_their_price() -> None:
+    price = Price(input=10, output=0, cached=1, cache_write=12)
+    assert price.of(1_000_000, 0, cached=500_000, cache_write=250_000) == 0.5 + 3 + 2.5
+    assert Price(input=10, output=0).of(1_000_000, 0, cached=500_000) == 10
+
+
+def test_tools_and_pictures_count_in_the_bound() -> None:
+    settings = ModelSettings(name="m")
+    plain = worst_case(settings.call([Message("user", "hi")]), PRICES).tokens
+    seen = Message("user", ("hi", Image("data:image/png;base64,AA")))
+    tools = [{"type": "function", "function": {"name": "f" * 1000}}]
+    more = worst_case(settings.call([seen], (("tools", tools),)), PRICES).tokens
+    assert more > plain + 1000 + 5000
+
+
+def test_what_has_no_price() -> None:
+    assert check_prices(["m", "n", "n"], PRICES) == ("n",)

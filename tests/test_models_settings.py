@@ -25,6 +25,9 @@ def test_a_name_alone_is_enough() -> None:
         ({"name": "m", "base_url": "localhost:8000/v1"}, "https://host/v1"),
         ({"name": "m", "base_url": "https://me:sk-1@host/v1"}, "variable"),
         ({"name": ""}, "name"),
+        ({"name": "m", "n": 2}, "unknown key 'n'"),
+        ({"name": "m", "extra_body": {"n": 2}}, "'n'"),
+        ({"name": "m", "extra_headers": {"Authorization": "Bearer sk-1"}}, "api_key_env"),
         ({"base_url": "https://host/v1"}, "name"),
     ],
 )
@@ -58,7 +61,7 @@ def test_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ModelSettings(name="m").endpoint == "https://api.openai.com/v1"
     monkeypatch.setenv("OPENAI_BASE_URL", "https://proxy.example/v1/")
     assert ModelSettings(name="m").endpoint == "https://proxy.example/v1"
-    assert ModelSettings(name="pocket").endpoint == ""
+    assert ModelSettings(name="pocket").endpoint == "pocket-1"
 
 
 @pytest.mark.parametrize(
@@ -97,3 +100,10 @@ async def test_the_embedded_model_answers() -> None:
     assert isinstance(reply, Answer)
     assert reply.text
     assert reply.input_tokens
+
+
+def test_a_parameter_that_is_not_known_is_refused() -> None:
+    with pytest.raises(InputError, match="'n'"):
+        ModelSettings(name="m").call(HI, (("n", 2),))
+    call = ModelSettings(name="m").call(HI, (("max_completion_tokens", 7),), step="plan")
+    assert (dict(call.parameters), call.step) == ({"max_tokens": 7}, "plan")

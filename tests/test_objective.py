@@ -7,12 +7,13 @@ from typing import Any
 
 import jsonschema
 import pytest
+from tests.outcomes import CANDIDATE, scored
 
 from promptlathe import documents
 from promptlathe.data import Splits
 from promptlathe.errors import InputError
-from promptlathe.records import Answer, Candidate, Cell, Failure, Outcome, Prompt
-from promptlathe.scoring import Objective, exact_match, function, regex
+from promptlathe.records import Cell, Failure, Outcome, Trace
+from promptlathe.scoring import Objective, exact_match, function, judge, regex
 from promptlathe.scoring.goal import parse_goal
 
 YAML = """\
@@ -42,9 +43,9 @@ def rows(n: int = 20) -> list[dict[str, Any]]:
     return [{"text": f"t{i}", "label": "ab"[i % 2], "note": None if i else "x"} for i in range(n)]
 
 
-def judged(objective: Objective, text: str, label: str = "a", **more: Any) -> Outcome:
+def judged(objective: Objective, text: Any, label: str = "a", ctx: Any = None) -> Outcome:
     example = next(e for e in objective.examples("select") if e.row["label"] == label)
-    return objective.score(Cell(Candidate.single((), Prompt(())), example), Answer(text), **more)
+    return scored(objective, example, text, ctx)
 
 
 def test_from_yaml_to_outcome(folder: Path):
@@ -53,11 +54,11 @@ def test_from_yaml_to_outcome(folder: Path):
     assert objective.target == "label"
     assert objective.fields == {"text", "label"}
     assert len(objective.examples("select")) == 20
-    outcome = judged(objective, "Card lost!", "card_lost", cost=0.5, cached=True)
+    outcome = judged(objective, "Card lost!", "card_lost")
     assert outcome.scores == {"exact_match": 1.0, "brevity": 0.1}
     assert outcome.value == pytest.approx(0.775)
-    assert (outcome.parsed, outcome.unparsed) == ("card_lost", False)
-    assert (outcome.cost, outcome.cached) == (0.5, True)
+    assert (outcome.parsed, outcome.unread) == ("card_lost", False)
+    assert outcome.trace == Trace("Card lost!")
 
 
 def test_yaml_round_trip(folder: Path):
@@ -95,24 +96,61 @@ def test_paths_in_python_are_those_of_the_working_directory(
     objective.check()
 
 
-def test_a_failure_is_no_score():
-    objective = Objective(rows(), scorer=exact_match("label"))
-    cell = Cell(Candidate.single((), Prompt(())), objective.examples("test")[0])
-    outcome = objective.score(cell, Failure("timeout", "60 s"), cost=0.1)
-    assert (outcome.scores, outcome.value, outcome.parsed, outcome.unparsed) == (
-        {},
-        None,
-        None,
-        False,
-    )
-    assert outcome.cost == 0.1
+def failed(objective: Objective, reason: Any) -> Outcome:
+    cell = Cell(CANDIDATE, objective.examples("test")[0])
+    return objective.failed(cell, Trace(None), Failure(reason, "why"))
+
+
+def test_a_failure_of_the_service_is_no_score():
+    outcome = failed(Objective(rows(), scorer=exact_match("label")), "timeout")
+    assert (outcome.scores, outcome.value, outcome.parsed) == ({}, None, None)
+    assert outcome.failure == Failure("timeout", "why")
+
+
+def test_a_failure_of_the_prompt_is_the_worst():
+    def length(row: dict[str, Any], output: str) -> float:
+        return len(output)
+
+    scorers = [exact_match("label"), function(length, range=(2, 10))]
+    objective = Objective(rows(), scorers=scorers, goal="maximize exact_match - 0.1*length")
+    outcome = failed(objective, "context_length")
+    assert outcome.scores == {"exact_match": 0.0, "length": 10.0}
+    assert objective.bounds is not None
+    assert outcome.value == objective.bounds[0] == -1
+    assert objective.bounds[1] == pytest.approx(0.8)
+    assert not outcome.unread
+    unknown = Objective(rows(), scorers=[exact_match("label"), length], goal="maximize length")
+    assert unknown.bounds is None
+    assert failed(unknown, "target").scores == {"exact_match": 0.0, "length": 0.0}
+
+
+def test_the_worst_of_several_scores_of_a_function():
+    def grade(row: dict[str, Any], output: str) -> Any:
+        return {"tone": 2, "cost": 3} if output == "x" else None
+
+    goal = "maximize tone - cost"
+    for given in ((1, 5), {"tone": (1, 5), "cost": (1, 5)}):
+        objective = Objective(rows(), scorer=function(grade, range=given), goal=goal)
+        assert objective.bounds == (-4, 4)
+        assert failed(objective, "target").scores == {"tone": 1, "cost": 5}
+        assert judged(objective, "?").scores == {"tone": 1, "cost": 5}
+        assert judged(objective, "x").value == -1
+        objective.close()
+
+
+def test_what_was_read_and_the_contract_are_of_the_scorer_that_the_goal_names():
+    scorers = [regex("b"), exact_match("label", parse="number")]
+    objective = Objective(rows(), scorers=scorers, goal="maximize exact_match")
+    assert "last number" in objective.contract.reading
+    assert judged(objective, "b 12").parsed == "12"
+    objective.close()
 
 
 def test_what_cannot_be_read_scores_0_and_is_flagged():
     objective = Objective(rows(), scorer=exact_match("label", parse="label"))
     outcome = judged(objective, "both a and b")
     assert (outcome.scores, outcome.value) == ({"exact_match": 0.0}, 0.0)
-    assert (outcome.parsed, outcome.unparsed) == (None, True)
+    assert (outcome.parsed, outcome.unread) == (None, True)
 
 
 def test_parsed_is_text_whatever_was_read():
@@ -148,8 +186,10 @@ def test_an_unreadable_answer_is_never_the_best():
         return None
 
     objective = Objective(rows(), scorer=length, goal="minimize length")
-    with pytest.raises(InputError, match="return the worst value"):
-        judged(objective, "x")
+    with pytest.raises(InputError, match=r"declare  range: \[best, worst\]"):
+        objective.check()
+    objective = Objective(rows(), scorer=function(length, range=(0, 9)), goal="minimize length")
+    assert judged(objective, "x").value == -9
 
 
 def test_a_function_with_several_scores():
@@ -159,11 +199,11 @@ def test_a_function_with_several_scores():
     objective = Objective(rows(), scorer=grade, goal="maximize tone + style")
     assert judged(objective, "x").value == 1.5
     assert judged(objective, "x").scores == {"tone": 0.5, "style": 1.0}
-    assert (judged(objective, "?").value, judged(objective, "?").unparsed) == (0.0, True)
-    with pytest.raises(InputError) as caught:
-        judged(Objective(rows(), scorer=grade), "x")
-    assert "the goal names 'grade', which no scorer gave" in str(caught.value)
-    assert "one of: tone, style" in str(caught.value)
+    assert (judged(objective, "?").value, judged(objective, "?").unread) == (0.0, True)
+    failure = judged(Objective(rows(), scorer=grade), "x").failure
+    assert failure is not None
+    assert failure.reason == "scorer"
+    assert "the goal names 'grade', which no scorer gave; there are: tone, style" in failure.detail
 
 
 @pytest.mark.parametrize(
@@ -201,9 +241,14 @@ def test_the_digest_follows_what_decides_a_score(folder: Path):
         digest(splits={"seed": 1}),
         digest(scorer=exact_match("label", parse="label")),
         digest(goal="minimize exact_match"),
+        digest(scorer=judge("polite")),
+        digest(scorer=judge("rude")),
+        digest(scorer=judge("polite", levels=("no", "hardly", "yes"))),
+        digest(scorer=function(max, name="f")),
+        digest(scorer=function(max, name="f", range=(0, 2))),
         Objective(rows(19), scorer=exact_match("label")).digest,
     ]
-    assert len({digest(), *others}) == 5
+    assert len({digest(), *others}) == 10
     before = Objective.load(folder / "objective.yaml").digest
     (folder / "metric.py").write_text(METRIC + "\n")
     assert Objective.load(folder / "objective.yaml").digest != before
@@ -262,6 +307,17 @@ def test_the_schema_tells_good_files_from_bad(folder: Path):
     good = documents.load(folder / "objective.yaml").data
     jsonschema.validate(good, schema)
     jsonschema.validate({**good, "scorers": [{"exact_match": "label"}]}, schema)
+    jsonschema.validate(
+        {
+            **good,
+            "scorers": [
+                {"judge": {"name": "tone", "rubric": "Polite.", "levels": ["no", "yes"]}},
+                {"function": {"path": "m.py:f", "range": [0, 10], "timeout": 3}},
+            ],
+            "limits": {"tone": "<= 0.5"},
+        },
+        schema,
+    )
     for bad in (
         {**good, "splitz": {}},
         {**good, "scorers": [{"exact_match": {"target": "x", "parse": "labl"}}]},
@@ -283,7 +339,4 @@ def test_real_tickets():
     for example in objective.examples("test")[:500]:
         label = example.row["label"]
         answer = f"The intent is **{label.replace('_', ' ').title()}**."
-        assert (
-            objective.score(Cell(Candidate.single((), Prompt(())), example), Answer(answer)).value
-            == 1
-        )
+        assert scored(objective, example, answer).value == 1

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.outcomes import NoCalls
 
 from promptlathe.documents import load
 from promptlathe.errors import InputError
-from promptlathe.records import Example
+from promptlathe.records import Example, Trace
 from promptlathe.scoring import (
     Objective,
     Scorer,
@@ -18,6 +19,7 @@ from promptlathe.scoring import (
     exact_match,
     function,
     json_match,
+    judge,
     numeric,
     regex,
     token_f1,
@@ -28,7 +30,7 @@ from promptlathe.scoring.scorer import Surroundings
 def score(scorer: Scorer, target: Any, answer: str, labels: tuple[str, ...] = ()) -> Any:
     """The score of an answer; None when it cannot be read."""
     measure = scorer.measure(Surroundings(lambda _: labels, Path()))
-    return measure(Example("e", {"target": target}, "select"), answer).score
+    return measure(Example("e", {"target": target}, "select"), Trace(answer), NoCalls()).value
 
 
 @pytest.mark.parametrize(
@@ -175,7 +177,14 @@ scorers = st.one_of(
     st.builds(regex, st.sampled_from([r"^\d+$", "a", "é: ü"]), name=names),
     st.builds(numeric, fields, abs_tol=tolerances, rel_tol=tolerances, parse=parses, name=names),
     st.builds(json_match, fields, weights=st.dictionaries(fields, tolerances), name=names),
-    st.builds(function, names.map(lambda name: f"metric.py:{name}"), name=st.none() | names),
+    st.builds(
+        function,
+        names.map(lambda name: f"metric.py:{name}"),
+        name=st.none() | names,
+        range=st.none() | st.just((0, 10)) | st.just({"a": (-1, 1)}),
+        timeout=st.just(30.0) | st.just(2.0),
+    ),
+    st.builds(judge, fields, levels=st.just(("no", "yes")) | st.just(("a", "b", "c")), name=names),
 )
 
 
@@ -217,6 +226,11 @@ def test_short_and_long_forms_are_the_same():
         ({}, "a scorer is one key with its settings"),
         ("metric.py", "'metric.py' names no function\n  → write file.py:function"),
         ("package.metric:f", "names no function"),
+        ({"function": {"path": "m.py:f", "range": [3, 1]}}, "the range [3, 1] is empty"),
+        ({"function": {"path": "m.py:f", "timeout": 0}}, "must be more than 0"),
+        ({"judge": {"rubric": "x", "levels": ["no", "No "]}}, "two levels are the same"),
+        ({"judge": {"rubric": "x", "levels": ["no"]}}, "levels: must have at least 2 items"),
+        ({"judge": {"levels": ["no", "yes"]}}, "the key 'rubric' is missing"),
         ({"regex": "("}, "is not a regular expression"),
         ({"regex": {"pattern": "x", "parse": "label"}}, "`label` needs a target"),
         ({"numeric": {"target": "x", "abs_tol": -1}}, "must be at least 0"),

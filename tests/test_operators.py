@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlathe.errors import InputError
-from promptlathe.records import Answer, Candidate, Cell, Example, Message, Outcome, Prompt
+from promptlathe.records import (
+    Answer,
+    Call,
+    Candidate,
+    Cell,
+    Example,
+    Failure,
+    Message,
+    Outcome,
+    Prompt,
+    Sent,
+    Trace,
+)
 from promptlathe.scoring.contract import Contract
 from promptlathe.search.operators.bandit import choose
 from promptlathe.search.operators.book import TrainBook
@@ -33,11 +46,9 @@ CANDIDATE = Candidate.single((), Prompt(()))
 def case(text: str, label: str, read: str | None, answer: str = "") -> Case:
     example = Example(text, {"text": text, "label": label}, "train")
     value = float(read == label)
-    reply = Answer(answer or str(read), 1, 1)
-    outcome = Outcome(
-        Cell(CANDIDATE, example), reply, {}, value, parsed=read, unparsed=read is None
-    )
-    return Case(example, outcome)
+    trace = Trace(answer or str(read))
+    cell = Cell(CANDIDATE, example)
+    return Case(example, Outcome(cell, trace, {}, value, parsed=read, unread=read is None))
 
 
 CASES = (
@@ -109,7 +120,7 @@ def test_format_offers_contracts_first_and_asks_when_they_are_known() -> None:
     assert "exactly one of the right answers" in again
     said = f"{told.prompt}\n{told.contracts[0]}"
     assert "Dear customer" in asked("format", brief(prompt=said))  # another part says it already
-    readable = [one for one in CASES if not one.outcome.unparsed]
+    readable = [one for one in CASES if not one.outcome.unread]
     assert BUILT_IN["format"](brief(readable)) is None
     alien = case("Who pays?", "billing", "The billing team")
     assert BUILT_IN["format"](brief([*readable, alien])) is not None
@@ -145,6 +156,60 @@ def test_nothing_is_asked_about_a_prompt_without_mistakes() -> None:
     right = [one for one in CASES if one.right]
     for name in ("rewrite", "rules", "format", "contrast"):
         assert BUILT_IN[name](brief(right)) is None
+
+
+def judged(row: str, value: float, best: float | None, **more: Any) -> Case:
+    example = Example(row, {"text": row, "label": "x"}, "train")
+    return Case(example, Outcome(Cell(CANDIDATE, example), Trace("out"), {}, value, **more), best)
+
+
+def test_a_row_is_right_at_the_best_that_there_is() -> None:
+    """Whatever that is: under `minimize` it is 0, or below."""
+    assert judged("a", 0.0, 0.0).right
+    assert not judged("a", -1.0, 0.0).right
+    assert judged("a", 0.1 + 0.2, 0.3).right
+    assert not judged("a", 1.0, 10.0).right
+    assert judged("a", 1.0, 10.0).problem == "scored 1, the best is 10"
+    assert judged("a", 10.0, 10.0).problem == ""
+    assert not judged("a", 0.0, None).right
+
+
+def test_perfect_rows_are_never_shown_as_mistakes() -> None:
+    cases = [judged("Send no parcel", 0.0, 0.0), judged("Where is it", -1.0, 0.0)]
+    wrong, _, others = asked("rewrite", brief(cases)).partition("# Other rows")
+    assert "Where is it" in wrong
+    assert "Send no parcel" not in wrong
+    assert "Send no parcel" in others
+    assert BUILT_IN["rewrite"](brief(cases[:1])) is None
+
+
+def test_a_row_that_failed_by_the_prompt_is_a_mistake_with_its_reason() -> None:
+    failure = Failure("context_length", "9,000 of 8,192 tokens")
+    one = judged("So long", 0.0, 0.0, failure=failure)
+    assert not one.right
+    text = asked("rewrite", brief([one]))
+    assert "there is no output: the prompt was too long for the model (9,000 of 8,192" in text
+    assert "Answered:" not in text
+    assert BUILT_IN["format"](brief([one])) is None
+
+
+def test_what_a_judge_said_is_told() -> None:
+    one = judged("Hey", 0.5, 1.0, rationales={"tone": "It is rude."})
+    assert "Why, says tone: It is rude." in asked("rewrite", brief([one]))
+
+
+def values_read(values: Sequence[float], bounds: tuple[float, float] | None) -> list[bool]:
+    book = TrainBook(ROWS, None, 0, allowance=None, seed=0, bounds=bounds)
+    for cell, value in zip(book.unread(CANDIDATE), values, strict=False):
+        book.take(Outcome(cell, Trace("a"), {}, value))
+    return [case.right for case in book.cases(CANDIDATE)]
+
+
+def test_where_the_best_is_not_known_the_best_seen_is_right() -> None:
+    assert values_read([0.0, 3.0, 7.0, 7.0], None) == [False, False, True, True]
+    assert values_read([0.0, 0.0], None) == [False, False]
+    assert values_read([0.0, -1.0], (-1, 0)) == [True, False]
+    assert values_read([0.0, 3.0, 7.0], (0, 10)) == [False, False, False]
 
 
 @pytest.mark.parametrize(
@@ -299,7 +364,7 @@ def read(book: TrainBook, prompt: Candidate, *, wrong: int) -> list[str]:
     while not book.is_read(prompt):
         for cell in book.unread(prompt):
             ids.append(cell.example.id)
-            book.take(Outcome(cell, Answer("a", 1, 1), {}, float(len(ids) > wrong)))
+            book.take(Outcome(cell, Trace("a"), {}, float(len(ids) > wrong)))
     return ids
 
 
@@ -332,7 +397,8 @@ def test_without_rows_there_is_nothing_to_read() -> None:
 
 def told(tokens: int, cost: float) -> Outcome:
     made = case("row", "billing", "billing").outcome
-    return replace(made, reply=Answer("billing", tokens, 0), cost=cost)
+    sent = Sent(Call("m", ()), Answer("billing", tokens, 0), cost)
+    return replace(made, trace=Trace("billing", (sent,)))
 
 
 def test_the_purse_holds_a_share_of_each_limit() -> None:

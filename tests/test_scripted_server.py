@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from promptlathe.testing import Arrived, Reply, ScriptedServer
+from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
 
 
 def client(server: ScriptedServer, **settings: Any) -> openai.AsyncOpenAI:

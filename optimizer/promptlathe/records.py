@@ -300,6 +300,8 @@ class Failure:
     billed: int = 0
     """Attempts that the service may have charged for: it had the whole request, and may have
     answered it."""
+    retry_after: float | None = None
+    """Seconds that the service asks to wait before another attempt."""
 
     @property
     def of_prompt(self) -> bool:
@@ -437,8 +439,17 @@ class Rewritten:
         return self.sent.cached
 
 
-Event = Outcome | Rewritten
-"""What a unit gave; a run is replayed from its events."""
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A unit that was begun and could not end within the budget: nothing is scored."""
+
+    unit: Unit
+    limit: str
+    """Of the budget."""
+
+
+Event = Outcome | Rewritten | Dropped
+"""What became of a unit; a run is replayed from its events."""
 
 
 def total(known: "list[Any]") -> Any:

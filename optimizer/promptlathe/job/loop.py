@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from promptlathe.records import Cell, Key, Standing, Event, Unit
+from promptlathe.records import Cell, Dropped, Event, Key, Standing, Unit
 
 Watch = Callable[[Event, Sequence[Standing]], None]
-"""Event of each outcome and of the standings that it settled."""
+"""Told of each event and of the standings that it settled."""
 
 
 class Proposer(Protocol):
@@ -16,21 +16,21 @@ class Proposer(Protocol):
 
     def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Unit]: ...
 
-    # Of outcomes of what it proposed: only one that makes requests is told what they gave.
-    def tell(self, outcome: Any) -> Sequence[Standing]: ...
+    # Of events of what it proposed: only one that makes requests is told what became of them.
+    def tell(self, event: Any) -> Sequence[Standing]: ...
 
     @property
     def finish_reason(self) -> str | None: ...
 
 
-class Cells(Protocol):
+class Units(Protocol):
     """What the loop needs of an evaluator."""
 
-    def submit(self, work: Unit, *, keep: int = 0) -> str | None: ...
+    def submit(self, unit: Unit) -> str | None: ...
 
     async def next(self) -> Event | None: ...
 
-    def stop(self, limit: str, *, decision: bool = False) -> None: ...
+    async def stop(self, limit: str, *, decision: bool = False) -> list[Event]: ...
 
 
 WORST_CASES = ("tokens", "usd")
@@ -40,7 +40,7 @@ affordable when those are back."""
 
 @dataclass(frozen=True)
 class Stopped:
-    """Why the loop ended, and the what was proposed but not affordable."""
+    """Why the loop ended, and what was proposed but not affordable."""
 
     finished: str
     """The policy's reason."""
@@ -56,47 +56,64 @@ class Stopped:
 
 async def drive(
     policy: Proposer,
-    evaluator: Cells,
+    units: Units,
     *,
     concurrency: int,
     watch: Watch,
-    keep: int = 0,
     first: Sequence[Unit] = (),
+    decision: bool = False,
 ) -> Stopped:
-    """Run until the policy has nothing left or a limit of the budget is reached.
+    """Run a stage: until the policy has nothing left or a limit of the budget is reached.
 
-    keep: calls that must remain affordable afterwards. first: what an earlier call of `drive`
-    refused. Each outcome is told by itself and the policy asked again at once, so that what the
-    policy sees depends on the order of outcomes alone.
+    concurrency: cells under way at most. first: what an earlier stage refused. Each event is told
+    by itself and the policy asked again at once, so that what the policy sees depends on the order
+    of events alone.
 
-    Requests to the rewriter take no slot, and nothing waits for them once a limit is reached: the
-    policy is never told of a request that was not affordable or not answered by then.
+    Requests to the rewriter count as no cell, and nothing waits for them once a limit is reached.
+    The policy is told of each that was not affordable, so that it does not wait for it.
     """
     pending: dict[Key, Cell] = {}
     waiting = deque(first)
+    dropped: list[Unit] = []
+    limit = ""
 
-    def fill() -> str | None:
+    def fill() -> str:
         while True:
             full = len(pending) >= concurrency
             if not (waiting or full):
                 waiting.extend(policy.propose(pending.values(), concurrency - len(pending)))
             if not waiting or (full and isinstance(waiting[0], Cell)):
-                return None
-            work = waiting[0]
-            refused = evaluator.submit(work, keep=keep)
-            if refused and isinstance(work, Cell):
+                return ""
+            unit = waiting[0]
+            refused = units.submit(unit)
+            if refused and isinstance(unit, Cell):
                 return refused
             waiting.popleft()
-            if isinstance(work, Cell):
-                pending[work.key] = work
+            if isinstance(unit, Cell):
+                pending[unit.key] = unit
+            elif refused:
+                policy.tell(Dropped(unit, refused))
+
+    def take(event: Event) -> None:
+        pending.pop(event.unit.key, None)
+        if isinstance(event, Dropped) and isinstance(event.unit, Cell):
+            dropped.append(event.unit)
+        else:
+            watch(event, policy.tell(event))
 
     limit = fill()
-    while (pending or not limit) and (outcome := await evaluator.next()):
-        pending.pop(outcome.unit.key, None)
-        watch(outcome, policy.tell(outcome))
-        if limit is None or limit in WORST_CASES:
+    while pending or not limit or limit in WORST_CASES:
+        event = await units.next()
+        if event is None:
+            break
+        take(event)
+        if dropped:
+            limit = limit or (event.limit if isinstance(event, Dropped) else "")
+        else:
             limit = fill()
-    return Stopped(policy.finish_reason or "done", limit or "", tuple(waiting))
+    for event in await units.stop(limit, decision=decision):
+        take(event)
+    return Stopped(policy.finish_reason or "done", limit, (*dropped, *waiting))
 
 
 class Fixed:
@@ -110,5 +127,5 @@ class Fixed:
     def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Cell]:
         return [cell for _, cell in zip(range(limit), self._cells, strict=False)]
 
-    def tell(self, outcome: Event) -> Sequence[Standing]:
+    def tell(self, event: Event) -> Sequence[Standing]:
         return ()

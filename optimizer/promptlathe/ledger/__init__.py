@@ -1,7 +1,14 @@
-"""The durable record of every outcome: cache, resume, warm start and replay are read from it."""
+"""The durable record of calls and events: cache, resume, warm start and replay are read from it."""
 
 from promptlathe.ledger.database import check_ledger
 from promptlathe.ledger.ledger import Ledger
-from promptlathe.ledger.records import Course, Known, Terms
+from promptlathe.ledger.records import EarlierOutcome, RecordedRun, ScoringTerms, Segment
 
-__all__ = ["Course", "Known", "Ledger", "Terms", "check_ledger"]
+__all__ = [
+    "EarlierOutcome",
+    "Ledger",
+    "RecordedRun",
+    "ScoringTerms",
+    "Segment",
+    "check_ledger",
+]

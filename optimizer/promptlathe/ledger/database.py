@@ -4,9 +4,21 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, Table, create_engine, event, insert, inspect, make_url
+from sqlalchemy import (
+    DDL,
+    URL,
+    Engine,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    make_url,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateColumn
 
 from promptlathe.errors import InputError
 
@@ -57,6 +69,19 @@ def open_engine(url: str) -> Engine:
         connection.execute("PRAGMA busy_timeout=20000")
 
     return engine
+
+
+def add_columns(engine: Engine, metadata: MetaData) -> None:
+    """Give the tables of an older version the columns that they lack; these may be empty."""
+    there = inspect(engine)
+    with engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            known = {column["name"] for column in there.get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in known:
+                    declared = CreateColumn(column).compile(dialect=engine.dialect)
+                    name = engine.dialect.identifier_preparer.format_table(table)
+                    connection.execute(DDL(f"ALTER TABLE {name} ADD COLUMN {declared}"))
 
 
 def insert_new(dialect: str, table: Table) -> Any:

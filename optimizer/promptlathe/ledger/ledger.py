@@ -1,4 +1,4 @@
-"""The durable record of every outcome: cache, resume, warm start and replay are read from it.
+"""The durable record of calls and events: cache, resume, warm start and replay are read from it.
 
 Failures are told, not cached: a later run asks again.
 """
@@ -9,13 +9,25 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from promptlathe.ledger import tables
-from promptlathe.ledger.database import insert_new, open_engine, unusable
-from promptlathe.ledger.records import Course, Known, Stage, Terms
-from promptlathe.records import Answer, Call, Cell, Failure, FailureReason, Key, Outcome, Event
+from promptlathe.ledger.database import add_columns, insert_new, open_engine, unusable
+from promptlathe.ledger.records import EarlierOutcome, RecordedRun, ScoringTerms, Segment
+from promptlathe.records import (
+    Answer,
+    Call,
+    Cell,
+    Dropped,
+    Event,
+    Failure,
+    FailureReason,
+    Key,
+    Outcome,
+    Rewritten,
+    Sent,
+)
 
 _CHUNK = 500
 EARLIER_RUNS = 50
@@ -25,9 +37,10 @@ EARLIER_OUTCOMES = 4000
 
 
 class Ledger:
-    """Durable outcomes at a SQLAlchemy URL. Several processes may use one file at a time.
+    """Durable answers and events at a SQLAlchemy URL. Several processes may use one file.
 
-    A row is on disk when `record` returns (SQLite: WAL with synchronous=FULL).
+    A row is on disk when `record` returns (SQLite: WAL with synchronous=FULL). `record` and `stop`
+    may be called in another thread than the rest, one of them at a time.
     Every method raises InputError when the database cannot be opened, read or written.
     """
 
@@ -42,51 +55,64 @@ class Ledger:
             self._insert_new = insert_new(dialect, tables.answers)
             self._insert_candidate = insert_new(dialect, tables.candidates)
             tables.metadata.create_all(self._engine)
+            add_columns(self._engine, tables.metadata)
             self._connection = self._engine.connect()
+            self._writing = self._engine.connect()
         except (SQLAlchemyError, OSError, ImportError) as error:
             raise unusable(url, error) from None
 
     def find(self, keys: Sequence[str]) -> dict[str, Answer]:
         """The known answers among `keys`."""
         known: dict[str, Answer] = {}
-        with self._transaction():
+        with self._transaction(self._connection):
             for start in range(0, len(keys), _CHUNK):
                 asked = {"keys": keys[start : start + _CHUNK]}
                 for key, *values in self._connection.execute(tables.FIND, asked):
-                    known[key] = Answer(*values)
+                    known[key] = _answer(values)
         return known
 
     def record(
         self,
         answers: Iterable[tuple[Call, Answer]],
         run: str | None = None,
-        told: Sequence[Event] = (),
+        events: Sequence[tuple[Event, int]] = (),
     ) -> None:
-        """Write new answers, and a run's outcomes in the order in which they will be told.
+        """Write new answers, and a run's events in the order in which they will be told, each
+        with how many events had been told when its unit was begun.
 
         Of two answers to one call the first stays: another process may have been quicker.
         """
         now = datetime.now(UTC)
         rows = [_answer_row(call, answer, now) for call, answer in answers]
         order: list[dict[str, Any]] = []
-        if run is not None and told:
-            first = self.count(run)
-            order = [_told_row(run, first + i, outcome) for i, outcome in enumerate(told)]
-            self._seq[run] = first + len(told)
-        new = self._unnamed(run, told) if run is not None else []
-        with self._transaction():
+        new: list[dict[str, Any]] = []
+        if run is not None and events:
+            first = self._next_seq(run)
+            order = [
+                {"run": run, "seq": first + i, "after": after, **_told_row(event)}
+                for i, (event, after) in enumerate(events)
+            ]
+            self._seq[run] = first + len(events)
+            new = self._unnamed(run, [event for event, _ in events])
+        with self._transaction(self._writing):
             if rows:
-                self._connection.execute(self._insert_new, rows)
+                self._writing.execute(self._insert_new, rows)
             if order:
-                self._connection.execute(tables.TELL, order)
+                self._writing.execute(tables.TELL, order)
             if new:
-                self._connection.execute(self._insert_candidate, new)
+                self._writing.execute(self._insert_candidate, new)
 
-    def _unnamed(self, run: str, told: Sequence[Event]) -> list[dict[str, Any]]:
+    def _next_seq(self, run: str) -> int:
+        if run not in self._seq:
+            with self._transaction(self._writing):
+                self._seq[run] = self._told_now(run, self._writing)
+        return self._seq[run]
+
+    def _unnamed(self, run: str, events: Sequence[Event]) -> list[dict[str, Any]]:
         """Rows of the candidates that are met for the first time."""
         cells: dict[str, Cell] = {}
-        for outcome in told:
-            cell = outcome.unit
+        for event in events:
+            cell = event.unit
             if isinstance(cell, Cell) and (run, cell.candidate.id) not in self._named:
                 cells.setdefault(cell.candidate.id, cell)
         self._named |= {(run, one) for one in cells}
@@ -95,7 +121,7 @@ class Ledger:
             for one, cell in cells.items()
         ]
 
-    def begin(self, run: str, terms: Terms, *, warm: bool) -> None:
+    def begin(self, run: str, terms: ScoringTerms, *, warm: bool) -> None:
         """A run begins. `warm`: it will learn from what was told under the same objective so far.
 
         Only runs whose search ended count: one that broke off is not an earlier run, but the
@@ -104,26 +130,26 @@ class Ledger:
         ended = select(tables.stops.c.run)
         same = (tables.runs.c.objective == terms.objective, tables.runs.c.run.in_(ended))
         found = select(tables.runs.c.run).where(*same).order_by(tables.runs.c.number.desc())
-        with self._transaction():
+        with self._transaction(self._connection):
             runs = self._connection.execute(found.limit(EARLIER_RUNS)).scalars().all()
             # Those may go on while this one runs: what counts is what they have told by now.
-            earlier = [[one, self._told_now(one)] for one in runs] if warm else []
+            told = [[one, self._told_now(one, self._connection)] for one in runs]
             row = {"run": run, **vars(terms), "at": datetime.now(UTC)}
-            row["earlier"] = json.dumps(earlier)
+            row["earlier"] = json.dumps(told if warm else [])
             self._connection.execute(insert(tables.runs), row)
 
-    def _told_now(self, run: str) -> int:
+    def _told_now(self, run: str, connection: Connection) -> int:
         query = select(func.count()).select_from(tables.told).where(tables.told.c.run == run)
-        return self._connection.execute(query).scalar_one()
+        return connection.execute(query).scalar_one()
 
-    def earlier(self, run: str, examples: Collection[str]) -> list[Known]:
+    def earlier(self, run: str, examples: Collection[str]) -> list[EarlierOutcome]:
         """What the run knew when it began of these examples, the latest first; first repeats only.
 
         At most EARLIER_OUTCOMES. The same whenever it is asked: what was told since is left out.
         """
         wanted = frozenset(examples)
-        known: list[Known] = []
-        with self._transaction():
+        known: list[EarlierOutcome] = []
+        with self._transaction(self._connection):
             own = self._connection.execute(
                 select(tables.runs).where(tables.runs.c.run == run)
             ).first()
@@ -136,77 +162,58 @@ class Ledger:
                         return known
                     if example in wanted:
                         same = tuple(place) == (own.model, own.endpoint, own.parameters)
-                        known.append(Known(candidate, json.loads(levels), example, value, same))
+                        known.append(EarlierOutcome(candidate, json.loads(levels), example, value, same))
         return known
 
-    def stop(self, run: str, limit: str, *, decision: bool = False) -> None:
-        """A stage of the run's search, or its decision, has ended after what was told so far."""
-        with self._transaction():
-            stages = select(func.count()).select_from(tables.stops).where(tables.stops.c.run == run)
-            before = self._connection.execute(stages).scalar_one()
-            stage = tables.DECISION if decision else before
-            row = {"run": run, "stage": stage, "told": self.count(run), "limit": limit}
-            self._connection.execute(insert(tables.stops), row)
+    def stop(self, run: str, limit: str, *, told: int, decision: bool = False) -> None:
+        """A stage of the run's search, or of its decision, has ended after `told` events."""
+        column = tables.stops.c.stage
+        same = (tables.stops.c.run == run, column < 0 if decision else column >= 0)
+        with self._transaction(self._writing):
+            before = self._writing.execute(select(func.count()).where(*same)).scalar_one()
+            stage = tables.DECISION - before if decision else before
+            row = {"run": run, "stage": stage, "told": told, "limit": limit}
+            self._writing.execute(insert(tables.stops), row)
 
     def order(self, run: str) -> list[Key]:
-        """Keys of a run's outcomes, in the order they were told."""
+        """Keys of a run's units, in the order in which their events were told."""
         columns = (tables.told.c.candidate, tables.told.c.example, tables.told.c.repeat)
         query = select(*columns).where(tables.told.c.run == run).order_by(tables.told.c.seq)
-        with self._transaction():
+        with self._transaction(self._connection):
             return [(c, e, r) for c, e, r in self._connection.execute(query)]
 
-    def course(self, run: str) -> Course:
+    def recorded(self, run: str) -> RecordedRun:
         """What a replay of the run imposes."""
-        order = self.order(run)
-        columns = (tables.stops.c.stage, tables.stops.c.told, tables.stops.c.limit)
-        stops = select(*columns).where(tables.stops.c.run == run)
-        failed = select(
-            tables.told.c.candidate,
-            tables.told.c.example,
-            tables.told.c.repeat,
-            tables.told.c.failure,
-        ).where(tables.told.c.run == run, tables.told.c.failure.is_not(None))
-        stages: list[Stage] = []
-        decision: Stage | None = None
+        events = select(tables.told).where(tables.told.c.run == run).order_by(tables.told.c.seq)
+        stops = select(tables.stops).where(tables.stops.c.run == run)
+        with self._transaction(self._connection):
+            told = self._connection.execute(events).all()
+            ends = self._connection.execute(stops).all()
+        stages: list[Segment] = []
+        decision: list[Segment] = []
         start = 0
-        with self._transaction():
-            rows = self._connection.execute(stops).all()
-            for number, end, limit in sorted(
-                rows, key=lambda row: (row.stage == tables.DECISION, row.stage)
-            ):
-                stage = (tuple(order[start:end]), limit)
-                start = end
-                if number == tables.DECISION:
-                    decision = stage
-                else:
-                    stages.append(stage)
-            failures = {
-                (c, e, r): Failure(cast(FailureReason, reason), "as recorded")
-                for c, e, r, reason in self._connection.execute(failed)
-            }
-        return Course(tuple(stages), decision, failures)
+        for row in sorted(ends, key=lambda end: (end.stage < 0, abs(end.stage))):
+            segment = _segment(told[start : row.told], row.limit)
+            start = row.told
+            (decision if row.stage < 0 else stages).append(segment)
+        return RecordedRun(tuple(stages), tuple(decision))
 
     def count(self, run: str) -> int:
-        """How many outcomes of a run were recorded."""
-        if run not in self._seq:
-            with self._transaction():
-                self._seq[run] = self._told_now(run)
-        return self._seq[run]
+        """How many events of a run were recorded."""
+        with self._transaction(self._connection):
+            return self._told_now(run, self._connection)
 
     @contextmanager
-    def _transaction(self) -> Generator[None]:
-        """One transaction, or a part of the one that is open."""
+    def _transaction(self, connection: Connection) -> Generator[None]:
         try:
-            if self._connection.in_transaction():
+            with connection.begin():
                 yield
-            else:
-                with self._connection.begin():
-                    yield
         except SQLAlchemyError as error:
             raise unusable(self._url, error) from None
 
     def close(self) -> None:
         self._connection.close()
+        self._writing.close()
         self._engine.dispose()
 
 
@@ -218,19 +225,43 @@ def _answer_row(call: Call, answer: Answer, at: datetime) -> dict[str, Any]:
         "role": call.role,
         "at": at,
         **{name: getattr(answer, name) for name in tables.ANSWER_COLUMNS},
+        "tool_calls": [dict(one) for one in answer.tool_calls] or None,
     }
 
 
-def _told_row(run: str, seq: int, outcome: Event) -> dict[str, Any]:
-    candidate, example, repeat = outcome.unit.key
-    reply = outcome.reply
+def _answer(values: Sequence[Any]) -> Answer:
+    fields = dict(zip(tables.ANSWER_COLUMNS, values, strict=True))
+    return Answer(**{**fields, "tool_calls": tuple(fields["tool_calls"] or ())})
+
+
+def _told_row(event: Event) -> dict[str, Any]:
+    candidate, example, repeat = event.unit.key
+    failure = None
+    match event:
+        case Outcome():
+            failure = event.failure
+        case Rewritten(sent=Sent(reply=Failure() as failure)):
+            pass
+        case _:
+            pass
     return {
-        "run": run,
-        "seq": seq,
         "candidate": candidate,
         "example": example,
         "repeat": repeat,
-        "value": outcome.value if isinstance(outcome, Outcome) else None,
-        "failure": reply.reason if isinstance(reply, Failure) else None,
-        "cached": outcome.cached,
+        "value": event.value if isinstance(event, Outcome) else None,
+        "failure": failure and failure.reason,
+        "limit": event.limit if isinstance(event, Dropped) else None,
+        "cached": False if isinstance(event, Dropped) else event.cached,
     }
+
+
+def _segment(rows: Sequence[Any], limit: str) -> Segment:
+    keys: list[Key] = [(row.candidate, row.example, row.repeat) for row in rows]
+    failed = {
+        key: Failure(cast(FailureReason, row.failure), "as recorded")
+        for key, row in zip(keys, rows, strict=True)
+        if row.failure
+    }
+    dropped = {key: str(row.limit) for key, row in zip(keys, rows, strict=True) if row.limit}
+    begun = ((key, row.after or 0) for key, row in zip(keys, rows, strict=True))
+    return Segment(tuple(begun), limit, failed, dropped)

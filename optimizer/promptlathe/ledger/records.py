@@ -5,13 +5,23 @@ from dataclasses import dataclass, field
 
 from promptlathe.records import Failure, Key, Value
 
-Stage = tuple[tuple[Key, ...], str]
-"""Keys of its work in the order they were told, and the limit of the budget that ended it (empty
-when there was nothing left to propose)."""
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a run: a stage of its search, or of its decision."""
+
+    events: tuple[tuple[Key, int], ...]
+    """Keys of its units in the order in which they were told, and after how many events of the
+    run each was begun."""
+    limit: str
+    """Of the budget, that ended it; empty when there was nothing left to propose."""
+    failures: Mapping[Key, Failure] = field(default_factory=dict[Key, Failure])
+    dropped: Mapping[Key, str] = field(default_factory=dict[Key, str])
+    """The limit at which a unit was dropped."""
 
 
 @dataclass(frozen=True)
-class Terms:
+class ScoringTerms:
     """What decides a score, apart from prompt and example."""
 
     objective: str
@@ -23,7 +33,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Known:
+class EarlierOutcome:
     """An outcome of an earlier run."""
 
     candidate: str
@@ -35,11 +45,10 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Course:
+class RecordedRun:
     """How a run went, as far as the answers do not say it."""
 
-    stages: tuple[Stage, ...] = ()
+    stages: tuple[Segment, ...] = ()
     """Of the search."""
-    decision: Stage | None = None
-    """The final comparison; None when the run was interrupted before its end."""
-    failures: dict[Key, Failure] = field(default_factory=dict[Key, Failure])
+    decision: tuple[Segment, ...] = ()
+    """The final comparison, and what it asked again; () when the run ended before it."""

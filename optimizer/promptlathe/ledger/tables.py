@@ -2,13 +2,17 @@
 
 `answers`     one row for each distinct call ever answered in the workspace
 `runs`        each run: the terms of its scores, and what it knew when it began
-`told`        the order in which a run's policy was told its outcomes; of a request to the rewriter
-              `candidate` is the operator, `example` the content, `repeat` the number
+`told`        a run's events in the order in which they were told; of a request to the rewriter
+              `candidate` is the operator, `example` the content, `repeat` the number. `limit`: the
+              unit was dropped at this limit of the budget. `after`: how many events had been told
+              when the unit was begun
 `candidates`  the levels of the candidates in them
-`stops`       where each stage of a run's search ended, and its decision (stage DECISION)
+`stops`       where each stage of a run's search ended, and those of its decision (DECISION, and
+              below)
 """
 
 from sqlalchemy import (
+    JSON,
     Boolean,
     Column,
     DateTime,
@@ -24,7 +28,7 @@ from sqlalchemy import (
 )
 
 DECISION = -1
-"""The stage of `stops` that stands for the final comparison."""
+"""The stage of `stops` that stands for the final comparison; one below for what it asks again."""
 metadata = MetaData()
 answers = Table(
     "answers",
@@ -38,6 +42,10 @@ answers = Table(
     Column("output_tokens", Integer),
     Column("latency", Float, nullable=False),
     Column("finish_reason", String(40)),
+    Column("tool_calls", JSON),
+    Column("cached_tokens", Integer),
+    Column("cache_write_tokens", Integer),
+    Column("reasoning_tokens", Integer),
     Column("at", DateTime(timezone=True), nullable=False),
 )
 told = Table(
@@ -50,7 +58,9 @@ told = Table(
     Column("repeat", Integer, nullable=False),
     Column("value", Float),
     Column("failure", String(20)),
+    Column("limit", String(20)),
     Column("cached", Boolean, nullable=False),
+    Column("after", Integer),
 )
 stops = Table(
     "stops",
@@ -79,7 +89,17 @@ candidates = Table(
     Column("candidate", String(16), primary_key=True),
     Column("levels", Text, nullable=False),
 )
-ANSWER_COLUMNS = ("text", "input_tokens", "output_tokens", "latency", "finish_reason")
+ANSWER_COLUMNS = (
+    "text",
+    "input_tokens",
+    "output_tokens",
+    "latency",
+    "finish_reason",
+    "tool_calls",
+    "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+)
 # Made once: SQLAlchemy takes longer to build and compare statements than SQLite to run them.
 FIND = select(*(answers.c[name] for name in ("key", *ANSWER_COLUMNS))).where(
     answers.c.key.in_(bindparam("keys", expanding=True))

@@ -4,14 +4,18 @@
     seam                `Model`, the protocol, and `connect`, which opens one
     openai_compatible   any service that speaks OpenAI's chat completions
     transport           its HTTP, on aiohttp
-    failures            every exception of the libraries below, as a `Failure`
+    dialect             where services differ
+    images              pictures in files, as `data:` URLs
+    failures            every failure as data, and which may be tried again
     pocket              the embedded model: no key, no network
     pricing             USD and tokens: what an answer cost, what a call may cost at most
 
-Time limits and retries live here; how many calls are sent at once is the engine's part.
+One attempt, and its time limit, live here; retries and concurrency are `runtime`'s part.
 """
 
-from promptlathe.models.pricing import Price, Prices, cost, worst_case
+from promptlathe.models.failures import retryable
+from promptlathe.models.images import embed
+from promptlathe.models.pricing import Price, Prices, check_prices, cost, worst_case
 from promptlathe.models.seam import Model, check_key, connect
 from promptlathe.models.settings import ModelSettings
 
@@ -21,7 +25,10 @@ __all__ = [
     "Price",
     "Prices",
     "check_key",
+    "check_prices",
     "connect",
     "cost",
+    "embed",
+    "retryable",
     "worst_case",
 ]

@@ -1,9 +1,17 @@
-"""Every exception of the libraries below, as a `Failure`: data, never an exception."""
+"""Every failure as data: whose it is, whether another attempt may help, what it may have cost.
+
+Failures of the service are those of `records.ServiceFailure`, of the prompt those of
+`records.PromptFailure`. Nothing outside this file decides which.
+"""
 
 from __future__ import annotations
 
+import json
 import ssl
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
 
 import aiohttp
 import httpx2
@@ -13,12 +21,20 @@ from aiohttp.http_exceptions import HttpProcessingError
 from promptlathe.records import Failure, FailureReason
 
 _LIMIT = 300
+_RETRYABLE: tuple[FailureReason, ...] = (
+    "rate_limited",
+    "server_error",
+    "timeout",
+    "connection",
+    "malformed",
+)
+_UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _BY_CLASS: tuple[tuple[type[Exception], FailureReason], ...] = (
     (openai.APITimeoutError, "timeout"),
     (openai.APIConnectionError, "connection"),
     (openai.APIResponseValidationError, "malformed"),
     (openai.LengthFinishReasonError, "malformed"),
-    (openai.ContentFilterFinishReasonError, "malformed"),
+    (openai.ContentFilterFinishReasonError, "content_filter"),
     (openai.WebSocketConnectionClosedError, "connection"),
     (openai.WebSocketQueueFullError, "connection"),
     (openai.OpenAIError, "bad_request"),
@@ -40,21 +56,51 @@ _BY_CLASS: tuple[tuple[type[Exception], FailureReason], ...] = (
     (ValueError, "malformed"),
 )
 """First match decides, so a class stands before its bases. ValueError: JSON and Unicode."""
+_TOO_LONG = (
+    "context_length",
+    "maximum context length",
+    "context length",
+    "context window",
+    "context size",
+    "exceed_context_size",
+    "too many tokens",
+    "prompt is too long",
+    "string_above_max_length",
+)
+"""OpenAI and vLLM, gateways, llama.cpp, Anthropic."""
+_FILTERED = ("content_filter", "content_policy", "content management policy", "responsibleai")
+_MODERATED = (*_FILTERED, "moderation", "flagged", "safety")
+_NO_QUOTA = "insufficient_quota"
 
 
-def reason_of_status(status: int) -> FailureReason:
-    """What an HTTP status of 300 or more says about the service."""
+def retryable(failure: Failure) -> bool:
+    """Whether another attempt at the same call may succeed."""
+    return failure.reason in _RETRYABLE
+
+
+def reason_of_status(status: int, said: str = "") -> FailureReason:
+    """What an HTTP status of 300 or more means; `said` is the body's code, type and message."""
+    said = said.lower()
     match status:
-        case 401 | 403 | 407:
+        case 401 | 407:
             return "authentication"
+        case 403:
+            return "content_filter" if _has(said, _MODERATED) else "forbidden"
         case 404 | 410:
             return "not_found"
         case 408 | 504:
             return "timeout"
+        case 413:
+            return "context_length"
         case 429:
-            return "rate_limited"
+            return "authentication" if _NO_QUOTA in said else "rate_limited"
         case _ if status >= 500:
-            return "server_error"
+            # llama.cpp and some gateways report these as 500.
+            return "context_length" if "exceed_context_size" in said else "server_error"
+        case 400 | 422 if _has(said, _FILTERED):
+            return "content_filter"
+        case 400 | 422 if _has(said, _TOO_LONG):
+            return "context_length"
         case _:
             return "bad_request"
 
@@ -62,7 +108,9 @@ def reason_of_status(status: int) -> FailureReason:
 def reason_of(error: Exception) -> FailureReason | None:
     """The reason of a library's exception; None for one that is not theirs."""
     if isinstance(error, (openai.APIStatusError, httpx2.HTTPStatusError)):
-        return reason_of_status(error.response.status_code)
+        return reason_of_status(error.response.status_code, _said(error))
+    if isinstance(error.__cause__, httpx2.DecodingError):
+        return "malformed"  # the client calls it a connection error
     for known, reason in _BY_CLASS:
         if isinstance(error, known):
             return reason
@@ -77,13 +125,87 @@ def failure_from(error: Exception, *, hide: Callable[[str], str]) -> Failure:
     reason = reason_of(error)
     if reason is None:
         raise error
-    return Failure(reason, short(hide(_text(error))))
+    wait = None
+    if isinstance(error, (openai.APIStatusError, httpx2.HTTPStatusError)):
+        wait = retry_after(error.response.headers)
+    return Failure(reason, short(hide(_text(error))), _billed(error, reason), wait)
+
+
+def failure_inside(error: Any, *, hide: Callable[[str], str]) -> Failure:
+    """Of an error object inside a status of 200, as routing services send: by its code."""
+    fields: dict[str, Any] = dict(error) if isinstance(error, dict) else {"message": error}
+    code = fields.get("code")
+    if isinstance(code, str) and code.isdecimal():
+        code = int(code)
+    said = _fields(fields)
+    status = code if isinstance(code, int) and 300 <= code < 600 else None
+    if status is None:
+        worded = reason_of_status(400, said)
+        quota = _NO_QUOTA in said.lower()
+        other: FailureReason = "authentication" if quota else "server_error"
+        reason = other if worded == "bad_request" else worded
+    else:
+        reason = reason_of_status(status, said)
+    return Failure(reason, short(hide(str(fields.get("message") or error))), 1)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the service asks to wait, of `retry-after-ms` or `retry-after`."""
+    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        said = headers.get(name)
+        if said is None:
+            continue
+        try:
+            seconds = float(said) / unit
+        except ValueError:
+            try:
+                seconds = parsedate_to_datetime(said).timestamp() - time.time()
+            except (ValueError, OverflowError):
+                continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+        if seconds < 0:
+            return 0.0
+    return None
 
 
 def short(text: str) -> str:
     """One line of at most 300 characters."""
     line = " ".join(text.split())
     return line if len(line) <= _LIMIT else line[: _LIMIT - 1] + "…"
+
+
+def _has(said: str, signs: tuple[str, ...]) -> bool:
+    return any(sign in said for sign in signs)
+
+
+def _billed(error: Exception, reason: FailureReason) -> int:
+    """1 when the service had the whole request and did not refuse it."""
+    cause = error.__cause__
+    if isinstance(error, _UNSENT) or isinstance(cause, _UNSENT):
+        return 0
+    if isinstance(error, (openai.APIStatusError, httpx2.HTTPStatusError)):
+        return 0
+    return int(reason in ("timeout", "connection", "malformed", "content_filter"))
+
+
+def _said(error: openai.APIStatusError | httpx2.HTTPStatusError) -> str:
+    """The code, type and message of a refusal, or its text where it is no JSON."""
+    try:
+        data: Any = json.loads(error.response.content)
+    except (ValueError, httpx2.StreamError):
+        return str(error)
+    inner = data.get("error", data) if isinstance(data, dict) else data
+    return _fields(inner) if isinstance(inner, dict) else str(inner)
+
+
+def _fields(error: Mapping[str, Any]) -> str:
+    inner = error.get("innererror")
+    names = ("code", "type", "message")
+    parts = [error.get(name) for name in names]
+    if isinstance(inner, dict):
+        parts.append(inner.get("code"))
+    return " ".join(str(part) for part in parts if part is not None)
 
 
 def _text(error: Exception) -> str:

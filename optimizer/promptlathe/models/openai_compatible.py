@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 from openai import AsyncOpenAI
 from pydantic import SecretStr
 
-from promptlathe.models.failures import failure_from, reason_of_status, short
+from promptlathe.models.dialect import Dialect, dialect_of
+from promptlathe.models.failures import failure_from, failure_inside, short
 from promptlathe.models.settings import ModelSettings
 from promptlathe.models.transport import LeanClient
 from promptlathe.records import Answer, Call, Failure
 
 _STRAY = re.compile("[\ud800-\udfff\x00]")
 """Half an emoji, which an answer that was cut off can end with, and NUL: no database keeps them."""
-_NEW_NAME_HOSTS = ("openai.com", "openai.azure.com")
 
 
 class OpenAICompatibleModel:
@@ -32,25 +31,28 @@ class OpenAICompatibleModel:
 
     def __init__(self, settings: ModelSettings, key: SecretStr) -> None:
         self._key = key.get_secret_value()
-        self._limit = limit_name(settings.endpoint)
+        self._dialect = dialect_of(settings.endpoint, settings.dialect)
         # A whole address spares the client joining it for each call.
         self._url = f"{settings.endpoint}/chat/completions"
         self._client = AsyncOpenAI(
             api_key=self._key,
             base_url=settings.endpoint,
             timeout=settings.timeout,
-            max_retries=settings.retries,
+            max_retries=0,
             http_client=LeanClient(self._url, timeout=settings.timeout),
         )
 
     async def answer(self, call: Call) -> Answer | Failure:
-        """Send the call; the client retries with growing pauses and obeys Retry-After."""
-        body = request_body(call, self._limit)
+        """Send the call once."""
+        body = request_body(call, self._dialect)
+        headers = dict(call.parameters).get("extra_headers") or {}
         start = perf_counter()
         try:
-            response = await self._client.post(self._url, cast_to=httpx2.Response, body=body)
+            response = await self._client.post(
+                self._url, cast_to=httpx2.Response, body=body, options={"headers": headers}
+            )
             latency = perf_counter() - start
-            return read_answer(response.content, latency)
+            return read_answer(response.content, latency, hide=self._hide)
         except Exception as error:  # noqa: BLE001 - failure_from raises what it does not know
             return failure_from(error, hide=self._hide)
 
@@ -62,51 +64,91 @@ class OpenAICompatibleModel:
         return text.replace(self._key, "***")
 
 
-def limit_name(endpoint: str) -> str:
-    """What the service calls `max_tokens`.
-
-    OpenAI's reasoning models refuse that name; most other services know only that one.
-    """
-    host = urlsplit(endpoint).hostname or ""
-    newer = any(host == known or host.endswith(f".{known}") for known in _NEW_NAME_HOSTS)
-    return "max_completion_tokens" if newer else "max_tokens"
-
-
-def request_body(call: Call, limit: str) -> dict[str, Any]:
-    """The JSON that is sent; `limit` is the service's name for `max_tokens`."""
-    body: dict[str, Any] = dict(call.parameters)
-    if "max_tokens" in body:
-        body[limit] = body.pop("max_tokens")
+def request_body(call: Call, dialect: Dialect) -> dict[str, Any]:
+    """The JSON that is sent."""
+    body = dialect.parameters(dict(call.parameters))
+    body.pop("extra_headers", None)
+    extra = body.pop("extra_body", None) or {}
     body["model"] = call.model
-    body["messages"] = [message.to_dict() for message in call.messages]
-    return body
+    body["messages"] = dialect.messages(call.messages)
+    return body | extra
 
 
-def read_answer(content: bytes, latency: float) -> Answer | Failure:
+def read_answer(
+    content: bytes, latency: float, *, hide: Callable[[str], str] = str
+) -> Answer | Failure:
     """A chat completion's JSON as an answer. An empty text is an answer, a missing one is not.
 
     Raises ValueError when it is not JSON.
     """
     data = json.loads(content)
     match data:
+        case {"error": error} if error:
+            return failure_inside(error, hide=hide)
+        case {"choices": [{"error": error}, *_]} if error:
+            return failure_inside(error, hide=hide)
         case {"choices": [{"message": dict(message), **choice}, *_]}:
             pass
-        case {"error": error} if error:
-            return _refused(error)
         case _:
-            return Failure("malformed", short(f"no choices in the answer: {data}"))
+            return Failure("malformed", short(hide(f"no choices in the answer: {data}")), 1)
     reason = choice.get("finish_reason")
+    if reason == "content_filter":
+        return Failure("content_filter", "the service's filter stopped the answer", 1)
+    if reason == "error":
+        return Failure("server_error", "the service stopped with an error", 1)
+    calls = _tool_calls(message)
     text = _text(message)
-    if text is None and reason == "length":
+    if text is None and (reason == "length" or calls):
         text = ""  # every token went into reasoning: other services send an empty text here
     if text is None:
-        return Failure("malformed", short(f"no content in the answer (finish_reason: {reason})"))
-    match data.get("usage"):
-        case {"prompt_tokens": int(i), "completion_tokens": int(o)}:
-            tokens = i, o
-        case _:
-            tokens = None, None
-    return Answer(_STRAY.sub("\ufffd", text), *tokens, latency, str(reason) if reason else None)
+        said = short(f"no content in the answer (finish_reason: {reason})")
+        return Failure("malformed", hide(said), 1)
+    text = _STRAY.sub("\ufffd", text)
+    finish = str(reason) if reason else None
+    return Answer(
+        text, latency=latency, finish_reason=finish, tool_calls=calls, **usage(data, text)
+    )
+
+
+def usage(data: dict[str, Any], text: str) -> dict[str, int | None]:
+    """The reported tokens by the names of `Answer`; None where the service does not say.
+
+    No prompt has no tokens, and no text: such zeros stand for unknown.
+    """
+    said = data.get("usage")
+    said = said if isinstance(said, dict) else {}
+    prompt, completion = (
+        said[name] if isinstance(said.get(name), dict) else {}
+        for name in ("prompt_tokens_details", "completion_tokens_details")
+    )
+    output = _count(said.get("completion_tokens"))
+    return {
+        "input_tokens": _count(said.get("prompt_tokens")) or None,
+        "output_tokens": None if text and output == 0 else output,
+        "cached_tokens": _first(
+            prompt.get("cached_tokens"),
+            said.get("prompt_cache_hit_tokens"),
+            said.get("cache_read_input_tokens"),
+        ),
+        "cache_write_tokens": _first(
+            prompt.get("cache_write_tokens"), said.get("cache_creation_input_tokens")
+        ),
+        "reasoning_tokens": _count(completion.get("reasoning_tokens")),
+    }
+
+
+def _first(*said: Any) -> int | None:
+    return next((n for n in map(_count, said) if n is not None), None)
+
+
+def _count(said: Any) -> int | None:
+    known = isinstance(said, int) and not isinstance(said, bool) and said >= 0
+    return said if known else None
+
+
+def _tool_calls(message: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    calls = message.get("tool_calls")
+    return tuple(c for c in calls if isinstance(c, dict)) if isinstance(calls, list) else ()
 
 
 def _text(message: dict[str, Any]) -> str | None:
@@ -129,11 +171,3 @@ def _parts(parts: list[Any]) -> Iterator[str]:
                 yield text
             case _:
                 pass  # the model's reasoning is not its answer
-
-
-def _refused(error: Any) -> Failure:
-    """Routing services report a failed call with status 200 and the true status inside."""
-    code = error.get("code") if isinstance(error, dict) else None
-    message = error.get("message", error) if isinstance(error, dict) else error
-    reason = reason_of_status(code) if isinstance(code, int) and code >= 300 else "malformed"
-    return Failure(reason, short(str(message)))

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+import json
+from collections.abc import Iterable
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, RootModel
 
 from promptlathe import documents
-from promptlathe.models.settings import POCKET
-from promptlathe.records import Answer, Call
+from promptlathe.models.settings import POCKET, POCKET_VERSION
+from promptlathe.records import Answer, Call, Message
 
 _MILLION = 1_000_000
 _PER_CALL = 64
 _PER_MESSAGE = 8
 """Tokens that a service's chat format adds: a preamble, and the marks around each message."""
+
+_LOW_IMAGE, _IMAGE = 3_000, 6_000
+"""Tokens of a picture, at most: services count pixels, up to 2,833 at low detail and 4,784
+otherwise. OpenAI's gpt-4o-mini alone takes up to 36,835 and can pass this bound."""
+_JSON = ("extra_body", "response_format", "tools")
+"""Parameters that the model reads."""
 
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -24,9 +32,19 @@ class Price(documents.Model):
     input: Usd
     output: Usd
 
-    def of(self, input_tokens: int, output_tokens: int) -> float:
-        """USD for so many tokens."""
-        return (input_tokens * self.input + output_tokens * self.output) / _MILLION
+    cached: Usd | None = None
+    """Input that is read from the provider's cache; as `input` where it is not said."""
+    cache_write: Usd | None = None
+    """Input that is written to it; as `input` where it is not said."""
+
+    def of(self, input: int, output: int, *, cached: int = 0, cache_write: int = 0) -> float:
+        """USD for so many tokens; `cached` and `cache_write` are parts of the input."""
+        cached = min(cached, input)
+        written = min(cache_write, input - cached)
+        read = self.input if self.cached is None else self.cached
+        write = self.input if self.cache_write is None else self.cache_write
+        rest = (input - cached - written) * self.input
+        return (rest + cached * read + written * write + output * self.output) / _MILLION
 
 
 _FREE = Price(input=0, output=0)
@@ -39,7 +57,7 @@ class Prices(RootModel[dict[str, Price]], frozen=True):
 
     def of(self, call: Call) -> Price | None:
         """The price of the call's model: the embedded one is free, others must be named."""
-        if call.model == POCKET and not call.endpoint:
+        if call.model == POCKET and call.endpoint == f"{POCKET}-{POCKET_VERSION}":
             return _FREE
         return self.root.get(call.model)
 
@@ -60,7 +78,20 @@ def cost(call: Call, answer: Answer, prices: Prices) -> float | None:
         return 0.0
     if answer.input_tokens is None or answer.output_tokens is None:
         return None
-    return price.of(answer.input_tokens, answer.output_tokens)
+    return price.of(
+        answer.input_tokens,
+        answer.output_tokens,
+        cached=answer.cached_tokens or 0,
+        cache_write=answer.cache_write_tokens or 0,
+    )
+
+
+def check_prices(names: Iterable[str], prices: Prices) -> tuple[str, ...]:
+    """Which of the models' names have no price, each once, in order.
+
+    The caller leaves the embedded model out: it is free.
+    """
+    return tuple(name for name in dict.fromkeys(names) if name not in prices.root)
 
 
 def worst_case(call: Call, prices: Prices) -> WorstCase:
@@ -69,11 +100,26 @@ def worst_case(call: Call, prices: Prices) -> WorstCase:
     Input: a token stands for at least one byte of UTF-8. Output: `max_tokens`, which
     `ModelSettings.parameters` always holds; raises ValueError for a call without it.
     """
-    output = dict(call.parameters).get("max_tokens")
+    parameters = dict(call.parameters)
+    output = parameters.get("max_tokens")
     if not isinstance(output, int):
         raise ValueError("a call without max_tokens has no upper bound")
-    size = sum(len(m.content.encode("utf-8", "surrogatepass")) for m in call.messages)
+    size = sum(_size(message) for message in call.messages)
+    size += sum(_bytes(parameters[name]) for name in _JSON if name in parameters)
     input_tokens = size + _PER_MESSAGE * len(call.messages) + _PER_CALL
     price = prices.of(call)
-    usd = price.of(input_tokens, output) if price else None
+    if price is None:
+        return WorstCase(input_tokens + output, None)
+    written = price.cache_write is not None and price.cache_write > price.input
+    usd = price.of(input_tokens, output, cache_write=input_tokens if written else 0)
     return WorstCase(input_tokens + output, usd)
+
+
+def _size(message: Message) -> int:
+    text = len(message.text.encode("utf-8", "surrogatepass"))
+    pictures = sum(_LOW_IMAGE if i.detail == "low" else _IMAGE for i in message.images)
+    return text + pictures + (_bytes(dict(message.more)) if message.more else 0)
+
+
+def _bytes(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))

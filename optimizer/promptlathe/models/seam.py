@@ -24,7 +24,7 @@ class Model(Protocol):
     """
 
     async def answer(self, call: Call) -> Answer | Failure:
-        """Send the call, retry what can be retried, and wait for the whole answer."""
+        """Send the call, once, and wait for the whole answer."""
         ...
 
     async def close(self) -> None:

@@ -4,27 +4,45 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from promptlathe import documents
-from promptlathe.records import Call, Message, Role, Scalar
+from promptlathe.errors import InputError
+from promptlathe.models.dialect import DialectSettings
+from promptlathe.records import Call, Json, Message, Role
 
 OPENAI_URL = "https://api.openai.com/v1"
 POCKET = "pocket"
+POCKET_VERSION = "1"
+"""Of the embedded model's answers: the ledger keeps those of two versions apart."""
 PARAMETERS = (
+    "extra_body",
+    "extra_headers",
     "frequency_penalty",
+    "logprobs",
     "max_tokens",
+    "parallel_tool_calls",
     "presence_penalty",
+    "prompt_cache_key",
     "reasoning_effort",
+    "response_format",
     "seed",
+    "service_tier",
     "stop",
     "temperature",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
     "top_p",
+    "verbosity",
 )
 """The names that are sent with a call, sorted. A prompt may set these, and `name`."""
+_OURS = ("max_completion_tokens", "max_tokens", "messages", "model", "n", "stream")
+"""What `extra_body` may not say: one whole answer a call, and its bound is `max_tokens`."""
+_KEY_HEADERS = ("authorization", "proxy-authorization", "api-key", "x-api-key", "cookie")
 
 
 class ModelSettings(documents.Model):
@@ -50,13 +68,45 @@ class ModelSettings(documents.Model):
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     seed: int | None = None
-    stop: str | None = None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    stop: str | list[str] | None = None
+    reasoning_effort: str | None = None
+    verbosity: str | None = None
+    service_tier: str | None = None
+    response_format: dict[str, Json] | None = None
+    tools: list[dict[str, Json]] | None = None
+    tool_choice: str | dict[str, Json] | None = None
+    parallel_tool_calls: bool | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    prompt_cache_key: str | None = None
+    extra_body: dict[str, Json] | None = None
+    """Further keys of the request's JSON, as they are."""
+    extra_headers: dict[str, str] | None = None
+    """Further headers; no keys, which belong into the environment."""
+    dialect: DialectSettings | None = None
+    """Against what is known of the service's host."""
 
     @model_validator(mode="before")
     @classmethod
     def _from_name(cls, data: Any) -> Any:
-        return {"name": data} if isinstance(data, str) else data
+        if isinstance(data, str):
+            return {"name": data}
+        if isinstance(data, dict) and "max_completion_tokens" in data and "max_tokens" not in data:
+            data = dict(data)
+            data["max_tokens"] = data.pop("max_completion_tokens")
+        return data
+
+    @field_validator("extra_body")
+    @classmethod
+    def _no_override(cls, body: dict[str, Json] | None) -> dict[str, Json] | None:
+        _check_extra("extra_body", body)
+        return body
+
+    @field_validator("extra_headers")
+    @classmethod
+    def _no_key(cls, headers: dict[str, str] | None) -> dict[str, str] | None:
+        _check_extra("extra_headers", headers)
+        return headers
 
     @field_validator("base_url")
     @classmethod
@@ -80,13 +130,13 @@ class ModelSettings(documents.Model):
 
     @property
     def endpoint(self) -> str:
-        """The service's base URL; empty for the embedded model."""
+        """The service's base URL; of the embedded model its version."""
         if self.embedded:
-            return ""
+            return f"{POCKET}-{POCKET_VERSION}"
         return self.base_url or os.environ.get("OPENAI_BASE_URL", "").rstrip("/") or OPENAI_URL
 
     @property
-    def parameters(self) -> dict[str, Scalar]:
+    def parameters(self) -> dict[str, Json]:
         """What is sent with every call, by name, sorted; without what is not set."""
         values = {name: getattr(self, name) for name in PARAMETERS}
         return {name: value for name, value in values.items() if value is not None}
@@ -94,15 +144,46 @@ class ModelSettings(documents.Model):
     def call(
         self,
         messages: Sequence[Message],
-        parameters: Sequence[tuple[str, Scalar]] = (),
+        parameters: Sequence[tuple[str, Json]] = (),
         *,
         repeat: int = 0,
         role: Role = "task",
+        step: str = "",
     ) -> Call:
         """The call for a rendered prompt. `parameters` of the prompt go before the settings';
-        `name` among them stands for another model of the same service."""
-        merged = self.parameters | dict(parameters)
+        `name` among them stands for another model of the same service.
+
+        Raises `InputError` for a parameter that is not known.
+        """
+        given = dict(parameters)
+        if "max_completion_tokens" in given:
+            given["max_tokens"] = given.pop("max_completion_tokens")
+        for name in given:
+            if name not in PARAMETERS and name != "name":
+                fix = f"use one of: {', '.join(PARAMETERS)}"
+                raise InputError(f"unknown model parameter {name!r}", "parameters", fix)
+        for name in ("extra_body", "extra_headers"):
+            if name in given:
+                _check_call_extra(name, given[name])
+        merged = self.parameters | given
         name = str(merged.pop("name", self.name))
-        return Call(
-            name, tuple(messages), tuple(sorted(merged.items())), repeat, self.endpoint, role
-        )
+        ordered = tuple(sorted(merged.items(), key=lambda item: item[0]))
+        return Call(name, tuple(messages), ordered, repeat, self.endpoint, role, step)
+
+
+def _check_call_extra(name: str, extra: Json) -> None:
+    if not isinstance(extra, dict):
+        raise InputError(f"{name} is not a mapping", "parameters")
+    try:
+        _check_extra(name, extra)
+    except ValueError as error:
+        raise InputError(str(error.args[0]), "parameters", error.args[1]) from None
+
+
+def _check_extra(name: str, extra: dict[str, Any] | None) -> None:
+    """Raises ValueError(what, fix) for a key that is not theirs to set."""
+    refused = _OURS if name == "extra_body" else _KEY_HEADERS
+    fix = "remove it" if name == "extra_body" else "name the key's variable with api_key_env"
+    for key in extra or {}:
+        if key.lower() in refused:
+            raise ValueError(f"{name} may not hold {key!r}", fix)

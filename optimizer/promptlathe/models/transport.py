@@ -16,6 +16,9 @@ import httpx2
 
 _CONNECT = 10.0
 """Seconds to connect, at most: a dead address shows early."""
+_PACKING = (b"content-encoding", b"content-length", b"transfer-encoding")
+_MAX_BYTES = 16_000_000
+"""Of a response, unpacked."""
 
 
 class LeanClient(httpx2.AsyncClient):
@@ -53,8 +56,8 @@ class AioHttpTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send, and read the whole response. The read timeout bounds the whole attempt.
 
-        Raises `httpx2.TimeoutException` or another `httpx2.RequestError`, which the client
-        retries.
+        Raises `httpx2.TimeoutException` or another `httpx2.RequestError`: `ConnectError` and
+        `ConnectTimeout` when nothing was sent, `ReadError` and `ReadTimeout` after that.
         """
         session = self._session or self._open(request.url)
         limit: float | None = request.extensions["timeout"]["read"]
@@ -68,17 +71,21 @@ class AioHttpTransport(httpx2.AsyncBaseTransport):
                 allow_redirects=False,
                 timeout=timeout,
             ) as response:
-                content = await response.read()
+                content = await _read(response)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise httpx2.ConnectTimeout(str(error) or "no connection in time") from error
         except TimeoutError as error:
             what = str(error) or f"no whole answer within {limit:g} s"
             raise httpx2.ReadTimeout(what) from error
         except aiohttp.InvalidURL as error:
             raise httpx2.UnsupportedProtocol(f"not a web address: {error}") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except aiohttp.ClientConnectorError as error:
             raise httpx2.ConnectError(str(error) or type(error).__name__) from error
-        return httpx2.Response(
-            response.status, headers=response.raw_headers, content=content, request=request
-        )
+        except (aiohttp.ClientError, OSError) as error:
+            raise httpx2.ReadError(str(error) or type(error).__name__) from error
+        # The content is unpacked: while it is read, so that a bomb cannot fill the memory.
+        headers = [h for h in response.raw_headers if h[0].lower() not in _PACKING]
+        return httpx2.Response(response.status, headers=headers, content=content, request=request)
 
     async def aclose(self) -> None:
         """Close the session and let its connections go."""
@@ -96,10 +103,19 @@ class AioHttpTransport(httpx2.AsyncBaseTransport):
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
             proxy=proxy_for(url.scheme, url.host),
         )
         return self._session
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body. Raises `httpx2.DecodingError` when it is too large."""
+    content = bytearray()
+    async for chunk in response.content.iter_any():
+        content += chunk
+        if len(content) > _MAX_BYTES:
+            raise httpx2.DecodingError(f"the answer is larger than {_MAX_BYTES // 10**6} MB")
+    return bytes(content)
 
 
 def proxy_for(scheme: str, host: str) -> str | None:

@@ -1,29 +1,19 @@
-"""The contract of an engine: calls go in at any time, answers come out as they arrive.
+"""The contract of an engine: carries one attempt of a call to its model, many at a time.
 
-A worked timeline, with `concurrency` 2 (s: at the model; q: queued; ✓: answered):
+A worked timeline of a lane with two slots (s: at the model; q: waits for a slot):
 
-    time   the caller                       call a   call b   call c   call d
-    0.0    submit(a, b, c)                  s        s        q
-    0.0    next() waits                     │        │        q
-    0.2                                     ✓        │        s
-    0.2    next() returns [a]                        │        │
-    0.2    submit(d), next() waits                   │        │        q
-    0.3                                              ✓        │        s
-    0.4                                                       ✓        │
-    0.4    next() returns [b, c]                                       │
-    0.4    next() waits
-    0.5                                                                ✓
-    0.5    next() returns [d]
-    0.5    next() returns []: nothing is left
+    time   send(a)   send(b)   send(c)
+    0.0    s         s         q
+    0.2    answer    │         s          a slot that frees up takes the next call at once
+    0.3              Failure   │          a failed attempt is data
+    0.4                        answer
 
-- There is no barrier: a slot that frees up takes the next queued call at once, without the
-  caller. So a caller that keeps a few calls queued beyond `concurrency` keeps all slots busy.
-- Every submitted call comes back exactly once, equal calls as often as they were submitted;
-  the order is that of arrival.
-- A failed call comes back with a `Failure`. `next` raises only when this program is wrong.
-- `close` drops what is queued or in flight; those calls do not come back. Nothing survives a
-  restart: what was paid for is in the ledger.
-- An engine belongs to the event loop in which it was started, and has one caller.
+- Calls of one lane take its slots in the order in which they were sent; lanes do not hold each
+  other up.
+- `send` raises only when this program is wrong, and CancelledError when it is cancelled: then
+  the call may have reached the service.
+- An engine belongs to the event loop in which it was started. Nothing survives a restart: what
+  was paid for is in the ledger.
 """
 
 from __future__ import annotations
@@ -33,31 +23,20 @@ from typing import Protocol, Self
 
 from promptlathe.records import Answer, Call, Failure
 
-Reply = tuple[Call, Answer | Failure]
-
 
 class Engine(Protocol):
-    """Carries calls to a model, at most `concurrency` of them at a time."""
-
-    @property
-    def concurrency(self) -> int:
-        """How many calls are at the model at once, at most."""
-        ...
+    """Carries calls to the models of its lanes."""
 
     async def start(self) -> None:
         """Open what is needed. Raises `InputError`: a missing key, no such cluster."""
         ...
 
-    def submit(self, call: Call) -> None:
-        """Take a call; never waits. Raises RuntimeError before `start` and after `close`."""
-        ...
-
-    async def next(self) -> list[Reply]:
-        """All that has come, at least one; [] when no submitted call is left."""
+    async def send(self, call: Call) -> Answer | Failure:
+        """One attempt, once a slot is free. Raises RuntimeError before `start`, after `close`."""
         ...
 
     async def close(self) -> None:
-        """Cancel what is in flight and let go of everything; can be called twice."""
+        """Let go of everything; calls under way end with RuntimeError. Can be called twice."""
         ...
 
     async def __aenter__(self) -> Self: ...

@@ -1,29 +1,94 @@
-"""Units in, events out: the ledger is asked first, and written before an outcome is used.
+"""Units in, events out: each unit is a task of the loop, and waits for its own calls.
 
-    submit(a), submit(b)        held by the meter; nothing is sent yet
-    next()                      a and b are looked up, sent where unknown; waits
-                                b arrives: written to the ledger, scored
-                                -> b, and the meter counts it
-    next()                      -> a
-    next()                      -> None: nothing is under way
+    submit(a), submit(b)     admitted by the account; their tasks begin
+    next()                   a asks for a call: ledger, account, engine; so does b
+                             b's answer comes, is written, scored; the event is written
+                             -> b's event
+    next()                   -> a's event
+    next()                   -> None: nothing is under way
 
-The meter counts an outcome when it is handed over, not when it arrives, so that what the budget
-affords depends on the order of outcomes alone.
+How many units are under way is the caller's part; calls wait for slots in the engine.
 """
 
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from __future__ import annotations
 
-from promptlathe.ledger import Ledger
-from promptlathe.models.settings import ModelSettings
-from promptlathe.records import Answer, Call, Cell, Failure, Key, Rewritten, Event, Unit
-from promptlathe.runtime.engine import Engine
-from promptlathe.runtime.meter import Meter
-from promptlathe.scoring import Objective
-from promptlathe.space import render
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
-GIVEN_UP = Failure("timeout", "the search ended before the answer came")
+from promptlathe.records import (
+    Answer,
+    Cell,
+    Dropped,
+    Event,
+    Failure,
+    Json,
+    Key,
+    Outcome,
+    Prompt,
+    Request,
+    Rewrite,
+    Rewritten,
+    Role,
+    Sent,
+    Trace,
+    Unit,
+)
+from promptlathe.runtime.amounts import NOTHING, Amounts
+from promptlathe.runtime.caller import Caller
+from promptlathe.runtime.forecast import Forecast
+from promptlathe.runtime.seam import Abandoned, CallFailed, Context
+from promptlathe.runtime.writer import Writer
+
+
+class Target(Protocol):
+    """What is under test."""
+
+    async def run(
+        self, prompts: Mapping[str, Prompt], row: Mapping[str, Json], ctx: Context
+    ) -> Json:
+        """The output for one row. What `ctx.call` raises goes through."""
+        ...
+
+
+class Scoring(Protocol):
+    """From a trace to an outcome."""
+
+    async def score(self, cell: Cell, trace: Trace, ctx: Context) -> Outcome: ...
+
+    def failed(self, cell: Cell, trace: Trace, failure: Failure) -> Outcome: ...
+
+
+@dataclass(eq=False)
+class UnitContext:
+    """The `Context` of one unit: it keeps the unit's calls, and what they took."""
+
+    caller: Caller
+    unit: Unit
+    after: int
+    """Events told when the unit was begun."""
+    expected: Amounts
+    """What its calls are still expected to take."""
+    sent: list[Sent] = field(default_factory=list[Sent])
+    took: Amounts = NOTHING
+    alive: bool = True
+
+    async def call(self, request: Request, *, role: Role = "task", step: str = "") -> Answer:
+        repeat = self.unit.repeat if role == "task" else 0
+        call = self.caller.lanes.call(request, role=role, step=step, repeat=repeat)
+        self.lower(self.expected * (1 / max(1.0, self.expected.calls)))
+        sent, took = await self.caller.call(call, lambda: self.alive)
+        self.sent.append(sent)
+        self.took += took
+        if isinstance(sent.reply, Failure):
+            raise CallFailed(sent.reply)
+        return sent.reply
+
+    def lower(self, amounts: Amounts) -> None:
+        """So much is not expected any more."""
+        self.expected -= amounts
+        self.caller.account.lower(amounts)
 
 
 @dataclass
@@ -31,121 +96,121 @@ class Evaluator:
     """Evaluates cells, and carries requests to the rewriter, within one budget.
 
     `submit` never waits. What `next` returns stands in the ledger, in the order in which it is
-    returned. Equal calls are sent once.
+    returned.
     """
 
-    engine: Engine
-    ledger: Ledger
-    objective: Objective
-    model: ModelSettings
-    meter: Meter
-    run: str | None
-    """Under which the order of outcomes is recorded; None for a replay, which has its order."""
+    caller: Caller
+    writer: Writer
+    target: Target
+    scoring: Scoring
+    forecast: Forecast
     failures: Mapping[Key, Failure] = field(default_factory=dict[Key, Failure])
     """What is not sent, since it failed in the run that is replayed."""
-    rewriter: ModelSettings | None = None
-    """Whom requests go to; None: the model itself."""
-    _new: list[tuple[Unit, Call]] = field(default_factory=list[tuple[Unit, Call]])
-    _waiting: dict[str, list[Unit]] = field(default_factory=dict[str, list[Unit]])
-    _calls: dict[Key, Call] = field(default_factory=dict[Key, Call])
-    _arrived: deque[Event] = field(default_factory=deque[Event])
+    _open: dict[Key, UnitContext] = field(default_factory=dict[Key, UnitContext])
+    """Units under way that somebody waits for."""
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
-    def submit(self, work: Unit, *, keep: int = 0) -> str | None:
-        """Take it on. The name of the limit that forbids it, or None when it is taken.
-
-        keep: how many calls must remain affordable after this one.
-        """
-        call = self.call_of(work)
-        limit = self.meter.refusal(call, keep=keep)
+    def submit(self, unit: Unit) -> str | None:
+        """Take it on. The name of the limit that forbids it, or None when it is taken."""
+        account = self.caller.account
+        is_cell = isinstance(unit, Cell)
+        expected = self.forecast.cell(unit.candidate) if is_cell else Amounts(calls=1)
+        limit = account.admit(expected)
         if limit is None:
-            self.meter.hold(call)
-            self._new.append((work, call))
-            self._calls[work.key] = call
+            context = UnitContext(self.caller, unit, self.writer.told, expected)
+            self._open[unit.key] = context
+            task = asyncio.create_task(self._run(context))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return limit
 
     async def next(self) -> Event | None:
-        """The next outcome; waits for it. None when nothing is under way."""
-        if not self._arrived:
-            self._arrived.extend(await self.arrivals())
-        return self.hand_over(self._arrived.popleft()) if self._arrived else None
+        """The next event; waits for it. None when nothing is under way."""
+        if not (self.writer.written or self._open):
+            return None
+        await self.writer.wait()
+        return self.hand_over(self.writer.written.popleft())
 
     async def arrivals(self) -> list[Event]:
         """All that has come, at least one, to be handed over; [] when nothing is under way."""
-        known = self._start_new()
-        if known:
-            return self._outcomes(known, cached=True)
-        if not self._waiting:
+        if not (self.writer.written or self._open):
             return []
-        return self._outcomes(await self.engine.next(), cached=False)
+        await self.writer.wait()
+        arrived = list(self.writer.written)
+        self.writer.written.clear()
+        return arrived
 
-    def hand_over(self, outcome: Event) -> Event:
-        """Count an outcome that is about to be used."""
-        call = self._calls.pop(outcome.unit.key)
-        self.meter.settle(call, outcome.reply, cached=outcome.cached)
-        return outcome
+    def hand_over(self, event: Event) -> Event:
+        """An event is about to be used."""
+        self._open.pop(event.unit.key, None)
+        self.writer.told += 1
+        return event
 
-    def stop(self, limit: str, *, decision: bool = False) -> None:
-        """A stage of the search, or the decision, has ended; `limit`: of the budget, or empty.
+    async def stop(self, limit: str, *, decision: bool = False) -> list[Event]:
+        """A stage of the search, or of the decision, has ended; `limit`: of the budget, or empty.
 
-        Requests that were not answered by now are given up: those that were sent count.
+        What is still under way is given up: calls that were sent end and are kept, but nobody
+        waits for them, and no further attempt is made. Events that came in time and were not
+        asked for are returned.
         """
-        unsent = {call.key for _, call in self._new}
-        for call in self._calls.values():
-            if call.key in unsent:
-                self.meter.release(call)
-            else:
-                self.meter.settle(call, GIVEN_UP)
-        self._calls.clear()
-        self._new.clear()
-        self._waiting.clear()
-        self._arrived.clear()
-        if self.run is not None:
-            self.ledger.stop(self.run, limit, decision=decision)
+        for context in self._open.values():
+            context.alive = False
+            context.lower(context.expected)
+        await self.writer.flush()
+        late = [self.hand_over(event) for event in self.writer.written]
+        self.writer.written.clear()
+        self._open.clear()
+        await self.writer.stop(limit, decision=decision)
+        return late
 
-    def call_of(self, work: Unit) -> Call:
-        """What is sent: of a cell, the prompt with the row's fields, and the parameters."""
-        if not isinstance(work, Cell):
-            return (self.rewriter or self.model).call(
-                work.messages, repeat=work.repeat, role="rewrite"
-            )
-        prompt = work.candidate.prompt
-        messages = render(prompt, work.example.row)
-        return self.model.call(messages, prompt.parameters, repeat=work.repeat)
+    async def close(self) -> None:
+        """Cancel what is under way, and write what is left."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.writer.close()
 
-    def _start_new(self) -> list[tuple[Call, Answer | Failure]]:
-        """Look new calls up in the ledger; send those that it does not know."""
-        if not self._new:
-            return []
-        answers = self.ledger.find([call.key for _, call in self._new])
-        known: list[tuple[Call, Answer | Failure]] = []
-        for work, call in self._new:
-            under_way = call.key in self._waiting
-            self._waiting.setdefault(call.key, []).append(work)
-            if under_way:
-                continue
-            reply = self.failures.get(work.key) or answers.get(call.key)
-            if reply:
-                known.append((call, reply))
-            else:
-                self.engine.submit(call)
-        self._new.clear()
-        return known
+    async def _run(self, context: UnitContext) -> None:
+        try:
+            event = await self._event(context)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - `next` raises it
+            self.writer.fail(error)
+            return
+        if not context.alive:
+            return
+        context.lower(context.expected)
+        if isinstance(event, Outcome) and event.failure is None:
+            self.forecast.observe(event.cell.candidate, context.took)
+        self.writer.event(event, context.after)
 
-    def _outcomes(
-        self, replies: Sequence[tuple[Call, Answer | Failure]], *, cached: bool
-    ) -> list[Event]:
-        outcomes: list[Event] = []
-        for call, reply in replies:
-            cost = self.meter.cost(call, reply)
-            for i, work in enumerate(self._waiting.pop(call.key, [])):
-                outcomes.append(self._outcome(work, reply, cost, cached=cached or i > 0))
-        new = () if cached else [(c, r) for c, r in replies if isinstance(r, Answer)]
-        self.ledger.record(new, self.run, outcomes if self.run else ())
-        return outcomes
+    async def _event(self, context: UnitContext) -> Event:
+        try:
+            if isinstance(context.unit, Rewrite):
+                return await _rewritten(context.unit, context)
+            return await self._outcome(context.unit, context)
+        except Abandoned as ended:
+            return Dropped(context.unit, ended.limit)
 
-    def _outcome(
-        self, work: Unit, reply: Answer | Failure, cost: float | None, *, cached: bool
-    ) -> Event:
-        if isinstance(work, Cell):
-            return self.objective.score(work, reply, cost=cost, cached=cached)
-        return Rewritten(work, reply, cost, cached)
+    async def _outcome(self, cell: Cell, context: UnitContext) -> Outcome:
+        known = self.failures.get(cell.key)
+        if known is not None:
+            return self.scoring.failed(cell, Trace(None), known)
+        output: Json = None
+        try:
+            output = await self.target.run(cell.candidate.prompts, cell.example.row, context)
+            outcome = await self.scoring.score(cell, Trace(output, tuple(context.sent)), context)
+        except CallFailed as ended:
+            outcome = self.scoring.failed(cell, Trace(output), ended.failure)
+        self.caller.health.watch_outcome(outcome)
+        return replace(outcome, trace=Trace(output, tuple(context.sent)))
+
+
+async def _rewritten(rewrite: Rewrite, context: UnitContext) -> Rewritten:
+    try:
+        await context.call(rewrite.request, role="rewrite", step=rewrite.operator)
+    except CallFailed:
+        pass  # it is in the record of the calls, and the workshop decides
+    return Rewritten(rewrite, context.sent[-1])
+

@@ -1,12 +1,13 @@
 """When a model cannot be used: stop at once with advice, or after failures in a row."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from promptlathe.errors import ModelUnavailable
+from promptlathe.errors import InputError, ModelUnavailable
 from promptlathe.models.settings import ModelSettings
-from promptlathe.records import Failure, FailureReason, Outcome
+from promptlathe.records import Answer, Call, Failure, FailureReason, Outcome, Role
 
 HOPELESS: tuple[FailureReason, ...] = ("authentication", "not_found")
 IN_A_ROW = 12
@@ -19,6 +20,11 @@ _FIXES: dict[FailureReason, str] = {
     "authentication": "check the key in the variable that `model.api_key_env` names",
     "not_found": "check `model.name` and `model.base_url` (it usually ends in /v1)",
     "bad_request": "the service refuses the request: check the model's parameters",
+    "forbidden": "the key has no right to this model, or the service refuses what is asked",
+    "context_length": "the prompts are too long for the model: take fewer demos, or another model",
+    "content_filter": "the service's filter refuses all rows: check what they hold",
+    "scorer": "the judge gives no verdict that can be read: check `judge`",
+    "target": "mend the function",
     "rate_limited": "lower `parallel.concurrency`, or wait; what was answered is kept",
     "timeout": "raise `model.timeout`, or lower `parallel.concurrency`",
     "connection": "check `model.base_url` and the network; is the server running?",
@@ -29,20 +35,49 @@ _FIXES: dict[FailureReason, str] = {
 
 @dataclass
 class Health:
-    """Watches outcomes for a systematic failure of one model."""
+    """Watches the calls, and what your own functions make of the answers, for systematic failure.
 
-    model: str
-    in_a_row: int = 0
+    Requests to the rewriter are left out: a search can go on without them.
+    """
 
-    def watch(self, outcome: Outcome) -> None:
+    fixed: Mapping[Role, str]
+    """By role, the only model that its calls may go to, where the space names no other."""
+    _in_a_row: dict[Role, int] = field(default_factory=dict[Role, int])
+    _answered: set[str] = field(default_factory=set[str])
+    """Models that have answered."""
+    _unscored: int = 0
+
+    def watch(self, call: Call, reply: Answer | Failure) -> None:
         """Raises ModelUnavailable for a hopeless failure, or after IN_A_ROW of any kind."""
-        reply = outcome.reply
-        if not isinstance(reply, Failure):
-            self.in_a_row = 0
+        if call.role == "rewrite":
             return
-        self.in_a_row += 1
-        if reply.reason in HOPELESS or self.in_a_row >= IN_A_ROW:
-            raise ModelUnavailable(self.model, reply.reason, reply.detail, _FIXES[reply.reason])
+        if isinstance(reply, Answer):
+            self._in_a_row[call.role] = 0
+            self._answered.add(call.model)
+            return
+        if reply.of_prompt and self._answered:
+            return  # other prompts are answered: this one's failures are its own
+        found = self._in_a_row[call.role] = self._in_a_row.get(call.role, 0) + 1
+        only = self.fixed.get(call.role) == call.model
+        hopeless = reply.reason in HOPELESS and only
+        if hopeless and reply.reason == "not_found":
+            hopeless = call.model not in self._answered
+        if hopeless or found >= IN_A_ROW:
+            raise ModelUnavailable(call.model, reply.reason, reply.detail, _FIXES[reply.reason])
+
+    def watch_outcome(self, outcome: Outcome) -> None:
+        """Raises InputError when your functions fail IN_A_ROW times without a score between."""
+        failure = outcome.failure
+        if failure is None or failure.reason not in ("scorer", "target"):
+            self._unscored = 0
+            return
+        self._unscored += 1
+        if self._unscored >= IN_A_ROW:
+            raise InputError(
+                f"{IN_A_ROW} cells in a row have no score: {failure.detail}",
+                "scorers" if failure.reason == "scorer" else "target",
+                "mend the function",
+            )
 
 
 async def check_reachable(settings: ModelSettings) -> None:

@@ -3,68 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 from pydantic import SecretStr
 
-from promptlathe.models import Model, ModelSettings, connect
-from promptlathe.records import Call
-from promptlathe.runtime.engine import Reply
-from promptlathe.runtime.inbox import Inbox
+from promptlathe.models import Model, connect
+from promptlathe.records import Answer, Call, Failure
+from promptlathe.runtime.lanes import Lanes
 
 
 class LocalEngine:
-    """Each slot is a task that takes calls off the queue until it is empty."""
+    """An `Engine`; `keys` (by lane) spare the environment, for a worker on another machine."""
 
-    def __init__(
-        self, settings: ModelSettings, concurrency: int, *, key: SecretStr | None = None
-    ) -> None:
-        self.concurrency = concurrency
-        self._settings = settings
-        self._key = key
-        self._model: Model | None = None
-        self._queue: deque[Call] = deque()
-        self._slots: set[asyncio.Task[None]] = set()
-        self._inbox: Inbox[Reply] = Inbox()
+    def __init__(self, lanes: Lanes, *, keys: Mapping[str, SecretStr] | None = None) -> None:
+        self._lanes, self._keys = lanes, keys or {}
+        self._open: dict[str, tuple[Model, asyncio.Semaphore]] = {}
 
     async def start(self) -> None:
-        """Open the model."""
-        self._model = connect(self._settings, key=self._key)
+        """Open the models. Raises `InputError` for a missing key."""
+        pools: dict[str, asyncio.Semaphore] = {}
+        for name, lane in self._lanes.by_name.items():
+            slots = pools.setdefault(lane.pool or name, asyncio.Semaphore(lane.slots))
+            self._open[name] = connect(lane.settings, key=self._keys.get(name)), slots
 
-    @property
-    def outstanding(self) -> int:
-        """Submitted calls that `next` has not returned yet."""
-        return self._inbox.expected
-
-    def submit(self, call: Call) -> None:
-        """Queue the call, and open a slot for it if one is free."""
-        if self._model is None:
+    async def send(self, call: Call) -> Answer | Failure:
+        """One attempt, once a slot of the call's lane is free."""
+        if not self._open:
             raise RuntimeError("the engine is not open")
-        self._inbox.expected += 1
-        self._queue.append(call)
-        if len(self._slots) < self.concurrency:
-            self._slots.add(asyncio.create_task(self._work(self._model)))
-
-    async def next(self) -> list[Reply]:
-        """All that has come, at least one; [] when no submitted call is left."""
-        return await self._inbox.fetch()
-
-    def take(self) -> list[Reply]:
-        """All that has come by now, without waiting."""
-        return self._inbox.take()
+        model, slots = self._open[self._lanes.name_of(call.role, call.step)]
+        async with slots:
+            return await model.answer(call)
 
     async def close(self) -> None:
-        """Cancel the slots, close the model."""
-        model, self._model = self._model, None
-        self._queue.clear()
-        slots, self._slots = self._slots, set()
-        for slot in slots:
-            slot.cancel()
-        await asyncio.gather(*slots, return_exceptions=True)
-        self._inbox.clear()
-        if model is not None:
+        """Close the models."""
+        models, self._open = list(self._open.values()), {}
+        for model, _ in models:
             await model.close()
 
     async def __aenter__(self) -> Self:
@@ -78,15 +53,3 @@ class LocalEngine:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
-
-    async def _work(self, model: Model) -> None:
-        try:
-            while self._queue:
-                call = self._queue.popleft()
-                self._inbox.put((call, await model.answer(call)))
-        except Exception as error:  # noqa: BLE001 - a mistake of ours: the caller must see it
-            self._inbox.fail(error)
-        finally:
-            # In the same step as the look at the empty queue (a done callback would come too
-            # late): a call that is submitted next must find this slot free.
-            self._slots.discard(cast(asyncio.Task[None], asyncio.current_task()))

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, ConfigDict, GetCoreSchemaHandler, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from promptlathe.documents import Model
 from promptlathe.errors import InputError
-from promptlathe.scoring.functions import function
+from promptlathe.scoring.functions import SECONDS, Ranged, function
+from promptlathe.scoring.judge import Judge
 from promptlathe.scoring.scorer import Name, Scorer
 from promptlathe.scoring.scorers import (
     Contains,
@@ -40,6 +41,8 @@ class FunctionEntry(Model):
 
     path: str
     name: Name | Absent = None
+    range: Ranged | dict[Name, Ranged] | Absent = None
+    timeout: float = Field(default=SECONDS, gt=0)
 
 
 class ScorerEntry(Model):
@@ -53,6 +56,7 @@ class ScorerEntry(Model):
     numeric: Annotated[Numeric, _short(Numeric)] | Absent = None
     json_match: Annotated[JsonMatch, _short(JsonMatch)] | Absent = None
     token_f1: Annotated[TokenF1, _short(TokenF1)] | Absent = None
+    judge: Annotated[Judge, _short(Judge)] | Absent = None
     function: FunctionEntry | Absent = None
 
     @model_validator(mode="after")
@@ -68,7 +72,7 @@ class ScorerEntry(Model):
     def scorer(self) -> Scorer:
         """The scorer that the entry describes."""
         if self.function is not None:
-            return _named_function(self.function.path, self.function.name)
+            return _named_function(**dict(self.function))
         return next(value for _, value in self if value is not None)
 
 
@@ -91,16 +95,16 @@ def _read(value: Any, validate: core_schema.ValidatorFunctionWrapHandler) -> Sco
     if callable(value):
         return function(value)
     entry: ScorerEntry | str = validate(value)
-    return _named_function(entry, None) if isinstance(entry, str) else entry.scorer
+    return _named_function(entry) if isinstance(entry, str) else entry.scorer
 
 
-def _named_function(path: str, name: str | None) -> Scorer:
+def _named_function(path: str, **more: Any) -> Scorer:
     if path in ScorerEntry.model_fields:
         raise ValueError(
             f"{path!r} lacks what it compares with",
             f'write `{path}: FIELD`, in Python {path}("FIELD"), with a field of your rows',
         )
     try:
-        return function(path, name=name)
+        return function(path, **more)
     except InputError as error:
         raise ValueError(error.what, error.fix) from None

@@ -1,68 +1,139 @@
 """Scorers of your own: `metric.py:function`, a path relative to the objective's file.
 
-    def brevity(row: dict, answer: str) -> float | bool | dict[str, float] | None:
-        return 1 / (1 + len(answer) / 100)
+    def brevity(row: dict, output: str) -> float:
+        return 1 / (1 + len(output) / 100)
 
-`row` is a copy of the example's row, `answer` the model's text without the whitespace around it.
-A number or a truth value is the score; a dict gives several scores, each under its own name;
-None says that the answer cannot be read, which scores 0 and is counted apart. NaN and infinity
-are refused. Higher is better, or the goal says `minimize`. The file is loaded by its path, so it
-imports installed packages but no files beside it.
+    async def polite(row: dict, output: str, *, ctx) -> tuple[float, str]:
+        answer = await ctx.call(Request(...), role="judge", step="polite")
+        return float("yes" in answer.text), answer.text
+
+`row` is a copy of the example's row, `output` the model's text without the whitespace around it,
+or what a function of yours under test returned. Parameters named `trace` and `ctx` get the trace
+with all calls, and the way to a model (`async` functions only). A number or a truth value is the
+score; a dict gives several scores, each under its own name; None says that the output cannot be
+read; `(score, "why")` and `records.Score` give a reason too. NaN and infinity are refused. Higher
+is better, or the goal says `minimize`.
+
+What is not `async` runs in the worker process, with a time limit.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import math
 import re
-import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from traceback import extract_tb
-from types import ModuleType
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Annotated, Any
 
-from promptlathe.documents import nearest, read_text
+from pydantic import AfterValidator, Field
+
+from promptlathe.documents import Model, read_text
 from promptlathe.errors import InputError
-from promptlathe.records import Example, content_hash
-from promptlathe.scoring.scorer import NAME, UNREAD, Measure, Reading, Scorer, Surroundings
+from promptlathe.records import Example, Score, Trace, content_hash
+from promptlathe.runtime.seam import Context
+from promptlathe.scoring.clock import within
+from promptlathe.scoring.loading import load_function, split_path
+from promptlathe.scoring.scorer import (
+    NAME,
+    UNREAD,
+    Measure,
+    Name,
+    Range,
+    Scorer,
+    Surroundings,
+    Unscored,
+)
 
-Metric = Callable[[dict[str, Any], str], Any]
+Metric = Callable[..., Any]
+SECONDS = 30.0
+"""That a function may take on one output, unless its entry says so."""
+_GIVE = "return a finite number, True or False, a dict of numbers by name, or None"
 
 
-class Function(Scorer):
+def _ordered(given: Range) -> Range:
+    if given[0] >= given[1]:
+        raise ValueError(
+            f"the range [{given[0]:g}, {given[1]:g}] is empty", "write the lowest score first"
+        )
+    return given
+
+
+Ranged = Annotated[Range, AfterValidator(_ordered)]
+
+
+class Own(Model):
+    """What is said of a function of yours."""
+
+    name: Name
+    range: Ranged | dict[Name, Ranged] | None = None
+    """The lowest and the highest score that it gives; by name where it gives several."""
+    timeout: float = Field(default=SECONDS, gt=0)
+    """Seconds that it may take on one output; those that it waits for `ctx` do not count."""
+
+
+class _Function(Own, Scorer):
+    keyword = "function"
+
+    @property
+    def ranges(self) -> Range | Mapping[str, Range] | None:
+        return self.range
+
+    def load(self, around: Surroundings) -> Metric:
+        """The function itself."""
+        raise NotImplementedError
+
+    def measure(self, around: Surroundings) -> Measure:
+        return _guarded(self.load(around), self)
+
+    def aside(self, around: Surroundings) -> float | None:
+        return None if _is_async(self.load(around)) else self.timeout
+
+    def reads_calls(self, around: Surroundings) -> bool:
+        return "trace" in _wishes(self.load(around))
+
+    def may_judge(self, around: Surroundings) -> bool:
+        return "ctx" in _wishes(self.load(around))
+
+    def _ranged(self) -> list[Any]:
+        """For the fingerprint: nothing where no range is declared."""
+        return [] if self.range is None else [self.range]
+
+
+class Function(_Function):
     """A function in a file: `path` is `file.py:function`."""
 
-    keyword = "function"
     path: str
 
-    def measure(self, around: Surroundings) -> Measure:
-        return _guarded(load_function(self.path, around.folder), self.path)
+    def load(self, around: Surroundings) -> Metric:
+        return load_function(self.path, around.folder)
 
     def fingerprint(self, around: Surroundings) -> Any:
-        return [self.path, content_hash(read_text(around.folder / _split(self.path)[0]))]
+        text = read_text(around.folder / split_path(self.path)[0])
+        return [self.path, content_hash(text), *self._ranged()]
 
     def entry(self) -> Any:
-        if self.name == _split(self.path)[1]:
-            return self.path
-        return {self.keyword: {"path": self.path, "name": self.name}}
+        said = self.model_dump(mode="json", exclude_defaults=True)
+        if self.name == split_path(self.path)[1]:
+            del said["name"]
+        return self.path if said.keys() == {"path"} else {self.keyword: said}
 
 
-class PythonFunction(Scorer):
+class PythonFunction(_Function):
     """A function given in Python. It has no YAML form."""
 
-    keyword = "function"
     function: Callable[..., Any]
 
-    def measure(self, around: Surroundings) -> Measure:
-        return _guarded(self.function, self.name)
+    def load(self, around: Surroundings) -> Metric:
+        del around
+        return self.function
 
     def fingerprint(self, around: Surroundings) -> Any:
         try:
-            return inspect.getsource(self.function)
+            source = inspect.getsource(self.function)
         except (OSError, TypeError):
-            return repr(self.function)
+            source = repr(self.function)
+        return [source, *self._ranged()] if self.range is not None else source
 
     def entry(self) -> Any:
         raise InputError(
@@ -72,130 +143,122 @@ class PythonFunction(Scorer):
         )
 
 
-def function(path: str | Metric, *, name: str | None = None) -> Scorer:
-    """Your own scorer: `file.py:function`, or a function `f(row, answer)` itself."""
+def function(
+    path: str | Metric,
+    *,
+    name: str | None = None,
+    range: Range | Mapping[str, Range] | None = None,
+    timeout: float = SECONDS,
+) -> Scorer:
+    """Your own scorer: `file.py:function`, or a function `f(row, output)` itself.
+
+    range: the lowest and the highest score that it gives, by name where it gives several.
+    timeout: seconds that it may take on one output.
+    """
+    more: dict[str, Any] = {"range": range, "timeout": timeout}
     if callable(path):
         own = str(getattr(path, "__name__", ""))
         own = own if re.match(NAME, own) else "function"  # a lambda, a callable object
-        return PythonFunction(name=name or own, function=path)
-    return Function(path=path, name=name or _split(path)[1])
+        return PythonFunction(name=name or own, function=path, **more)
+    return Function(path=path, name=name or split_path(path)[1], **more)
 
 
-def load_function(path: str, folder: Path) -> Metric:
-    """The function that `file.py:function` names, the file being relative to `folder`.
-
-    Raises `InputError` for a file that is missing or does not load, and for a function that it
-    does not have, listing those that it has.
-    """
-    file, name = _split(path)
-    place = folder / file
-    module = _load(place)
-    found = getattr(module, name, None)
-    if callable(found):
-        return found
-    has = [key for key, value in vars(module).items() if _is_public(key, value, module)]
-    listed = f"its functions: {', '.join(has)}" if has else "it has no functions"
-    if found is not None:
-        raise InputError(f"{name!r} is not a function", str(place), listed)
-    near = nearest(name, has)
-    hint = f"; did you mean {near!r}?" if near else ""
-    raise InputError(f"has no function {name!r}{hint}", str(place), listed)
+def _is_async(metric: Metric) -> bool:
+    called = getattr(metric, "__call__", None)  # noqa: B004  # of an object that is called
+    return inspect.iscoroutinefunction(metric) or inspect.iscoroutinefunction(called)
 
 
-def _split(path: str) -> tuple[str, str]:
-    file, colon, name = path.rpartition(":")
-    if not (colon and file.endswith(".py") and name.isidentifier()):
-        raise InputError(f"{path!r} names no function", "scorers", "write file.py:function")
-    return file, name
-
-
-def _is_public(name: str, value: Any, module: ModuleType) -> bool:
-    own = inspect.isfunction(value) and value.__module__ == module.__name__
-    return own and not name.startswith("_")
-
-
-def _load(place: Path) -> ModuleType:
-    text = read_text(place)
-    name = f"promptlathe_metric_{content_hash([str(place.resolve()), text])}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, place)
-    assert spec is not None  # the file's name ends in .py
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickle look their module up there
+def _wishes(metric: Metric) -> frozenset[str]:
+    """Which of `trace` and `ctx` it takes, by the names of its parameters."""
     try:
-        spec.loader.exec_module(module)
-    except SyntaxError as error:
-        del sys.modules[name]
-        raise InputError(
-            f"is not Python: {error.msg}", f"{place}:{error.lineno}", "mend the line"
-        ) from error
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise InputError(
-            f"does not load: {_said(error)}",
-            _line_in(place, error),
-            "mend the line, or put it into a function that only a script calls",
-        ) from error
-    return module
+        return frozenset(inspect.signature(metric).parameters) & {"trace", "ctx"}
+    except (ValueError, TypeError):  # some built-in functions do not tell
+        return frozenset()
 
 
-def _guarded(metric: Metric, label: str) -> Measure:
+def _guarded(metric: Metric, scorer: _Function) -> Measure:
+    wishes = _wishes(metric)
+    _check_form(metric, wishes, scorer.name)
+
+    def arguments(example: Example, trace: Trace, ctx: Context) -> tuple[Any, dict[str, Any]]:
+        given = {"trace": trace, "ctx": ctx}
+        output = trace.output.strip() if isinstance(trace.output, str) else trace.output
+        return output, {name: given[name] for name in wishes}
+
+    def score(example: Example, trace: Trace, ctx: Context) -> Score:
+        output, more = arguments(example, trace, ctx)
+        return _score(metric(dict(example.row), output, **more), output, scorer)
+
+    async def wait(example: Example, trace: Trace, ctx: Context) -> Score:
+        async def call(ctx: Context) -> Any:
+            output, more = arguments(example, trace, ctx)
+            return _score(await metric(dict(example.row), output, **more), output, scorer)
+
+        return await within(scorer.timeout, ctx, call)
+
+    return wait if _is_async(metric) else score
+
+
+def _check_form(metric: Metric, wishes: frozenset[str], name: str) -> None:
     try:
-        inspect.signature(metric).bind({}, "")
+        inspect.signature(metric).bind({}, "", **dict.fromkeys(wishes))
     except ValueError:  # some built-in functions do not tell
         pass
     except TypeError as error:
         raise InputError(
-            f"the metric cannot be called with a row and an answer: {error}",
-            label,
-            "write it as  def metric(row, answer):",
+            f"the metric cannot be called with a row and an output: {error}",
+            name,
+            "write it as  def metric(row, output):",
         ) from None
-
-    def score(example: Example, text: str) -> Reading:
-        answer = text.strip()
-        try:
-            result = metric(dict(example.row), answer)
-        except Exception as error:
-            raise InputError(
-                f"the metric failed on example {example.id}: {_said(error)}",
-                label,
-                "mend the function, or return None for an answer that it cannot read",
-            ) from error
-        if result is None:
-            return UNREAD
-        if isinstance(result, Mapping):
-            scores = {_score_name(k, label): _number(v, example, label) for k, v in result.items()}
-            return Reading(scores, answer)
-        return Reading(_number(result, example, label), answer)
-
-    return score
+    if "ctx" in wishes and not _is_async(metric):
+        raise InputError(
+            "a function that takes `ctx` has to be `async`",
+            name,
+            "write it as  async def metric(row, output, *, ctx):",
+        )
 
 
-def _number(value: Any, example: Example, label: str) -> float:
+def _score(result: Any, output: Any, scorer: _Function) -> Score:
+    """What it returned, as a score. Raises `Unscored` for what is none."""
+    if isinstance(result, Awaitable):
+        getattr(result, "close", bool)()
+        raise Unscored("gave an awaitable: write it as `async def`")
+    if isinstance(result, Score):
+        found = _values(result.value, scorer)
+        return replace(result, value=found, parsed=result.parsed if found is not None else None)
+    rationale = None
+    if isinstance(result, tuple):
+        if len(result) != 2 or not isinstance(result[1], str):
+            raise Unscored(f"gave {_shown(result)}: {_GIVE}, or a pair of one and a text")
+        result, rationale = result
+    value = _values(result, scorer)
+    if value is None:
+        return UNREAD if rationale is None else Score(None, rationale=rationale)
+    return Score(value, output, rationale)
+
+
+def _values(result: Any, scorer: _Function) -> float | Mapping[str, float] | None:
+    if result is None:
+        return None
+    if not isinstance(result, Mapping):
+        return _number(result, scorer.name, scorer)
+    for name in result:
+        if not (isinstance(name, str) and re.match(NAME, name)):
+            raise Unscored(f"gave a score the name {name!r}: use letters, digits, _")
+    return {name: _number(value, name, scorer) for name, value in result.items()}
+
+
+def _number(value: Any, name: str, scorer: _Function) -> float:
     item = getattr(value, "item", None)  # numpy's and torch's scalars
     value = item() if callable(item) else value
-    if isinstance(value, bool | int | float) and math.isfinite(value):
-        return float(value)
-    raise InputError(
-        f"the metric gave {value!r} on example {example.id}",
-        label,
-        "return a finite number, True or False, a dict of numbers by name, or None",
-    )
+    if not isinstance(value, bool | int | float) or not math.isfinite(value):
+        raise Unscored(f"gave {_shown(value)}: {_GIVE}")
+    known = scorer.range.get(name) if isinstance(scorer.range, dict) else scorer.range
+    if known is not None and not known[0] <= value <= known[1]:
+        raise Unscored(f"gave {value:g}, outside of its range [{known[0]:g}, {known[1]:g}]")
+    return float(value)
 
 
-def _score_name(name: Any, label: str) -> str:
-    if isinstance(name, str) and re.match(NAME, name):
-        return name
-    raise InputError(f"the metric gave a score the name {name!r}", label, "use letters, digits, _")
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def _line_in(place: Path, error: BaseException) -> str:
-    file = str(place.absolute())
-    lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == file]
-    return f"{place}:{lines[-1]}" if lines else str(place)
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:99]}…"

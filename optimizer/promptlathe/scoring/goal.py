@@ -13,6 +13,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from promptlathe.scoring.scorer import Range
+
 _TERM = re.compile(r"\s*([+-])\s*(?:(\d+(?:\.\d*)?|\.\d+)\s*\*\s*)?([A-Za-z_]\w*)\s*")
 _FORM = "write `maximize NAME`, `minimize NAME` or `maximize 0.7*NAME + 0.3*NAME`"
 
@@ -22,6 +24,20 @@ class Goal:
     """Signed weights by scorer: negative where less is better."""
 
     weights: Mapping[str, float]
+
+    def bounds(self, ranges: Mapping[str, Range | None]) -> Range | None:
+        """(worst, best) value that there is; None where the range of a score is not known.
+
+        ranges: (lowest, highest) by score.
+        """
+        worst = best = 0.0
+        for name, weight in self.weights.items():
+            known = ranges.get(name)
+            if known is None:
+                return None
+            worst += min(weight * known[0], weight * known[1])
+            best += max(weight * known[0], weight * known[1])
+        return worst, best
 
     def value(self, scores: Mapping[str, float]) -> float:
         """The weighted sum of the scores. Raises KeyError for a score that is not there."""

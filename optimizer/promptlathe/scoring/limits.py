@@ -1,50 +1,61 @@
-"""Limits: what a prompt may take at most, beside being good."""
+"""Limits: what a prompt may take at most, or score at most, beside being good."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from promptlathe.documents import Model, describe
-from promptlathe.records import Answer, Outcome
+from promptlathe.records import Outcome, total
 
-Metric = Literal["output_tokens", "input_tokens", "tokens", "cost_per_1k_calls", "latency"]
 _FORM = re.compile(r"\s*<=\s*(\d+(?:\.\d*)?|\.\d+)\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The mean of `metric` over a prompt's calls may be `most`.
+    """The mean of `metric` over a prompt's rows may be `most`.
 
-    Units: tokens; USD for 1,000 calls; seconds from sending to the whole answer.
+    Units: tokens; USD for 1,000 rows; seconds from sending to the whole answer; a scorer's own.
+    Tokens, cost and latency are those of all of the target's calls for a row.
     """
 
-    metric: Metric
+    metric: str
+    """One of METRICS, or the name of a score."""
     most: float
 
+    @property
+    def on_score(self) -> bool:
+        """It is on a score, not on what calls take."""
+        return self.metric not in METRICS
+
     def of(self, outcome: Outcome) -> float | None:
-        """What one call took; None for a failure, and where the service does not say."""
-        answer = outcome.reply
-        if not isinstance(answer, Answer):
+        """What one row took; None for a failure, and where the service does not say.
+
+        A score counts also where it is the worst because the prompt failed.
+        """
+        if self.on_score:
+            return outcome.scores.get(self.metric)
+        answers = outcome.trace.answers()
+        if outcome.failure is not None or not answers:
             return None
         match self.metric:
             case "output_tokens":
-                return answer.output_tokens
+                return total([answer.output_tokens for answer in answers])
             case "input_tokens":
-                return answer.input_tokens
+                return total([answer.input_tokens for answer in answers])
             case "tokens":
                 return outcome.tokens
             case "cost_per_1k_calls":
                 return None if outcome.cost is None else 1000 * outcome.cost
-            case "latency":
-                return answer.latency
+            case _:
+                return sum(answer.latency for answer in answers)
 
     def mean(self, outcomes: Iterable[Outcome]) -> float | None:
-        """Mean over the calls that tell; None when none does."""
+        """Mean over the rows that tell; None when none does."""
         known = [value for outcome in outcomes if (value := self.of(outcome)) is not None]
         return sum(known) / len(known) if known else None
 
@@ -59,16 +70,20 @@ def _most(given: Any) -> Any:
     return float(form[1])
 
 
-Most = Annotated[
-    float,
-    BeforeValidator(_most, json_schema_input_type=str | float),
-    Field(gt=0),
-    PlainSerializer(lambda most: f"<= {most:.15g}"),
-]
+_READ = BeforeValidator(_most, json_schema_input_type=str | float)
+_WRITTEN = PlainSerializer(lambda most: f"<= {most:.15g}")
+Most = Annotated[float, _READ, Field(gt=0), _WRITTEN]
+MostScore = Annotated[float, _READ, _WRITTEN]
 
 
 class Limits(Model):
-    """Upper limits on a prompt's mean over its calls: `{output_tokens: "<= 200"}`."""
+    """Upper limits on a prompt's means: `{output_tokens: "<= 200", toxicity: "<= 0.01"}`.
+
+    Further keys are names of scores.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, MostScore] = Field(init=False)  # type: ignore[assignment]
 
     output_tokens: Most | None = None
     input_tokens: Most | None = None
@@ -79,4 +94,8 @@ class Limits(Model):
     @property
     def all(self) -> tuple[Limit, ...]:
         """Those that are set."""
-        return tuple(Limit(name, most) for name, most in self if most is not None)  # type: ignore[arg-type]  # the fields are the metrics
+        return tuple(Limit(name, most) for name, most in self if most is not None)
+
+
+METRICS = tuple(Limits.model_fields)
+"""What calls take."""

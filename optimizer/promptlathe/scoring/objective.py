@@ -14,17 +14,19 @@ from promptlathe.data.dataset import Source
 from promptlathe.data.examples import Examples, first_target, read_examples
 from promptlathe.data.splits import SPLITS, Splits
 from promptlathe.errors import InputError
-from promptlathe.records import Answer, Cell, Example, Failure, Outcome, Split, content_hash
+from promptlathe.records import Cell, Example, Failure, Outcome, Split, Trace, content_hash
+from promptlathe.runtime.seam import Context
 from promptlathe.scoring.contract import Contract, contract_of
 from promptlathe.scoring.entries import AnyScorer
 from promptlathe.scoring.goal import Goal, parse_goal
-from promptlathe.scoring.limits import Limits
+from promptlathe.scoring.limits import METRICS, Limits
+from promptlathe.scoring.ranges import ranges_of
 from promptlathe.scoring.scorecard import Scorecard
 from promptlathe.scoring.scorer import Scorer, Surroundings
 
 
 class Objective(documents.Model):
-    """A dataset with its splits, the scorers of an answer, and the goal.
+    """A dataset with its splits, the scorers of an output, and the goal.
 
     dataset: a file (JSONL, CSV, Parquet), `hf:name`, or a list of dicts; may be left out when
         `splits` names a file for every part. Paths are relative to the YAML file, in Python to
@@ -32,7 +34,7 @@ class Objective(documents.Model):
     scorers: one or more (`scorer=` for one): `exact_match("label")`, `"metric.py:function"`, …
     goal: `maximize NAME`, `minimize NAME` or a weighted sum; by default, maximize the first.
     splits: `Splits(...)` or its fields as a dict.
-    limits: what a prompt may take at most, `{"output_tokens": "<= 200"}`.
+    limits: what a prompt may take at most, `{"output_tokens": "<= 200"}`, or score at most.
 
     The data are read when they are first asked for. Raises `InputError` for anything wrong in
     the declaration at once, and for anything wrong in the data then, with file and line.
@@ -69,6 +71,7 @@ class Objective(documents.Model):
             "limits": limits,
         }
         super().__init__(**{key: value for key, value in data.items() if value is not None})
+        self._check_limits()
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # see documents.Model
 
@@ -116,7 +119,23 @@ class Objective(documents.Model):
         """A part of a file, or a whole one; paths are relative to its folder."""
         objective = documents.parse(cls, document)
         objective._document = document
+        objective._check_limits()
         return objective
+
+    def _check_limits(self) -> None:
+        """A limit is on a metric or on a score. Raises `InputError` naming the nearest."""
+        known = [*METRICS, *(scorer.name for scorer in self.scorers)]
+        known += [n for s in self.scorers if isinstance(s.ranges, Mapping) for n in s.ranges]
+        free = any(s.keyword == "function" for s in self.scorers)  # it may give any score
+        for limit in self.limits.all:
+            near = documents.nearest(limit.metric, known)
+            if limit.metric not in known and (near or not free):
+                hint = f"; did you mean {near!r}?" if near else ""
+                raise InputError(
+                    f"there is nothing named {limit.metric!r} to limit{hint}",
+                    self._document.where(("limits", limit.metric)),
+                    f"there are: {', '.join(known)}",
+                )
 
     def check(self) -> None:
         """Read the data and load the functions now, so that a job fails before it pays."""
@@ -158,9 +177,22 @@ class Objective(documents.Model):
     @property
     def contract(self) -> Contract:
         """How outputs are read: by the scorer that the goal names first."""
-        named = {scorer.name: scorer for scorer in self.scorers}
-        first = next((named[name] for name in self._goal.weights if name in named), self.scorers[0])
-        return contract_of(first)
+        return contract_of(self._first)
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """(worst, best) value of the goal; None where the range of a score is not known."""
+        return self._goal.bounds(ranges_of(self.scorers, self._goal))
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """Names of the scorers that are judges."""
+        return tuple(scorer.name for scorer in self.scorers if scorer.keyword == "judge")
+
+    @property
+    def may_judge(self) -> bool:
+        """A scorer may call a model: a judge, or a function of yours that takes `ctx`."""
+        return any(scorer.may_judge(self._surroundings) for scorer in self.scorers)
 
     def examples(self, split: Split) -> tuple[Example, ...]:
         """The examples of a split, in the seeded order, of which any prefix is a fair sample."""
@@ -197,23 +229,33 @@ class Objective(documents.Model):
         scorers = [scorer.fingerprint(around) for scorer in self.scorers]
         return content_hash([scorers, asked, dict(self._goal.weights)])
 
-    def score(
-        self,
-        cell: Cell,
-        reply: Answer | Failure,
-        *,
-        cost: float | None = None,
-        cached: bool = False,
-    ) -> Outcome:
-        """What a reply is worth; a failure is worth nothing, which is not a score of 0.
+    async def score(self, cell: Cell, trace: Trace, ctx: Context) -> Outcome:
+        """What an output is worth. `ctx` is the way to a judge.
 
-        Raises `InputError` when a function of yours fails or leaves out what the goal names.
+        When a scorer raises, takes too long or gives no score, the outcome is a `scorer` failure,
+        which has no value. Raises `UnitEnded` when a call to a judge ends the cell.
         """
-        return self._scorecard.score(cell, reply, cost=cost, cached=cached)
+        return await self._scorecard.score(cell, trace, ctx)
+
+    def failed(self, cell: Cell, trace: Trace, failure: Failure) -> Outcome:
+        """What a failure is worth: of the prompt, the worst; of the service, nothing, which is not
+        a score of 0."""
+        return self._scorecard.failed(cell, trace, failure)
+
+    def close(self) -> None:
+        """End the worker process of the scorers, if there is one. Another use starts it again."""
+        if "_scorecard" in self.__dict__:
+            self._scorecard.close()
 
     @cached_property
     def _goal(self) -> Goal:
         return parse_goal(self.goal or f"maximize {self.scorers[0].name}")
+
+    @property
+    def _first(self) -> Scorer:
+        """The scorer that the goal names first."""
+        named = {scorer.name: scorer for scorer in self.scorers}
+        return next((named[name] for name in self._goal.weights if name in named), self.scorers[0])
 
     @cached_property
     def _examples(self) -> Examples:
@@ -221,7 +263,7 @@ class Objective(documents.Model):
 
     @cached_property
     def _scorecard(self) -> Scorecard:
-        return Scorecard(self.scorers, self._goal, self._surroundings)
+        return Scorecard(self.scorers, self._goal, self._surroundings, first=self._first.name)
 
     @property
     def _surroundings(self) -> Surroundings:

@@ -63,6 +63,11 @@ def steps(parse: Parse) -> tuple[Step, ...]:
     return parse if isinstance(parse, tuple) else (parse,)
 
 
+def has_pattern(parse: Parse) -> bool:
+    """A step is a regular expression of yours, which may take for ever."""
+    return any(isinstance(step, Pattern) for step in steps(parse))
+
+
 def parser(parse: Parse, labels: Callable[[], Sequence[str]]) -> Parser:
     """The function that does `parse`; `labels` is asked only by the step `label`."""
     functions = [_function(step, labels) for step in steps(parse)]

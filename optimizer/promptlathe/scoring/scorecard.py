@@ -1,77 +1,95 @@
-"""From a reply to an outcome: the scorers made ready, and the goal. This is the hot path."""
+"""From a trace to an outcome: the scorers made ready, and the goal. This is the hot path."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from promptlathe.data.values import as_text
-from promptlathe.errors import InputError
-from promptlathe.records import Answer, Cell, Failure, Outcome
+from promptlathe.records import Cell, Failure, Json, Outcome, Score, Trace
+from promptlathe.runtime.seam import CallFailed, Context
+from promptlathe.scoring.apart import Apart
 from promptlathe.scoring.goal import Goal
-from promptlathe.scoring.parsing import Parsed
-from promptlathe.scoring.scorer import Scorer, Surroundings
+from promptlathe.scoring.loading import said
+from promptlathe.scoring.ranges import Worst
+from promptlathe.scoring.scorer import Scorer, Surroundings, Unscored
 
 
 class Scorecard:
-    """Scores replies. Made once for an objective, since labels and patterns are compiled."""
+    """Scores traces. Made once for an objective, since labels and patterns are compiled."""
 
-    def __init__(self, scorers: Sequence[Scorer], goal: Goal, around: Surroundings) -> None:
-        self._measures = [(scorer.name, scorer.measure(around)) for scorer in scorers]
-        self._goal = goal
-        self._own = {scorer.name for scorer in scorers if scorer.keyword == "function"}
+    def __init__(
+        self, scorers: Sequence[Scorer], goal: Goal, around: Surroundings, *, first: str
+    ) -> None:
+        """first: the scorer whose reading of the output is told.
 
-    def score(
-        self, cell: Cell, reply: Answer | Failure, *, cost: float | None, cached: bool
-    ) -> Outcome:
+        Raises `InputError` for what could not score: a function that does not load, a goal that
+        minimizes what has no known worst score.
+        """
+        self._worst = Worst(scorers, goal)
+        self._apart = Apart(around)
+        self._measures = [(scorer.name, self._apart.measure(scorer)) for scorer in scorers]
+        self._goal, self._first = goal, first
+
+    async def score(self, cell: Cell, trace: Trace, ctx: Context) -> Outcome:
         """See `Objective.score`."""
-        if isinstance(reply, Failure):
-            return Outcome(cell, reply, cost=cost, cached=cached)
         scores: dict[str, float] = {}
-        said: list[Parsed | None] = []
-        unread: list[str] = []
+        rationales: dict[str, str] = {}
+        parsed: Json = None
+        unread = False
         for name, measure in self._measures:
-            score, parsed = measure(cell.example, reply.text)
-            said.append(parsed)
-            if score is None:
-                unread.append(name)
-                scores[name] = self._worst(name)
-            elif isinstance(score, Mapping):
-                scores.update(score)
+            try:
+                found = measure(cell.example, trace, ctx)
+                if not isinstance(found, Score):
+                    found = await found
+            except Unscored as error:
+                return _unscored(cell, trace, name, str(error))
+            except CallFailed as ended:
+                if not ended.failure.of_prompt:
+                    raise
+                return _unscored(cell, trace, name, f"its call failed: {ended.failure.detail}")
+            except Exception as error:  # noqa: BLE001  # a scorer never ends the run
+                return _unscored(cell, trace, name, f"raised {said(error)}")
+            if name == self._first:
+                parsed = found.parsed
+            if found.rationale is not None:
+                rationales[name] = found.rationale
+            if found.value is None:
+                unread = True
+                scores.update(self._worst.of(name))
+            elif isinstance(found.value, Mapping):
+                scores.update(found.value)
             else:
-                scores[name] = score
+                scores[name] = found.value
+        try:
+            value = self._goal.value(scores)
+        except KeyError as error:
+            missing = f"the goal names {error.args[0]!r}, which no scorer gave"
+            return _failed(cell, trace, f"{missing}; there are: {', '.join(scores)}")
         return Outcome(
             cell,
-            reply,
-            scores=scores,
-            value=self._value(scores, unread),
-            parsed=None if said[0] is None else as_text(said[0]),
-            unparsed=bool(unread),
-            cost=cost,
-            cached=cached,
+            trace,
+            scores,
+            value,
+            parsed=None if parsed is None else as_text(parsed),
+            unread=unread,
+            rationales=rationales,
         )
 
-    def _worst(self, name: str) -> float:
-        """What an unreadable answer scores: 0, or 1 where the goal wants little of the score."""
-        if self._goal.weights.get(name, 0.0) >= 0:
-            return 0.0
-        if name in self._own:
-            raise InputError(
-                f"{name} gave None for an answer, but the goal minimizes it",
-                "goal",
-                "return the worst value for an answer that cannot be read",
-            )
-        return 1.0
+    def failed(self, cell: Cell, trace: Trace, failure: Failure) -> Outcome:
+        """See `Objective.failed`."""
+        if not failure.of_prompt:
+            return Outcome(cell, trace, failure=failure)
+        scores = self._worst.all
+        return Outcome(cell, trace, scores, self._goal.value(scores), failure=failure)
 
-    def _value(self, scores: Mapping[str, float], unread: Sequence[str]) -> float:
-        try:
-            return self._goal.value(scores)
-        except KeyError as error:
-            if self._own & set(unread):  # a function that gives several scores gave none
-                return self._goal.value(
-                    {name: scores.get(name, 0.0) for name in self._goal.weights}
-                )
-            raise InputError(
-                f"the goal names {error.args[0]!r}, which no scorer gave",
-                "goal",
-                f"write `goal: maximize NAME` with one of: {', '.join(scores)}",
-            ) from None
+    def close(self) -> None:
+        """End the worker process."""
+        self._apart.close()
+
+
+def _unscored(cell: Cell, trace: Trace, scorer: str, why: str) -> Outcome:
+    return _failed(cell, trace, f"the scorer {scorer}, on example {cell.example.id}: {why}")
+
+
+def _failed(cell: Cell, trace: Trace, why: str) -> Outcome:
+    return Outcome(cell, trace, failure=Failure("scorer", why))

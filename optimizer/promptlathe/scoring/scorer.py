@@ -1,38 +1,39 @@
-"""What every scorer is: a frozen record that makes a function from answers to scores."""
+"""What every scorer is: a frozen record that makes a function from traces to scores."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from promptlathe.documents import Model
-from promptlathe.records import Example
-from promptlathe.scoring.parsing import Parsed
+from promptlathe.records import Example, Score, Trace
+from promptlathe.runtime.seam import Context
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME)]
 """What the goal, the metrics and the reports call a scorer."""
+Range = tuple[float, float]
+"""(lowest, highest) score that there is."""
+UNIT: Range = (0.0, 1.0)
+Measure = Callable[[Example, Trace, Context], Score | Awaitable[Score]]
+"""Gives the score of an output. Built-in ones give it at once: this is the hot path."""
+UNREAD = Score(None)
+PATTERN_SECONDS = 5.0
+"""That a regular expression of yours may take on one output."""
 
 
-class Reading(NamedTuple):
-    """What a scorer made of an answer. `score` is None when the answer could not be read."""
-
-    score: float | Mapping[str, float] | None
-    parsed: Parsed | None
-
-
-Measure = Callable[[Example, str], Reading]
-UNREAD = Reading(None, None)
+class Unscored(Exception):
+    """A scorer could not score an output; the text says why. The cell has no score then."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a scorer may ask for before the first answer comes."""
+    """What a scorer may ask for before the first output comes."""
 
     labels: Callable[[str], Sequence[str]]
     """The distinct values of a field, as texts."""
@@ -41,7 +42,7 @@ class Surroundings:
 
 
 class Scorer(Model):
-    """The base of all scorers. `measure` is called once; what it returns, for every answer."""
+    """The base of all scorers. `measure` is called once; what it returns, for every output."""
 
     keyword: ClassVar[str]
     """Its key in YAML."""
@@ -54,9 +55,29 @@ class Scorer(Model):
         """The row's field with the right answer; None for a scorer that needs none."""
         return None
 
+    @property
+    def ranges(self) -> Range | Mapping[str, Range] | None:
+        """Of its score; by name for a scorer that gives several; None where it is not known."""
+        return UNIT
+
     @abstractmethod
     def measure(self, around: Surroundings) -> Measure:
-        """The function from an example and an answer's text to a reading."""
+        """The function from an example and a trace to a score. It may raise `Unscored`."""
+
+    def aside(self, around: Surroundings) -> float | None:
+        """Seconds that one output may take in the worker process; None: it is scored here."""
+        del around
+        return None
+
+    def reads_calls(self, around: Surroundings) -> bool:
+        """It looks at the trace's calls, not at the output alone."""
+        del around
+        return False
+
+    def may_judge(self, around: Surroundings) -> bool:
+        """It may call a model."""
+        del around
+        return False
 
     def flaw(self, target: Any) -> str | None:
         """Why this scorer cannot use a row's target, in words; None when it can."""
@@ -64,7 +85,7 @@ class Scorer(Model):
         return None
 
     def fingerprint(self, around: Surroundings) -> Any:
-        """JSON-like content that changes when the same answer may get another score."""
+        """JSON-like content that changes when the same output may get another score."""
         del around
         return self.entry()
 

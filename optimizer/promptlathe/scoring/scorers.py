@@ -23,11 +23,12 @@ from pydantic import Field, field_validator
 from promptlathe.data.values import as_text, fold, squeeze
 from promptlathe.documents import nearest
 from promptlathe.errors import InputError
-from promptlathe.records import Example
+from promptlathe.records import Example, Score, Trace
+from promptlathe.runtime.seam import Context
 from promptlathe.scoring import measures
 from promptlathe.scoring.numerals import last_number
-from promptlathe.scoring.parsing import Parse, Parsed, compiles, parser, steps
-from promptlathe.scoring.scorer import UNREAD, Measure, Name, Reading, Scorer, Surroundings
+from promptlathe.scoring.parsing import Parse, Parsed, compiles, has_pattern, parser, steps
+from promptlathe.scoring.scorer import PATTERN_SECONDS, UNREAD, Measure, Name, Scorer, Surroundings
 
 
 class _Compared(Scorer):
@@ -40,12 +41,17 @@ class _Compared(Scorer):
     def target_field(self) -> str:
         return self.target
 
+    def aside(self, around: Surroundings) -> float | None:
+        del around
+        return PATTERN_SECONDS if has_pattern(self.parse) else None
+
     def measure(self, around: Surroundings) -> Measure:
         field, grade = self.target, self.grade
         read = parser(self.parse, lambda: around.labels(field))
 
-        def score(example: Example, text: str) -> Reading:
-            parsed = read(text)
+        def score(example: Example, trace: Trace, ctx: Context) -> Score:
+            del ctx
+            parsed = read(trace.text)
             if parsed is None:
                 return UNREAD
             target = example.row[field]
@@ -54,7 +60,7 @@ class _Compared(Scorer):
                 best = max((g for g in graded if g is not None), default=None)
             else:
                 best = grade(parsed, target)
-            return Reading(best, parsed)
+            return Score(best, parsed)
 
         return score
 
@@ -174,15 +180,19 @@ class Regex(Scorer):
             )
         return parse
 
+    def aside(self, around: Surroundings) -> float | None:
+        del around
+        return PATTERN_SECONDS
+
     def measure(self, around: Surroundings) -> Measure:
         read, search = parser(self.parse, list[str]), re.compile(self.pattern).search
 
-        def score(example: Example, text: str) -> Reading:
-            del example
-            parsed = read(text)
-            return (
-                UNREAD if parsed is None else Reading(float(bool(search(as_text(parsed)))), parsed)
-            )
+        def score(example: Example, trace: Trace, ctx: Context) -> Score:
+            del example, ctx
+            parsed = read(trace.text)
+            if parsed is None:
+                return UNREAD
+            return Score(float(bool(search(as_text(parsed)))), parsed)
 
         return score
 
@@ -236,14 +246,15 @@ def _match_labels(scorer: ExactMatch, around: Surroundings) -> Measure:
     read = parser("label", lambda: around.labels(field))
     folded = {label: fold(label) for label in around.labels(field)}
 
-    def score(example: Example, text: str) -> Reading:
-        parsed = read(text)
+    def score(example: Example, trace: Trace, ctx: Context) -> Score:
+        del ctx
+        parsed = read(trace.text)
         if parsed is None:
             return UNREAD
         target = example.row[field]
         wanted = target if isinstance(target, list) else (target,)
         found = folded[str(parsed)]
-        return Reading(float(any(found == folded[as_text(one)] for one in wanted)), parsed)
+        return Score(float(any(found == folded[as_text(one)] for one in wanted)), parsed)
 
     return score
 

@@ -1,12 +1,14 @@
 """YAML or Python to a frozen search space; checks, encoding, rendering."""
 
 from promptlathe.space.bound import BoundSpace
-from promptlathe.space.checks import check_data
 from promptlathe.space.components import Choice, Demos, Float, Int, Level, Order, Recruited, Text
+from promptlathe.space.data_checks import check_data, check_images
+from promptlathe.space.joined import JoinedSpace, join
 from promptlathe.space.parameters import Categorical, Integer, Parameter, Real
 from promptlathe.space.size import Size
-from promptlathe.space.space import SearchSpace, fields_of
-from promptlathe.space.template import fill, is_inert, placeholders, render
+from promptlathe.space.space import SearchSpace
+from promptlathe.space.steps import LoadedSteps, Step, Steps, load_steps
+from promptlathe.space.template import fill, is_inert, not_placeholder, placeholders, render
 
 __all__ = [
     "BoundSpace",
@@ -16,18 +18,25 @@ __all__ = [
     "Float",
     "Int",
     "Integer",
+    "JoinedSpace",
     "Level",
+    "LoadedSteps",
     "Order",
     "Parameter",
     "Real",
     "Recruited",
     "SearchSpace",
     "Size",
+    "Step",
+    "Steps",
     "Text",
     "check_data",
-    "fields_of",
+    "check_images",
     "fill",
     "is_inert",
+    "join",
+    "load_steps",
+    "not_placeholder",
     "placeholders",
     "render",
 ]

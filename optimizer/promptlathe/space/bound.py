@@ -1,24 +1,32 @@
-"""A space with the rows that its demos may come from: levels in, candidates out."""
+"""A space with the rows that its demos may come from: levels in, candidates out.
+
+Of a chain, each step's space is bound by itself, and sees its own names only.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from promptlathe.records import Candidate, Example, Message, Prompt, Scalar, Value
-from promptlathe.space.components import Choice, Component, Demos, Float, Int, Order, Text
+from promptlathe.records import Candidate, Example, Json, Prompt, Value
+from promptlathe.space.components import Choice, Component, Demos, Float, Int, Level, Order, Text
 from promptlathe.space.conditions import holds
+from promptlathe.space.contracts import PARAMETER, sent_format
 from promptlathe.space.demos import Pool, write_demos
 from promptlathe.space.space import SearchSpace
-from promptlathe.space.template import compose
+from promptlathe.space.template import compose_message
 
 
 @dataclass(frozen=True)
 class BoundSpace:
-    """`train` holds the rows that may be shown as demos; `target` is their answer's field."""
+    """`train` holds the rows that may be shown as demos; `target` is their answer's field.
+
+    labels: those of the objective, for response formats that name them.
+    """
 
     space: SearchSpace
     train: Sequence[Example]
     target: str | None = None
+    labels: Sequence[str] = ()
 
     @cached_property
     def seed(self) -> Candidate:
@@ -26,8 +34,17 @@ class BoundSpace:
         return self.candidate(self.space.seed_levels)
 
     def candidate(self, levels: Mapping[str, Value]) -> Candidate:
-        """The prompt that these levels make. Raises InputError for an unknown level."""
+        """The prompts that these levels make. Raises InputError for an unknown level."""
         active = self.space.canonical(levels)
+        prompts = {
+            name: self._parts[name]._prompt(_own(name, active))
+            if self.space.chained
+            else self._prompt(active)
+            for name in self.space.prompts
+        }
+        return Candidate(tuple(active.items()), prompts)
+
+    def _prompt(self, active: Mapping[str, Value]) -> Prompt:
         parts: dict[str, str | None] = {
             name: self._text(name, one, active)
             for name, one in self.space.components.items()
@@ -36,9 +53,13 @@ class BoundSpace:
         for name, one in self.space.components.items():
             if isinstance(one, Order):
                 parts[name] = self._ordered(name, one, active, parts)
-        messages = (Message(m.role, compose(m.content, parts)) for m in self.space.messages)
-        prompt = Prompt(tuple(m for m in messages if m.content), self._parameters(active))
-        return Candidate.single(tuple(active.items()), prompt)
+        messages = (compose_message(m, parts) for m in self.space.messages)
+        return Prompt(tuple(m for m in messages if m.content), self._parameters(active))
+
+    @cached_property
+    def _parts(self) -> "dict[str, BoundSpace]":
+        """Of a chain, its steps."""
+        return {step: replace(self, space=part) for step, part in self.space.prompts.items()}
 
     def _text(self, name: str, component: Component, active: Mapping[str, Value]) -> str | None:
         if not holds(component.when, active):
@@ -71,8 +92,12 @@ class BoundSpace:
         sections = component.arrangements[str(active[name])]
         return component.separator.join(part for s in sections if (part := parts[s]))
 
-    def _parameters(self, active: Mapping[str, Value]) -> tuple[tuple[str, Scalar], ...]:
-        chosen: dict[str, Scalar] = {}
+    def _parameters(self, active: Mapping[str, Value]) -> tuple[tuple[str, Json], ...]:
+        chosen: dict[str, Json] = {}
+        for name, one in self.space.components.items():
+            level = _level(one, active.get(name)) if isinstance(one, Choice) else None
+            if level and level.response_format:
+                chosen[PARAMETER] = sent_format(level.response_format, self.labels)
         for name, one in self.space.model.items():
             if isinstance(one, str | int | float | bool):
                 chosen[name] = one
@@ -91,10 +116,16 @@ class BoundSpace:
         """Ids of the rows that the demos `name` show under these levels; None when inactive."""
         if f"{name}.count" not in active:
             return None
+        if self.space.chained:
+            step, _, own = name.partition(".")
+            return self._parts[step].shown(own, _own(step, active))
         return tuple(row.id for row in self._rows(name, active))
 
     def showable(self, name: str) -> list[str]:
         """Ids of all rows that the demos `name` may ever show, in no order."""
+        if self.space.chained:
+            step, _, own = name.partition(".")
+            return self._parts[step].showable(own)
         pool = self._pools.get(name)
         return sorted(pool.showable()) if pool else []
 
@@ -113,3 +144,13 @@ class BoundSpace:
 
 def _select(name: str, active: Mapping[str, Value]) -> Value:
     return active.get(f"{name}.select", "random")
+
+
+def _own(step: str, active: Mapping[str, Value]) -> dict[str, Value]:
+    """The levels of a step, by its own names."""
+    start = f"{step}."
+    return {n.removeprefix(start): v for n, v in active.items() if n.startswith(start)}
+
+
+def _level(component: Choice, name: Value | None) -> Level | None:
+    return next((level for level in component.choice if level.name == name), None)

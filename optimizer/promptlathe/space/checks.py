@@ -1,15 +1,17 @@
 """What can be wrong with a space, found before any call is paid for."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Protocol
 
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails
 
 from promptlathe.documents import nearest
-from promptlathe.errors import InputError
-from promptlathe.space.components import Choice, Demos, Float, Int, Order, Text
+from promptlathe.records import Message, Scalar, Value
+from promptlathe.space.components import Choice, Component, Demos, Float, Int, Order, Text
 from promptlathe.space.conditions import Wanted, comparison_of, matches
+from promptlathe.space.contracts import PARAMETER
 from promptlathe.space.parameters import (
     Categorical,
     Parameter,
@@ -17,23 +19,50 @@ from promptlathe.space.parameters import (
     in_dependency_order,
     parameters_of,
 )
-from promptlathe.space.size import has_any
-from promptlathe.space.template import STATEMENT, placeholders
-
-if TYPE_CHECKING:
-    from promptlathe.space.space import SearchSpace
+from promptlathe.space.size import Constraint, has_any
+from promptlathe.space.template import STATEMENT, not_placeholder, placeholders
 
 Loc = tuple[str | int, ...]
-Where = Callable[[Loc], str | None]
-"""The file and line of a part of the space, for messages."""
+MODEL_PARAMETERS = (
+    "name",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "reasoning_effort",
+)
 SHOWN = 12
 LARGEST = 2**53
 """Beyond it, whole numbers are not exact in JSON, nor in Optuna."""
 
 
-def check_declaration(space: "SearchSpace") -> None:
+class Declaration(Protocol):
+    """What is checked: a space of one prompt."""
+
+    @property
+    def messages(self) -> tuple[Message, ...]: ...
+    @property
+    def components(self) -> Mapping[str, Component]: ...
+    @property
+    def model(self) -> Mapping[str, Scalar | Component]: ...
+    @property
+    def constraints(self) -> tuple[Constraint, ...]: ...
+    @property
+    def seed(self) -> Mapping[str, Value | None]: ...
+    @cached_property
+    def varied(self) -> Mapping[str, Component]: ...
+    @cached_property
+    def seed_levels(self) -> Mapping[str, Value]: ...
+    def allows(self, levels: Mapping[str, Value]) -> bool: ...
+    def texts(self) -> Iterator[tuple[Loc, str]]: ...
+
+
+def check_declaration(space: Declaration) -> None:
     """All that can be checked without data. Raises a located pydantic error."""
     _check_model(space)
+    _check_formats(space)
     _check_ranges(space)
     _check_orders(space)
     _check_placeholders(space)
@@ -44,67 +73,7 @@ def check_declaration(space: "SearchSpace") -> None:
     _check_candidates(space, declared)
 
 
-def check_data(
-    space: "SearchSpace",
-    fields: Iterable[str],
-    *,
-    target: str | None,
-    where: Where = lambda loc: None,
-) -> None:
-    """The template against the rows: every placeholder known, the target never shown.
-
-    Raises InputError.
-    """
-    known = set(fields)
-    used = {n: loc for loc, text in space.texts() for n in placeholders(text)}
-    for name, loc in used.items():
-        if name in space.components and name in known:
-            raise InputError(
-                f"{{{{ {name} }}}} is both a component and a field of the data",
-                where(("components", name)),
-                f"rename the component {name!r}",
-            )
-        if name not in space.components:
-            _known_field(name, known, where(loc), space.components)
-            if name == target:
-                raise InputError(
-                    f"the template shows {{{{ {name} }}}}, the target, to the model",
-                    where(loc),
-                    "use the target in the demos' template only",
-                )
-    if not any(name in known for name in used):
-        raise InputError(
-            "the template uses no field of the data: every row would get the same prompt",
-            where(("messages",)),
-            f"place one of these in a message: {_braced(known - {target or ''})}",
-        )
-    for key, component in space.components.items():
-        if isinstance(component, Demos):
-            for name in placeholders(component.demos.template):
-                place = where(("components", key, "demos", "template"))
-                _known_field(name, known, place, {})
-
-
-def _known_field(
-    name: str, known: set[str], where: str | None, components: Mapping[str, object]
-) -> None:
-    if name in known:
-        return
-    hint = nearest(name, [*known, *components])
-    raise InputError(
-        f"the placeholder {{{{ {name} }}}} is neither a component nor a field of every row",
-        where,
-        f"did you mean {{{{ {hint} }}}}?" if hint else f"the rows have: {_braced(known)}",
-    )
-
-
-def _braced(names: Iterable[str]) -> str:
-    return ", ".join(f"{{{{ {name} }}}}" for name in sorted(names))
-
-
-def _check_model(space: "SearchSpace") -> None:
-    from promptlathe.space.space import MODEL_PARAMETERS
-
+def _check_model(space: Declaration) -> None:
     for name, one in space.model.items():
         if name not in MODEL_PARAMETERS:
             hint = nearest(name, MODEL_PARAMETERS)
@@ -122,7 +91,25 @@ def _check_model(space: "SearchSpace") -> None:
             )
 
 
-def _check_ranges(space: "SearchSpace") -> None:
+def _check_formats(space: Declaration) -> None:
+    """A prompt sets `response_format` once."""
+    choices = [(n, one) for n, one in space.varied.items() if isinstance(one, Choice)]
+    setting = [n for n, one in choices if any(level.response_format for level in one.choice)]
+    if setting and setting[-1] not in space.components:
+        raise problem(
+            _place(setting[-1]),
+            f"a model parameter cannot set `{PARAMETER}`",
+            "make it a level of a component",
+        )
+    if len(setting) > 1:
+        raise problem(
+            _place(setting[1]),
+            f"{setting[0]!r} and {setting[1]!r} both set `{PARAMETER}`",
+            "let one component do it",
+        )
+
+
+def _check_ranges(space: Declaration) -> None:
     for name, one in space.varied.items():
         match one:
             case Float(bounds=(low, high)) | Int(bounds=(low, high)):
@@ -143,7 +130,7 @@ def _check_ranges(space: "SearchSpace") -> None:
             )
 
 
-def _check_orders(space: "SearchSpace") -> None:
+def _check_orders(space: Declaration) -> None:
     for name, one in space.components.items():
         if not isinstance(one, Order):
             continue
@@ -163,10 +150,19 @@ def _check_orders(space: "SearchSpace") -> None:
             )
 
 
-def _check_placeholders(space: "SearchSpace") -> None:
+def _check_placeholders(space: Declaration) -> None:
     templates = [(loc, text) for loc, text in space.texts() if loc[0] == "messages"]
     in_template = {n for _, text in templates for n in placeholders(text)}
     ordered = {s for one in space.components.values() if isinstance(one, Order) for s in one.order}
+    demos = [(n, one) for n, one in space.components.items() if isinstance(one, Demos)]
+    of_demos = [(("components", n, "demos", "template"), d.demos.template) for n, d in demos]
+    for loc, text in [*space.texts(), *of_demos]:
+        if found := not_placeholder(text):
+            raise problem(
+                loc,
+                f"{found} is not a placeholder: the model would see it as it stands",
+                "names have letters, digits and `_` only: rename the column",
+            )
     for loc, text in space.texts():
         for name in placeholders(text):
             if "." in name:
@@ -189,7 +185,7 @@ def _check_placeholders(space: "SearchSpace") -> None:
     _check_guaranteed(space, in_template, ordered)
 
 
-def _check_guaranteed(space: "SearchSpace", in_template: set[str], ordered: set[str]) -> None:
+def _check_guaranteed(space: Declaration, in_template: set[str], ordered: set[str]) -> None:
     """A field of the row that stands in some levels only would be lost with the others."""
     safe = in_template - set(space.components)
     reached = in_template | ordered
@@ -209,7 +205,7 @@ def _check_guaranteed(space: "SearchSpace", in_template: set[str], ordered: set[
                 )
 
 
-def _check_statements(space: "SearchSpace") -> None:
+def _check_statements(space: Declaration) -> None:
     for loc, text in space.texts():
         if STATEMENT.search(text):
             raise problem(
@@ -219,7 +215,7 @@ def _check_statements(space: "SearchSpace") -> None:
             )
 
 
-def _check_protected(space: "SearchSpace") -> None:
+def _check_protected(space: Declaration) -> None:
     for name, one in space.components.items():
         if not isinstance(one, Choice | Text):
             continue
@@ -233,7 +229,7 @@ def _check_protected(space: "SearchSpace") -> None:
                 )
 
 
-def _check_conditions(space: "SearchSpace", declared: Mapping[str, Parameter]) -> None:
+def _check_conditions(space: Declaration, declared: Mapping[str, Parameter]) -> None:
     conditions = [(_place(n, "when"), one.when) for n, one in space.varied.items()]
     conditions += [
         (("constraints", i, "forbid"), one.forbid) for i, one in enumerate(space.constraints)
@@ -269,16 +265,10 @@ def _check_wanted(loc: Loc, name: str, wanted: Wanted, declared: Mapping[str, Pa
             raise problem(loc, f"{name} has no level {one!r}", advice)
 
 
-def _check_candidates(space: "SearchSpace", declared: Mapping[str, Parameter]) -> None:
+def _check_candidates(space: Declaration, declared: Mapping[str, Parameter]) -> None:
     if not has_any(tuple(declared.values()), space.constraints):
         raise problem(
             ("constraints",), "the constraints forbid every candidate", "remove one of them"
-        )
-    if space.size.count < 2 and not space.size.continuous and not space.rewritable:
-        raise problem(
-            ("components",) if space.components else (),
-            "the space has one candidate only, so there is nothing to optimize",
-            "give a component a second level, or mark a text with `rewrite: true`",
         )
     if not space.allows(space.seed_levels):
         raise problem(

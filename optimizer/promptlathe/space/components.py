@@ -13,7 +13,7 @@ Each may carry `when`, the condition under which it is active.
 from collections.abc import Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NotRequired, get_args
 
 from pydantic import (
     AfterValidator,
@@ -27,10 +27,12 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
+from typing_extensions import TypedDict
 
 from promptlathe import documents
 from promptlathe.errors import InputError
 from promptlathe.space.conditions import Condition
+from promptlathe.space.contracts import PARAMETER, Format, checked_format
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 MAX_SECTIONS = 6
@@ -69,6 +71,16 @@ class Level(BaseModel):
     text: str | None
     parents: tuple[str, ...] = ()
     """Names of the levels that it was made from; none: it was declared."""
+    response_format: Format | None = None
+    """What the service itself shall hold the answer to, as declared (space/contracts.py)."""
+
+    @property
+    def spelling(self) -> Any:
+        """As YAML has it."""
+        if self.response_format is None:
+            return self.text
+        text = {} if self.text is None else {"text": self.text}
+        return {**text, PARAMETER: self.response_format}
 
 
 def _shorten(text: str) -> str:
@@ -90,9 +102,26 @@ def _text_of(given: Any, base: Path | None) -> str | None:
     raise ValueError(f"a level is a text, null or {{file: path}}, not {given!r}", "quote it")
 
 
+def _level(name: str, given: Any, base: Path | None) -> Level:
+    if not isinstance(given, Mapping) or PARAMETER not in given:
+        return Level(name=name, text=_text_of(given, base))
+    if unknown := next((key for key in given if key not in ("text", PARAMETER)), None):
+        raise ValueError(
+            f"the level {name!r} has an unknown key {str(unknown)!r}",
+            f"it may have `text` and `{PARAMETER}`",
+        )
+    return Level(
+        name=name,
+        text=_text_of(given.get("text"), base),
+        response_format=checked_format(given[PARAMETER]),
+    )
+
+
 def _name_of(given: Any) -> str:
     if given is None:
         return "none"
+    if isinstance(given, Mapping) and PARAMETER in given:
+        return _name_of(given.get("text") or "structured")
     if isinstance(given, Mapping):
         return Path(str(given.get("file", ""))).stem
     return _shorten(str(given))
@@ -113,30 +142,39 @@ def _levels(given: Any, info: ValidationInfo) -> Any:
     if not pairs:
         raise ValueError("has no level", "write at least two")
     base = (info.context or {}).get("base")
-    texts = [(name, _text_of(one, base)) for name, one in pairs]
-    if len({text for _, text in texts}) < len(texts):
-        twice = next(name for i, (name, t) in enumerate(texts) if t in [o for _, o in texts[:i]])
-        raise ValueError(f"the level {twice!r} is listed twice", "remove one of them")
-    return tuple(Level(name=name, text=text) for name, text in _unique(texts))
+    levels = [_level(name, one, base) for name, one in pairs]
+    for i, level in enumerate(levels):
+        if level.spelling in [one.spelling for one in levels[:i]]:
+            raise ValueError(f"the level {level.name!r} is listed twice", "remove one of them")
+    return tuple(_unique(levels))
 
 
-def _unique(pairs: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
+def _unique(levels: list[Level]) -> list[Level]:
     seen: dict[str, int] = {}
-    named: list[tuple[str, str | None]] = []
-    for name, text in pairs:
-        seen[name] = seen.get(name, 0) + 1
-        named.append((name if seen[name] == 1 else f"{name} ({seen[name]})", text))
+    named: list[Level] = []
+    for level in levels:
+        count = seen[level.name] = seen.get(level.name, 0) + 1
+        name = level.name if count == 1 else f"{level.name} ({count})"
+        named.append(level.model_copy(update={"name": name}))
     return named
 
 
-LevelsInput = (
-    list[str | dict[Literal["file"], str] | None]
-    | dict[str, str | dict[Literal["file"], str] | None]
-)
+FileInput = dict[Literal["file"], str]
+
+
+class StructuredInput(TypedDict):
+    """A level that sets `response_format`."""
+
+    text: NotRequired[str | FileInput | None]
+    response_format: Format
+
+
+LevelInput = str | FileInput | StructuredInput | None
+LevelsInput = list[LevelInput] | dict[str, LevelInput]
 Levels = Annotated[
     tuple[Level, ...],
     BeforeValidator(_levels, json_schema_input_type=LevelsInput),
-    PlainSerializer(lambda levels: {level.name: level.text for level in levels}),
+    PlainSerializer(lambda levels: {level.name: level.spelling for level in levels}),
 ]
 
 
@@ -153,6 +191,9 @@ Rewrite = Annotated[bool, Field(description="Operators may write new texts for i
 
 class Choice(Declared):
     """One of several texts. Levels: a list, or a mapping from names to texts.
+
+    A level may also set what the service holds the answer to:
+    `{text: "Answer as JSON.", response_format: {json: {label: labels}}}`.
 
     rewrite: operators may write further levels; protect: phrases that these keep.
     """
@@ -176,7 +217,10 @@ class Choice(Declared):
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     def with_level(self, level: Level) -> "Choice":
-        """With one more level, the last."""
+        """With one more level, the last; it sets the answer's form as that it was made from."""
+        parent = next((one for one in self.choice if one.name in level.parents[:1]), None)
+        if parent and level.response_format is None:
+            level = level.model_copy(update={"response_format": parent.response_format})
         return self.model_copy(update={"choice": (*self.choice, level)})
 
 

@@ -1,59 +1,96 @@
 """The search space: a template, its components, conditions and constraints; frozen."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, ClassVar, NotRequired, Self, cast
 
 import numpy as np
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from typing_extensions import TypedDict
 
 from promptlathe import documents
 from promptlathe.errors import InputError
-from promptlathe.records import Message, Scalar, Value
+from promptlathe.records import PROMPT, Content, Image, Message, Scalar, Value
+from promptlathe.space.checks import check_declaration
 from promptlathe.space.components import Choice, Component, Declared, Text
 from promptlathe.space.conditions import Condition, holds
 from promptlathe.space.parameters import Parameter, in_dependency_order, parameters_of
 from promptlathe.space.size import Size, combinations, size_of
-from promptlathe.space.template import placeholders
 
-MODEL_PARAMETERS = (
-    "name",
-    "temperature",
-    "top_p",
-    "max_tokens",
-    "frequency_penalty",
-    "presence_penalty",
-    "seed",
-    "reasoning_effort",
-)
 ROLES = ("system", "developer", "user", "assistant")
 
 
+class ImageInput(TypedDict):
+    """A picture in a message."""
+
+    image: str
+    detail: NotRequired[str]
+
+
+ContentInput = str | list[str | ImageInput]
+
+
 def _messages(given: Any) -> Any:
-    """A mapping {role: text}, a list of such or of chat messages, or one text (the user's)."""
+    """A mapping {role: content}, a list of such or of chat messages, or one text (the user's)."""
     if isinstance(given, str):
         return (Message("user", given),)
     if isinstance(given, Mapping):
-        given = [{role: text} for role, text in given.items()]
+        given = [{role: content} for role, content in given.items()]
     messages: list[Message] = []
     for one in cast("list[Any]", given) if isinstance(given, list | tuple) else ():
         if isinstance(one, Message):
             messages.append(one)
         elif isinstance(one, Mapping) and set(one) == {"role", "content"}:
-            messages.append(Message(str(one["role"]), str(one["content"])))
-        elif isinstance(one, Mapping) and all(isinstance(text, str) for text in one.values()):
-            messages.extend(Message(str(role), text) for role, text in one.items())
+            messages.append(Message(str(one["role"]), _content(one["content"])))
+        elif isinstance(one, Mapping):
+            messages.extend(Message(str(role), _content(content)) for role, content in one.items())
         else:
             messages.clear()
             break
     if not messages:
-        raise ValueError(
-            "must map roles to texts", 'write {system: "…", user: "…"}, or a list of such'
-        )
+        raise _wrong_messages()
     if wrong := next((m.role for m in messages if m.role not in ROLES), None):
         raise ValueError(f"unknown role {wrong!r}", f"roles are: {', '.join(ROLES)}")
     return tuple(messages)
+
+
+def _content(given: Any) -> Content:
+    if isinstance(given, str):
+        return given
+    if not isinstance(given, list | tuple) or not given:
+        raise _wrong_messages()
+    return tuple(_part(one) for one in cast("list[Any]", given))
+
+
+def _part(given: Any) -> str | Image:
+    if isinstance(given, str | Image):
+        return given
+    if isinstance(given, Mapping) and {"image"} <= set(given) <= {"image", "detail"}:
+        url, detail = given["image"], given.get("detail")
+        if isinstance(url, str) and isinstance(detail, str | None):
+            return Image(url, detail)
+    raise ValueError(
+        f"{given!r} is no part of a message", 'write a text, or {image: "{{ field }}"}'
+    )
+
+
+def _wrong_messages() -> ValueError:
+    return ValueError(
+        "must map roles to texts", 'write {system: "…", user: "…"}, or a list of such'
+    )
+
+
+def _spelling(message: Message) -> dict[str, Any]:
+    if isinstance(message.content, str):
+        return {message.role: message.content}
+    return {message.role: [_part_spelling(part) for part in message.content]}
+
+
+def _part_spelling(part: str | Image) -> Any:
+    if isinstance(part, str):
+        return part
+    return {"image": part.url} | ({} if part.detail is None else {"detail": part.detail})
 
 
 def _named(given: Any) -> Any:
@@ -65,8 +102,10 @@ def _named(given: Any) -> Any:
 
 Messages = Annotated[
     tuple[Message, ...],
-    BeforeValidator(_messages, json_schema_input_type=dict[str, str] | list[dict[str, str]]),
-    PlainSerializer(lambda messages: [{m.role: m.content} for m in messages]),
+    BeforeValidator(
+        _messages, json_schema_input_type=dict[str, ContentInput] | list[dict[str, ContentInput]]
+    ),
+    PlainSerializer(lambda messages: [_spelling(m) for m in messages]),
 ]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Components = Annotated[
@@ -105,8 +144,6 @@ class SearchSpace(Declared):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        from promptlathe.space.checks import check_declaration
-
         check_declaration(self)
         return self
 
@@ -123,6 +160,18 @@ class SearchSpace(Declared):
     def to_dict(self) -> dict[str, Any]:
         """The YAML spelling; `SearchSpace(**space.to_dict())` equals the space."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    chained: ClassVar[bool] = False
+    """True when it has several prompts, each with components named `<step>.<component>`."""
+
+    @property
+    def prompts(self) -> "Mapping[str, SearchSpace]":
+        """The space of each prompt, by its name, in the order in which they are used."""
+        return {PROMPT: self}
+
+    def step_of(self, name: str) -> str:
+        """The step that a component or parameter belongs to; "" when there is one prompt."""
+        return ""
 
     @cached_property
     def rewritable(self) -> dict[str, Choice | Text]:
@@ -204,9 +253,15 @@ class SearchSpace(Declared):
         )
 
     def texts(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Every text that may enter a prompt, with its place: templates and levels."""
+        """Every text that may enter a prompt, with its place: templates, addresses of
+        pictures, and levels."""
         for i, message in enumerate(self.messages):
-            yield ("messages", i, message.role), message.content
+            place = ("messages", i, message.role)
+            if isinstance(message.content, str):
+                yield place, message.content
+            else:
+                for j, part in enumerate(message.content):
+                    yield (*place, j), part.url if isinstance(part, Image) else part
         for name, component in self.components.items():
             match component:
                 case Text(text=text):
@@ -219,9 +274,3 @@ class SearchSpace(Declared):
 
 def _is_scalar(given: Any) -> bool:
     return isinstance(given, str | int | float | bool)
-
-
-def fields_of(space: SearchSpace) -> Sequence[str]:
-    """Placeholders that are no component: fields of the row, demos' templates aside."""
-    found = [name for _, text in space.texts() for name in placeholders(text)]
-    return [name for name in dict.fromkeys(found) if name not in space.components]

@@ -4,19 +4,28 @@ Nothing is ever evaluated: a value that itself looks like a placeholder stays te
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from promptlathe.records import Message, Prompt
+from promptlathe.errors import InputError
+from promptlathe.records import Content, Image, Message, Prompt
 
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_.]+)?)\s*\}\}")
 STATEMENT = re.compile(r"\{%|%\}")
 """With both of these in a message, MLflow runs it as Jinja when it formats the prompt."""
+_BRACED = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
 
 def placeholders(text: str) -> tuple[str, ...]:
     """The names in `text`, each once, in order of appearance."""
     return tuple(dict.fromkeys(PLACEHOLDER.findall(text)))
+
+
+def not_placeholder(text: str) -> str | None:
+    """The first thing in double braces that is no placeholder: a model would see it as it is."""
+    found = _BRACED.search(PLACEHOLDER.sub("", text))
+    return found[0] if found else None
 
 
 def is_inert(text: str) -> bool:
@@ -56,6 +65,42 @@ def compose(template: str, parts: Mapping[str, str | None]) -> str:
     return "\n".join(kept).strip()
 
 
+def compose_message(message: Message, parts: Mapping[str, str | None]) -> Message:
+    """Fill components into all parts of a message; a part that ends up empty is left out."""
+    return _mapped(message, lambda text: compose(text, parts), lambda url: compose(url, parts))
+
+
 def render(prompt: Prompt, row: Mapping[str, Any]) -> tuple[Message, ...]:
-    """The messages that are sent for one row: its fields in their placeholders."""
-    return tuple(Message(m.role, fill(m.content, row)) for m in prompt.messages)
+    """The messages that are sent for one row: its fields in their placeholders.
+
+    Raises InputError when a picture's address would be made of something that is no text.
+    """
+    return tuple(
+        _mapped(m, lambda text: fill(text, row), lambda url: _address(url, row))
+        for m in prompt.messages
+    )
+
+
+def _mapped(
+    message: Message, of_text: Callable[[str], str], of_url: Callable[[str], str]
+) -> Message:
+    if isinstance(message.content, str):
+        content: Content = of_text(message.content)
+    else:
+        changed = (
+            of_text(one) if isinstance(one, str) else replace(one, url=of_url(one.url))
+            for one in message.content
+        )
+        content = tuple(one for one in changed if (one.url if isinstance(one, Image) else one))
+    return replace(message, content=content)
+
+
+def _address(url: str, row: Mapping[str, Any]) -> str:
+    for name in placeholders(url):
+        if name in row and not isinstance(row[name], str):
+            raise InputError(
+                f"the picture {url} is {row[name]!r} in a row, which is no text",
+                name,
+                "write the path of a file, or a web address",
+            )
+    return fill(url, row)

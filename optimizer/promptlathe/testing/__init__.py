@@ -1,8 +1,4 @@
-"""For tests of what is written against promptlathe: a model's service that answers as it is told.
+"""For whoever writes a policy, an engine, a client, a scorer or a target: what ours are tested by.
 
-scripted    an OpenAI-compatible server whose answers and faults a test gives
+scripted    an OpenAI-compatible server whose answers and faults a test gives: `ScriptedServer`
 """
-
-from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
-
-__all__ = ["Arrived", "Reply", "ScriptedServer"]

@@ -31,7 +31,8 @@ SMALLEST = 1e-9
 class Costs:
     """Takes outcomes by the candidate's row; fitted now and then, on the rows' features.
 
-    Made only where there are limits, or where tokens are paid for.
+    Made only where there are limits on what calls take, or where tokens are paid for. Limits on
+    scores are not its matter: they need not be positive, and levels do not multiply them.
     """
 
     def __init__(self, limits: Sequence[Limit]) -> None:

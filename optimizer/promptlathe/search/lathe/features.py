@@ -149,8 +149,10 @@ class Encoder:
 
     PAIR_PRIOR = 0.04
 
-    def __init__(self, axes: Sequence[Axis]) -> None:
+    def __init__(self, axes: Sequence[Axis], steps: Sequence[str] = ()) -> None:
+        """steps: for each axis, the step of a chain that it belongs to."""
         self.axes = tuple(axes)
+        steps = steps or [""] * len(axes)
         self._cache: list[dict[Hashable, tuple[Array, int]]] = [
             {None: (np.zeros(axis.width), -1)} for axis in axes
         ]
@@ -163,7 +165,9 @@ class Encoder:
         self.pairs: list[tuple[int, int, int]] = []
         """(first axis, second axis, first column)."""
         for i, j in combinations(range(len(axes)), 2):
-            if 0 < (count := axes[i].levels * axes[j].levels) <= MOST_PAIRS:
+            # Between steps interactions are rarely significant (arXiv 2604.14585).
+            count = axes[i].levels * axes[j].levels if steps[i] == steps[j] else 0
+            if 0 < count <= MOST_PAIRS:
                 self.pairs.append((i, j, start))
                 start += count
         if self.pairs:

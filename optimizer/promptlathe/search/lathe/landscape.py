@@ -52,7 +52,7 @@ class SpaceLandscape:
         self._named = [p for p in self._space.parameters if p.name not in hidden]
         axes: list[Axis] = [self._axis(parameter) for parameter in self._named]
         axes += [Rows(f"{name} (rows)", bound.showable(name)) for name in self._demos]
-        self.encoder = Encoder(axes)
+        self.encoder = Encoder(axes, [self._space.step_of(axis.name) for axis in axes])
         self.seed: Point = tuple(self._space.seed_levels.items())
         size = self._space.size
         whole = size.exact and not size.continuous and size.count <= SMALL

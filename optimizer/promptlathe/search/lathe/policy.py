@@ -101,7 +101,8 @@ class LathePolicy:
         self._landscape = SpaceLandscape(space) if isinstance(space, BoundSpace) else space
         self._study = study
         self._table = Table(len(by_id))
-        self._limits = Costs(limits) if limits else None
+        taken = [limit for limit in limits if not limit.on_score]
+        self._limits = Costs(taken) if taken else None
         self._tokens = Costs([TOKENS]) if self._settings.per_token else None
         self._row_of: dict[Point, int] = {}
         self._by_id: dict[str, int] = {}

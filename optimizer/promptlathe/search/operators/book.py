@@ -31,7 +31,8 @@ class _Reading:
     """How many of them are to be read, so far."""
     sent: int = 0
     told: int = 0
-    cases: list[Case] = field(default_factory=list[Case])
+    outcomes: list[Outcome] = field(default_factory=list[Outcome])
+    """Those that have a value."""
 
 
 class TrainBook:
@@ -45,9 +46,12 @@ class TrainBook:
         *,
         allowance: int | None,
         seed: int,
+        bounds: tuple[float, float] | None = (0.0, 1.0),
     ) -> None:
         """answers: how many different right answers there are; 0 when they are free text.
-        allowance: calls for rewriting, if that is known."""
+        allowance: calls for rewriting, if that is known.
+        bounds: (worst, best) value of the goal; None when it is not known: then a row is right
+        that reaches the best value seen, if that is above 0, the worst then."""
         rng = np.random.default_rng([seed, 3])
         by_answer: dict[str, list[Example]] = {}
         for i in rng.permutation(len(train)):
@@ -60,6 +64,9 @@ class TrainBook:
         self._most = min(most, len(train))
         self._read = min(wanted, self._most)
         self._readings: dict[str, _Reading] = {}
+        self._best = bounds[1] if bounds else None
+        self._seen = None if bounds else 0.0
+        """The best value so far, where the best that there is is not known."""
 
     def unread(self, candidate: Candidate) -> Iterator[Cell]:
         """The cells that are still to be sent of a prompt; sent when taken."""
@@ -82,8 +89,10 @@ class TrainBook:
         reading = self._readings[outcome.cell.candidate.id]
         reading.told += 1
         if outcome.value is not None:
-            reading.cases.append(Case(outcome.cell.example, outcome))
-        wrong = sum(not case.right for case in reading.cases)
+            reading.outcomes.append(outcome)
+            if self._seen is not None and outcome.value > self._seen:
+                self._best = self._seen = outcome.value
+        wrong = sum(not case.right for case in self._cases(reading))
         if reading.told == reading.wanted and wrong < FEW:
             reading.wanted = min(reading.wanted + self._read, self._most)
 
@@ -93,11 +102,14 @@ class TrainBook:
         return reading.told >= reading.wanted if reading else not self._read
 
     def cases(self, candidate: Candidate) -> tuple[Case, ...]:
-        """What is known of a prompt; failed calls are left out."""
+        """What is known of a prompt; failures of the service are left out."""
         reading = self._readings.get(candidate.id)
-        return tuple(reading.cases) if reading else ()
+        return self._cases(reading) if reading else ()
 
     def read_prompts(self) -> Sequence[tuple[Case, ...]]:
         """The cases of each prompt that was read and answered."""
         read = [one for one in self._readings.values() if one.told >= one.wanted]
-        return [tuple(one.cases) for one in read if one.cases]
+        return [self._cases(one) for one in read if one.outcomes]
+
+    def _cases(self, reading: _Reading) -> tuple[Case, ...]:
+        return tuple(Case(one.cell.example, one, self._best) for one in reading.outcomes)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from promptlathe.records import Answer, Example, Outcome
+from promptlathe.records import Example, FailureReason, Outcome
 from promptlathe.space import fill, placeholders
 
 MISTAKES = 24
@@ -22,6 +22,14 @@ SHOWN = 600
 """Characters of a field or of an answer that are shown."""
 MOST_ANSWERS = 200
 """Different right answers, beyond which they are not listed."""
+NEAR = 1e-9
+"""Of a value to the best that there is: sums of weights are not exact."""
+FAILED: Mapping[FailureReason, str] = {
+    "context_length": "the prompt was too long for the model",
+    "content_filter": "the content filter of the service refused it",
+    "target": "the program that uses the prompt failed",
+}
+"""Why there is no output, in words; for any other reason, the service refused the request."""
 Item = TypeVar("Item")
 
 
@@ -31,21 +39,30 @@ class Case:
 
     example: Example
     outcome: Outcome
+    best: float | None = 1.0
+    """The best value that there is, or that was seen; None when nothing good is known."""
 
     @property
     def right(self) -> bool:
-        """Its score is the best that there is."""
-        return self.outcome.value is not None and self.outcome.value >= 1
+        """Its value is the best."""
+        value = self.outcome.value
+        if value is None or self.best is None or self.outcome.failure is not None:
+            return False
+        return value >= self.best - NEAR
 
     @property
     def problem(self) -> str:
-        """What is wrong with the answer, in words."""
+        """What is wrong with the output, in words."""
         if self.right:
             return ""
-        if self.outcome.unparsed:
+        if failure := self.outcome.failure:
+            said = FAILED.get(failure.reason, "the service refused the request")
+            return f"there is no output: {said} ({failure.detail})"
+        if self.outcome.unread:
             return "the output could not be read"
-        if self.outcome.value and self.outcome.value > 0:
-            return f"scored {self.outcome.value:.2g} of 1"
+        if self.outcome.value:
+            of = "" if self.best is None else f", the best is {self.best:.3g}"
+            return f"scored {self.outcome.value:.3g}{of}"
         return f'it was read as "{self.outcome.parsed}"'
 
 
@@ -103,6 +120,8 @@ class Brief:
         return tuple(case for case in self.mistakes if case.outcome.unread or self._alien(case))
 
     def _alien(self, case: Case) -> bool:
+        if case.outcome.failure is not None:
+            return False
         return bool(self.answers) and self.literal and case.outcome.parsed not in self.answers
 
     def ask(self, name: str, **values: str) -> str:
@@ -174,11 +193,21 @@ def _row(brief: Brief, shown: Case | Example) -> str:
     lines = [f"{name}: {_short(example.row[name])}" for name in fields]
     if brief.target is not None:
         lines.append(f"Expected: {brief.answer(example)}")
-    if isinstance(shown, Case) and isinstance(shown.outcome.reply, Answer):
-        lines.append(f"Answered: {_short(shown.outcome.reply.text)}")
-    if isinstance(shown, Case) and shown.problem:
-        lines.append(f"Problem: {shown.problem}")
+    if isinstance(shown, Case):
+        lines += _told(shown)
     return "<row>\n" + "\n".join(lines) + "\n</row>"
+
+
+def _told(case: Case) -> list[str]:
+    """What the prompt made of the row, and what is wrong with it."""
+    lines: list[str] = []
+    if case.outcome.failure is None:
+        lines.append(f"Answered: {_short(case.outcome.trace.text)}")
+    if case.problem:
+        lines.append(f"Problem: {case.problem}")
+        said = case.outcome.rationales.items()
+        lines += [f"Why, says {name}: {_short(rationale)}" for name, rationale in said]
+    return lines
 
 
 def _short(value: object) -> str:

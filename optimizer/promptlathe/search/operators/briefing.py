@@ -1,6 +1,7 @@
 """Briefs: what an operator is told of a component, from the search so far."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -137,7 +138,7 @@ def _marked(space: BoundSpace, subject: Candidate, name: str) -> str:
         for level in component.choice
     ]
     marked = component.model_copy(update={"choice": tuple(shown)})
-    changed = BoundSpace(space.space.with_components({name: marked}), space.train, space.target)
+    changed = replace(space, space=space.space.with_components({name: marked}))
     messages = changed.candidate(levels).prompt.messages
     return "\n\n".join(f"[{message.role}]\n{message.text}" for message in messages)
 

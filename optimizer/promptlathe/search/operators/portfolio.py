@@ -14,7 +14,7 @@ from typing import Any
 
 from promptlathe import documents
 from promptlathe.errors import InputError
-from promptlathe.scoring.functions import load_function
+from promptlathe.scoring.loading import load_function
 from promptlathe.search.operators.brief import Brief
 from promptlathe.search.operators.contract import contract
 from promptlathe.search.operators.contrast import contrast

@@ -13,7 +13,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from promptlathe.records import Answer, Example
+from promptlathe.records import Example
 from promptlathe.search.operators.brief import Case, in_turn
 from promptlathe.space import Recruited, is_inert
 from promptlathe.space.similarity import cosines, farthest_first, text_vectors
@@ -30,9 +30,9 @@ def bootstrapped(
     bar = _bar(known)
     own: dict[str, str] = {}
     for case in known:
-        reply = case.outcome.reply
-        if _value(case) >= bar and isinstance(reply, Answer) and is_inert(reply.text):
-            own.setdefault(case.example.id, reply.text.strip())
+        text = case.outcome.trace.text
+        if _value(case) >= bar and case.outcome.failure is None and is_inert(text):
+            own.setdefault(case.example.id, text.strip())
     rows = _balanced((c.example for c in known if own.get(c.example.id)), target)[:count]
     return tuple(Recruited(row=e.id, answer=_unlike(e, target, own[e.id])) for e in rows)
 
@@ -135,12 +135,14 @@ def _value(case: Case) -> float:
 def _bar(cases: Sequence[Case]) -> float:
     """The value from which an answer is right: in the top quarter, and above the lowest.
 
-    When all values are equal, they are right from 1 (perfect) on.
+    When all values are equal, they are right if they are the best that there is.
     """
     values = [_value(case) for case in cases]
     lowest = min(values, default=0.0)
     above = [value for value in values if value > lowest]
-    return max(min(above), float(np.quantile(values, TOP, method="lower"))) if above else 1.0
+    if above:
+        return max(min(above), float(np.quantile(values, TOP, method="lower")))
+    return lowest if cases and all(case.right for case in cases) else np.inf
 
 
 def _unlike(example: Example, target: str | None, answer: str) -> str | None:

@@ -7,7 +7,7 @@ def rules(brief: Brief) -> str | None:
     """A request with the confusion table; None when the answers are free text, or all right."""
     if not brief.answers or not brief.mistakes:
         return None
-    confused = [case for case in brief.mistakes if not case.outcome.unparsed]
+    confused = [case for case in brief.mistakes if not case.outcome.unread]
     return brief.ask(
         "rules",
         confusions=brief.confusions() or "none",

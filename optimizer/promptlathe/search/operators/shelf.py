@@ -1,6 +1,7 @@
 """The levels that were made: guarded, named, added to the space, and recorded."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -139,7 +140,7 @@ class Shelf:
 
     def _grow(self, name: str, component: Choice | Demos) -> None:
         grown = self.space.space.with_components({name: component})
-        self.space = BoundSpace(grown, self.space.train, self.space.target)
+        self.space = replace(self.space, space=grown)
         self._extend(self.space)
 
     def _born(self, birth: Birth) -> Birth:

@@ -76,6 +76,8 @@ class Terms:
     """The row's field with the right answer."""
     contract: Contract
     """How outputs are read."""
+    bounds: tuple[float, float] | None = (0.0, 1.0)
+    """(worst, best) value of the goal; None when it is not known."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Workshop:
             len(answers),
             allowance=self._purse.allowance,
             seed=terms.seed,
+            bounds=terms.bounds,
         )
         self._briefing = Briefing(space, portfolio.requests, terms, answers, self._book)
         self._subject = space.seed

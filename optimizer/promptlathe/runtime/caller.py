@@ -1,0 +1,133 @@
+"""The way of a call: equal calls, the ledger, the account, the engine, and again if it failed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from promptlathe.ledger import Ledger
+from promptlathe.models.failures import retryable
+from promptlathe.records import Answer, Call, Failure, Sent
+from promptlathe.runtime.account import Account
+from promptlathe.runtime.amounts import NOTHING, Amounts
+from promptlathe.runtime.engine import Engine
+from promptlathe.runtime.health import Health
+from promptlathe.runtime.lanes import Lanes
+from promptlathe.runtime.retry import pause
+from promptlathe.runtime.seam import Abandoned
+from promptlathe.runtime.writer import Writer
+
+
+@dataclass
+class Caller:
+    """Makes calls, each once."""
+
+    engine: Engine
+    ledger: Ledger
+    account: Account
+    lanes: Lanes
+    health: Health
+    writer: Writer
+    _counted: set[str] = field(default_factory=set[str])
+    """Keys of the calls that the account has counted in this run."""
+    _flying: dict[str, asyncio.Future[Sent]] = field(
+        default_factory=dict[str, "asyncio.Future[Sent]"]
+    )
+    _wanted: dict[str, asyncio.Future[Answer | None]] = field(
+        default_factory=dict[str, "asyncio.Future[Answer | None]"]
+    )
+    """Keys that are looked up in the ledger in the loop's next turn, all at once."""
+
+    async def call(self, call: Call, alive: Callable[[], bool]) -> tuple[Sent, Amounts]:
+        """What came back, and what this use of it took of the budget at most.
+
+        alive: whether the answer is still wanted; else no further attempt is made. Raises
+        `Abandoned`, and ModelUnavailable when the model fails systematically.
+        """
+        flying = self._flying.get(call.key)
+        if flying is not None:
+            sent = await asyncio.shield(flying)
+            return replace(sent, call=call, cached=True), NOTHING
+        future = self._flying[call.key] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(_seen)
+        try:
+            sent, took = await self._first(call, alive)
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):
+                future.cancel()
+            else:
+                future.set_exception(error)
+            raise
+        else:
+            future.set_result(sent)
+            return sent, took
+        finally:
+            del self._flying[call.key]
+
+    async def _first(self, call: Call, alive: Callable[[], bool]) -> tuple[Sent, Amounts]:
+        answer = self.writer.unwritten.get(call.key) or await self._find(call.key)
+        if answer is None:
+            return await self._pay(call, alive)
+        sent = Sent(call, answer, self.account.cost(call, answer), cached=True)
+        if call.key in self._counted:
+            return sent, NOTHING
+        took = await self.account.use(call, answer)
+        self._counted.add(call.key)
+        return sent, took
+
+    async def _pay(self, call: Call, alive: Callable[[], bool]) -> tuple[Sent, Amounts]:
+        retries = self.lanes.settings(call.role, call.step).retries
+        took, billed, attempt = NOTHING, 0, 0
+        while True:
+            if not alive():
+                raise Abandoned("given up")
+            hold = await self.account.hold(call)
+            try:
+                reply = await self.engine.send(call)
+            except BaseException:
+                self.account.settle(hold, None)
+                raise
+            wait = None
+            if isinstance(reply, Failure) and attempt < retries and retryable(reply):
+                wait = pause(reply, attempt)
+            took += self.account.settle(hold, reply, again=wait is not None)
+            billed += reply.billed if isinstance(reply, Failure) else 0
+            if wait is None:
+                break
+            attempt += 1
+            await asyncio.sleep(wait)
+        if isinstance(reply, Failure):
+            reply = replace(reply, billed=billed)
+        else:
+            self._counted.add(call.key)
+            self.writer.answer(call, reply)
+        self.health.watch(call, reply)
+        cost = self.account.cost(call, reply) if isinstance(reply, Answer) else None
+        return Sent(call, reply, cost), took
+
+    async def _find(self, key: str) -> Answer | None:
+        loop = asyncio.get_running_loop()
+        if not self._wanted:
+            loop.call_soon(self._look_up)
+        future = self._wanted.setdefault(key, loop.create_future())
+        return await future
+
+    def _look_up(self) -> None:
+        wanted, self._wanted = self._wanted, {}
+        try:
+            known = self.ledger.find(list(wanted))
+        except Exception as error:  # noqa: BLE001 - each caller gets it
+            for future in wanted.values():
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for key, future in wanted.items():
+            if not future.done():
+                future.set_result(known.get(key))
+
+
+def _seen(future: asyncio.Future[Sent]) -> None:
+    """An exception that no equal call waits for is not worth a warning."""
+    if not future.cancelled():
+        future.exception()

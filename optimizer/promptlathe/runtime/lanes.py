@@ -1,0 +1,53 @@
+"""Lanes: which model answers which role and step, and how many calls may be at it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from promptlathe.models.settings import ModelSettings
+from promptlathe.records import Call, Request, Role
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A model with slots of its own."""
+
+    settings: ModelSettings
+    slots: int
+    pool: str = ""
+    """Lanes of one pool share its slots: those of the same service. Empty: the lane's own."""
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """By name: a role, or `role/step` for a step that has a model of its own."""
+
+    by_name: Mapping[str, Lane]
+
+    def name_of(self, role: Role, step: str) -> str:
+        """The lane that a call takes. Raises KeyError for a role that has none."""
+        own = f"{role}/{step}"
+        if own in self.by_name:
+            return own
+        if role in self.by_name:
+            return role
+        raise KeyError(role)
+
+    def settings(self, role: Role, step: str) -> ModelSettings:
+        """Of the model that answers."""
+        return self.by_name[self.name_of(role, step)].settings
+
+    def call(self, request: Request, *, role: Role, step: str, repeat: int) -> Call:
+        """What is sent for a request; `repeat` is that of the cell that asks."""
+        return self.settings(role, step).call(
+            request.messages,
+            request.parameters,
+            repeat=repeat + REPEATS * request.repeat,
+            role=role,
+            step=step,
+        )
+
+
+REPEATS = 1000
+"""Repeats of a cell below which a target's own repeats of a request stay apart from them."""

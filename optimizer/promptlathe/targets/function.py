@@ -1,0 +1,138 @@
+"""A function of yours as target: any control flow around calls to the prompts under test.
+
+    @pl.target(prompts=["plan", "answer"])
+    async def app(row, prompts, llm):
+        plan = await llm(prompts["plan"], **row)
+        return await llm(prompts["answer"], plan=plan, **row)
+
+A function without `async` runs in a thread of its own, and there `llm(...)` gives the text itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from promptlathe.errors import InputError
+from promptlathe.records import Answer, Failure, Json, Message, Prompt, Request
+from promptlathe.runtime.seam import CallFailed, Context, UnitEnded
+from promptlathe.space import placeholders, render
+from promptlathe.targets.prompt import output_of
+
+Function = Callable[..., Any]
+PROMPTS = "promptlathe_prompts"
+"""The attribute in which `@target` leaves the names of the prompts."""
+
+
+def target(*, prompts: Sequence[str]) -> Callable[[Function], Function]:
+    """Marks a function `f(row, prompts, llm)` as a target with these named prompts.
+
+    Raises InputError for a function that cannot be called so.
+    """
+
+    def mark(function: Function) -> Function:
+        check_signature(function)
+        setattr(function, PROMPTS, tuple(prompts))
+        return function
+
+    return mark
+
+
+def check_signature(function: Function) -> None:
+    """Raises InputError unless the function takes a row, the prompts and llm."""
+    try:
+        inspect.signature(function).bind({}, {}, None)
+    except TypeError as error:
+        name = getattr(function, "__name__", "the target")
+        raise InputError(
+            f"{name} cannot be called with a row, the prompts and llm: {error}",
+            "target",
+            "write it as  def app(row, prompts, llm):  (or async def)",
+        ) from None
+
+
+class Reply(str):
+    """An answer's text, with all else that the model gave in `answer`."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class FunctionTarget:
+    """Calls `function(row, prompts, llm)` for each cell."""
+
+    function: Function
+
+    async def run(
+        self, prompts: Mapping[str, Prompt], row: Mapping[str, Json], ctx: Context
+    ) -> Json:
+        llm = Llm(prompts, ctx)
+        try:
+            if inspect.iscoroutinefunction(self.function):
+                return _plain(await self.function(dict(row), dict(prompts), llm.ask))
+            loop = asyncio.get_running_loop()
+
+            def ask(prompt: Any, /, **fields: Json) -> Reply:
+                return asyncio.run_coroutine_threadsafe(llm.ask(prompt, **fields), loop).result()
+
+            given = await asyncio.to_thread(self.function, dict(row), dict(prompts), ask)
+            return _plain(await given if inspect.isawaitable(given) else given)
+        except Exception as error:
+            if llm.ended is not None:  # a function of yours swallowed what ends the cell
+                raise llm.ended from None
+            raise CallFailed(Failure("target", f"{type(error).__name__}: {error}")) from error
+
+
+@dataclass
+class Llm:
+    """What the function gets to make calls with: metered, cached, recorded."""
+
+    prompts: Mapping[str, Prompt]
+    ctx: Context
+    ended: UnitEnded | None = None
+
+    async def ask(self, prompt: Any, /, *, repeat: int = 0, **fields: Json) -> Reply:
+        """The answer of one prompt, its placeholders filled with `fields`.
+
+        prompt: one of those under test, or a text, or a list of messages of your own. repeat: to
+        ask the same again and get another answer. Raises ValueError for a placeholder that no
+        field fills.
+        """
+        made = prompt if isinstance(prompt, Prompt) else Prompt(_messages(prompt))
+        lost = {n for m in made.messages for n in placeholders(m.text)} - fields.keys()
+        if lost:
+            raise ValueError(f"no value for {', '.join(sorted(lost))}: pass it to llm(...)")
+        step = next((name for name, one in self.prompts.items() if one is made), "")
+        request = Request(render(made, fields), made.parameters, repeat)
+        try:
+            answer = await self.ctx.call(request, step=step)
+        except UnitEnded as ended:
+            self.ended = ended
+            raise
+        text = output_of(answer)
+        reply = Reply(text if isinstance(text, str) else "")
+        reply.answer = answer
+        return reply
+
+
+def _messages(given: Any) -> tuple[Message, ...]:
+    if isinstance(given, str):
+        return (Message("user", given),)
+    return tuple(
+        one
+        if isinstance(one, Message)
+        else Message(
+            one["role"],
+            one.get("content") or "",
+            {key: value for key, value in one.items() if key not in ("role", "content")},
+        )
+        for one in given
+    )
+
+
+def _plain(output: Any) -> Json:
+    """A text as a plain one: what scorers get travels to other processes."""
+    return str(output) if isinstance(output, str) else output
