@@ -6,7 +6,8 @@
 Twelve defects (lab/drafts.py), six of the shipped support triage and six of Banking77 with ten
 intents (banking77_train.jsonl in DIR, by default ../shared/data beside the project; without it
 only six are run). Each draft has three texts that may be rewritten and up to six demos. It is run
-with the operators that need no rewriter and without any, and the good draft that was broken is run too, without operators.
+with the operators that need no rewriter
+and without any, and the good draft that was broken is run too, without operators.
 
 A defect is *recovered* when the recommended prompts end, on average over the seeds, at most three
 points below what the good draft scores on the same held-out rows; `runs_recovered` counts the

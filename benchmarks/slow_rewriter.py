@@ -4,8 +4,8 @@
 
 The job of runs/repair_draft.yaml with the operators that ask: the pocket model answers over HTTP
 after `latency` seconds, a scripted rewriter after `delay`. The calls in flight at the task model's
-server are looked at every few milliseconds from its first request until the search has ended; told is their mean over
-the slots, once with operators and once without, in one go.
+server are looked at every few milliseconds from its first request until the search has ended; told
+is their mean over the slots, once with operators and once without, in one go.
 """
 
 import argparse
@@ -80,7 +80,8 @@ async def measure(options: argparse.Namespace, *, operators: bool) -> None:
         name = "with operators" if operators else "without"
         print(
             f"{name:15} {share:6.1%} of {options.slots} slots busy; "
-            f"{len(writer.arrived)} requests of {options.delay:g} s; {result.spent.calls} calls in {result.seconds:.0f} s; "
+            f"{len(writer.arrived)} requests of {options.delay:g} s; "
+            f"{result.spent.calls} calls in {result.seconds:.0f} s; "
             f"{len(result.lineage)} levels made"
         )
 
