@@ -6,7 +6,8 @@
 Twelve defects (lab/drafts.py), six of the shipped support triage and six of Banking77 with ten
 intents (banking77_train.jsonl in DIR, by default ../shared/data beside the project; without it
 only six are run). Each draft has three texts that may be rewritten and up to six demos. It is run
-with operators and without, and the good draft that was broken is run too, without operators.
+with the operators that need no rewriter
+and without any, and the good draft that was broken is run too, without operators.
 
 A defect is *recovered* when the recommended prompts end, on average over the seeds, at most three
 points below what the good draft scores on the same held-out rows; `runs_recovered` counts the
@@ -26,7 +27,7 @@ from typing import Any
 
 import promptlathe as pl
 from lab.drafts import DEFECTS, GOOD, Defect, Draft, Task
-from promptlathe.search.operators import NAMES
+from promptlathe.search.operators import WITHOUT_REWRITER
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared" / "data"
@@ -87,7 +88,7 @@ def run(trial: Trial) -> dict[str, Any]:
     """Of the result what the tables need."""
     broken = next((d for d in DEFECTS if (d.name, d.task) == (trial.defect, trial.task)), None)
     draft = broken.draft if broken else GOOD[trial.task]
-    operators = {WITH: NAMES, WITHOUT: ()}.get(trial.operators, (trial.operators,))
+    operators = {WITH: WITHOUT_REWRITER, WITHOUT: ()}.get(trial.operators, (trial.operators,))
     with TemporaryDirectory() as folder:
         result = pl.optimize(
             space_of(trial.task, draft),
@@ -115,7 +116,7 @@ def run(trial: Trial) -> dict[str, Any]:
 
 def trials(options: argparse.Namespace, tasks: list[Task]) -> Iterator[Trial]:
     defects: list[Defect] = [defect for defect in DEFECTS if defect.task in tasks]
-    ways = [WITH, WITHOUT, *(NAMES if options.alone else ())]
+    ways = [WITH, WITHOUT, *(WITHOUT_REWRITER if options.alone else ())]
     for seed in range(options.seeds):
         for task in tasks:
             yield Trial("", task, WITHOUT, seed, options.calls, options.data)

@@ -2,8 +2,8 @@
 
     python -m venv PEERS && PEERS/bin/pip install -r benchmarks/peers.txt
     python benchmarks/peers.py --python PEERS/bin/python [--calls 2000] [--seeds 3] [--json OUT]
-        [--peers miprov2,gepa,capo,lathe,lathe-demos,lathe-rewrite]
-        [--tasks support_triage,banking77] [--texts pocket,space] [--data DIR]
+        [--peers miprov2,gepa,capo,lathe,lathe-demos,lathe-data]
+        [--tasks support_triage,banking77] [--data DIR]
 
 Each runs in a process of its own and asks the pocket model over HTTP; calls and tokens are those
 that reached the server. All get the rows of train (for demos and reflection) and select (to choose
@@ -13,15 +13,10 @@ so that about `--calls` task calls reach the server, and corrected up to twice b
 promptlathe pays its own final comparison on the test rows from its budget, which is made larger by
 that; the calls reported are those of the search, the tokens include both.
 
-New texts are written by a model. Two ways are tried (`--texts`):
-
-    pocket  the pocket model is asked: it knows GEPA's reflection request and promptlathe's, but
-            not MIPROv2's and CAPO's, of which the choice of demos is left
-    space   the server answers requests for a text with draws of the declared space's texts
-
-and promptlathe has three rows: `lathe` in the declared space, `lathe-demos` with the seed
-instruction fixed, where demos are all that it can choose, and `lathe-rewrite`, where operators have
-new instructions written by the pocket model. DIR holds banking77_train.jsonl, by
+The pocket model writes no texts: requests for one are answered by the server with draws of the
+declared space's texts. Promptlathe has three rows: `lathe` in the declared space, `lathe-demos`
+with the seed instruction fixed, where demos are all that it can choose, and `lathe-data`, where
+operators make new instructions from the rows of train alone. DIR holds banking77_train.jsonl, by
 default ../shared/data beside the project; without it that task is left out.
 """
 
@@ -43,8 +38,6 @@ from lab.peers.compare import OURS, Bench, PeerFailed, Run, table
 from lab.peers.counting import counting_server
 from promptlathe.errors import InputError
 
-TEXTS = ("pocket", "space")
-
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """The checked options. Raises InputError."""
@@ -56,13 +49,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--peers", default="all")
     parser.add_argument("--tasks", default="all")
-    parser.add_argument("--texts", default="all")
     parser.add_argument("--data", type=Path, default=banking77.DATA)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args(argv)
     args.peers = names(args.peers, list(PEERS), "--peers")
     args.tasks = names(args.tasks, list(CASES), "--tasks")
-    args.texts = names(args.texts, TEXTS, "--texts")
     if args.calls < 500:
         raise InputError(f"{args.calls} is too few", "--calls", "give 500 or more")
     if args.seeds < 1:
@@ -88,10 +79,10 @@ async def measure(args: argparse.Namespace) -> list[Run]:
                 continue
             for seed in range(args.seeds):
                 for peer in args.peers:
-                    for texts in ("-",) if peer in OURS else args.texts:
-                        runs.append(await bench.run(case, peer, texts, seed))
-                        print(table(runs[-1:]).splitlines()[1], file=sys.stderr, flush=True)
-                        write(runs, args)
+                    texts = "-" if peer in OURS else "space"
+                    runs.append(await bench.run(case, peer, texts, seed))
+                    print(table(runs[-1:]).splitlines()[1], file=sys.stderr, flush=True)
+                    write(runs, args)
     if not runs:
         raise InputError("nothing to run on", f"--data {args.data}", "name the data's folder")
     return runs

@@ -2,10 +2,10 @@
 
     python benchmarks/slow_rewriter.py [--delay 10] [--latency 1] [--calls 1600] [--slots 16]
 
-The job of runs/repair_draft.yaml on two pocket servers: the task model answers after `latency`
-seconds, the rewriter after `delay`. The calls in flight at the task model's server are looked at
-every few milliseconds from its first request until the search has ended; told is their mean over
-the slots, once with operators and once without, in one go.
+The job of runs/repair_draft.yaml with the operators that ask: the pocket model answers over HTTP
+after `latency` seconds, a scripted rewriter after `delay`. The calls in flight at the task model's
+server are looked at every few milliseconds from its first request until the search has ended; told
+is their mean over the slots, once with operators and once without, in one go.
 """
 
 import argparse
@@ -22,8 +22,15 @@ from promptlathe.models.pocket.faults import Faults
 from promptlathe.models.pocket.server import PocketServer, serve
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget
+from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
 
 RUN_FILE = Path(__file__).parent.parent / "runs" / "repair_draft.yaml"
+ASKING = ("rewrite", "contrast", "rules", "format", "demos", "shorten", "merge")
+
+
+def _text(arrived: Arrived, delay: float) -> Reply:
+    """Another text for each request."""
+    return Reply(f"<new>Read it, Tallow's way, number {arrived.number}.</new>", delay=delay)
 
 
 class Ended:
@@ -54,16 +61,16 @@ async def busy(
 async def measure(options: argparse.Namespace, *, operators: bool) -> None:
     async with (
         serve(faults=Faults(latency=options.latency)) as task,
-        serve(faults=Faults(latency=options.delay)) as writer,
+        ScriptedServer(lambda arrived: _text(arrived, options.delay)) as writer,
     ):
         with TemporaryDirectory() as folder:
             made = Job.load(RUN_FILE, settings=(("track", "false"),), workspace=Path(folder))
             job = replace(
                 made,
                 model=ModelSettings(name="pocket", base_url=task.base_url),
-                rewriter=ModelSettings(name="pocket", base_url=writer.base_url),
+                rewriter=ModelSettings(name="writer", base_url=writer.base_url),
                 budget=Budget(calls=options.calls),
-                search=made.search.model_copy(update={} if operators else {"operators": ()}),
+                search=made.search.model_copy(update={"operators": ASKING if operators else ()}),
                 parallel=ParallelOptions(concurrency=options.slots),
             )
             ended = Ended()
@@ -72,8 +79,9 @@ async def measure(options: argparse.Namespace, *, operators: bool) -> None:
             result = await run
         name = "with operators" if operators else "without"
         print(
-            f"{name:15} {share:6.1%} of {options.slots} slots busy; {writer.requests} requests of "
-            f"{options.delay:g} s; {result.spent.calls} calls in {result.seconds:.0f} s; "
+            f"{name:15} {share:6.1%} of {options.slots} slots busy; "
+            f"{len(writer.arrived)} requests of {options.delay:g} s; "
+            f"{result.spent.calls} calls in {result.seconds:.0f} s; "
             f"{len(result.lineage)} levels made"
         )
 

@@ -31,6 +31,7 @@ LAYERS = (
     ("job",),
     ("schedule", "api"),
     ("cli",),
+    ("testing",),
     ("__main__",),
 )
 """Lowest first: a module imports from lower layers, and from its own package."""

@@ -69,6 +69,7 @@ def brief(cases: Sequence[Case] = CASES, **changes: object) -> Brief:
         "text": "Read the {{ text }} and say which team it is for, please, in a few words.",
         "known": ("Read it.",),
         "prompt": "[system]\n[[instruction]]\n\n[user]\n{{ text }}",
+        "beside": (),
         "target": "label",
         "answers": ("billing", "delivery"),
         "cases": tuple(cases),
@@ -111,15 +112,10 @@ def test_rules_shows_the_confusion_table() -> None:
     assert BUILT_IN["rules"](brief(answers=())) is None
 
 
-def test_format_offers_contracts_first_and_asks_when_they_are_known() -> None:
-    told = brief()
-    [text] = list(BUILT_IN["format"](told) or [])
-    assert text == f"{told.text}\nAnswer with the label only, nothing else."
-    again = asked("format", brief(known=(text,)))
-    assert "Dear customer" in again
-    assert "exactly one of the right answers" in again
-    said = f"{told.prompt}\n{told.contracts[0]}"
-    assert "Dear customer" in asked("format", brief(prompt=said))  # another part says it already
+def test_format_asks_when_outputs_cannot_be_read() -> None:
+    text = asked("format", brief())
+    assert "Dear customer" in text
+    assert "exactly one of the right answers" in text
     readable = [one for one in CASES if not one.outcome.unread]
     assert BUILT_IN["format"](brief(readable)) is None
     alien = case("Who pays?", "billing", "The billing team")

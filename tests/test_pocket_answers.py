@@ -30,8 +30,6 @@ BARE = [
     "Say one of the labels and nothing else.",
     "Return only the category name.",
     "Respond with exactly one label, no explanation.",
-    "Réponds uniquement avec l'étiquette.",
-    "Donne la catégorie seule, rien d'autre.",
 ]
 
 
@@ -46,7 +44,6 @@ def test_label_only(request_: str) -> None:
         'Answer as {"team": "..."}.',
         'Respond with JSON with the key "team".',
         'Output JSON only:\n```json\n{"team": "<label>"}\n```\nNothing else.',
-        'Réponds en JSON : {"team": "…"}',
     ],
 )
 def test_json_with_the_asked_key(request_: str) -> None:
@@ -62,7 +59,7 @@ def test_json_with_more_keys() -> None:
         ask(LABELS + 'Answer as {"reason": "...", "category": "...", "confidence": 0.9}')
     )
     assert list(filled) == ["reason", "category", "confidence"]
-    assert "parcel" in filled["reason"]
+    assert filled["reason"] is None
     assert filled["category"] == "parcels & post"
     assert 0.5 <= filled["confidence"] <= 1
 
@@ -72,7 +69,6 @@ def test_json_with_more_keys() -> None:
     [
         ("Put the label in <answer></answer> tags.", "<answer>parcels & post</answer>"),
         ("Write your answer as <team>…</team>.", "<team>parcels & post</team>"),
-        ("Mets ta réponse entre <answer> et </answer>.", "<answer>parcels & post</answer>"),
         ('End with a line "Answer: <label>".', "Answer: parcels & post"),
     ],
 )
@@ -107,18 +103,12 @@ def test_a_close_second_is_mentioned_and_can_come_first() -> None:
     assert doubtful.index("Billing_Team") < doubtful.index("parcels & post")
 
 
-def test_prose_in_french_on_request() -> None:
-    assert "relève" in ask(LABELS + "Write in French.")
-    assert ask(LABELS + "Answer with the label only, in French.") == "parcels & post"
-
-
 @pytest.mark.parametrize(
     ("output", "expected"),
     [
         ("{}", "parcels & post"),
         ('{{"team": "{}"}}', '{{"team": "{}"}}'),
         ("<team>{}</team>", "<team>{}</team>"),
-        ("It is about a box.\nTeam: {}", "Team: {}"),
     ],
 )
 def test_demos_teach_the_format(output: str, expected: str) -> None:
@@ -130,13 +120,27 @@ def test_an_empty_label_at_the_end_asks_for_the_bare_label() -> None:
     assert ask(LABELS, TICKET + "\nLabel:") == "parcels & post"
 
 
-@pytest.mark.parametrize(
-    "request_", ["Think step by step.", "Quote the evidence first.", "Raisonne étape par étape."]
-)
-def test_reasons_come_before_the_answer(request_: str) -> None:
-    evidence, label = ask(f"{LABELS}{request_} Answer with the label only.").split("\n")
-    assert '"parcel"' in evidence
-    assert label == "parcels & post"
+def schema(**properties: object) -> dict[str, object]:
+    made = {"type": "object", "properties": properties}
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": made}}
+
+
+def test_a_schema_decides_the_labels_and_the_shape() -> None:
+    messages = [Message("system", LABELS + "Answer with the label only."), Message("user", TICKET)]
+    team = {"type": "string", "enum": ["Billing_Team", "parcels & post"]}
+    asked = schema(why={"type": "string"}, team=team, sure={"type": "number"})
+    filled = json.loads(answer(messages, {"response_format": asked}).text)
+    assert list(filled) == ["why", "team", "sure"]
+    assert filled["team"] == "parcels & post"
+    assert 0.5 <= filled["sure"] <= 1
+    other = schema(where={"anyOf": [{"enum": ["shop", "parcel"]}, {"type": "null"}]})
+    assert json.loads(answer(messages, {"response_format": other}).text) == {"where": "parcel"}
+    bare = {"type": "json_object"}
+    assert json.loads(answer(messages, {"response_format": bare}).text) == {
+        "label": "parcels & post"
+    }
+    text = {"type": "text"}
+    assert answer(messages, {"response_format": text}).text == "parcels & post"
 
 
 def test_without_labels_it_says_so() -> None:

@@ -2,9 +2,8 @@
 
 import pytest
 
-from promptlathe.models.pocket.demos import read_demos
 from promptlathe.models.pocket.labels import read_labels
-from promptlathe.models.pocket.layout import find_layout
+from promptlathe.models.pocket.layout import find_layout, read_demos
 from promptlathe.models.pocket.rules import read_definition, read_rules
 from promptlathe.records import Message
 
@@ -23,15 +22,9 @@ LISTS = {
     "choose between": "Choose between billing, account_access and delivery.",
     "sentence": "The teams are billing, account_access, and delivery. Be careful.",
     "slashes": "Labels: billing/account_access/delivery",
-    "json": '"labels": ["billing", "account_access", "delivery"]',
     "bullets": "Labels:\n- billing\n- account_access\n- delivery",
     "numbers": "Choose one of these:\n\n1. billing\n2. account_access\n3. delivery",
     "lines": "Categories:\nbilling\naccount_access\ndelivery\n\nBe careful.",
-    "xml lines": "<labels>\nbilling\naccount_access\ndelivery\n</labels>",
-    "xml tags": "<label>x</label> is wrong: <labels><label>billing</label>"
-    "<label>account_access</label><label>delivery</label></labels>",
-    "french": "Étiquettes possibles : billing, account_access ou delivery. Réponds.",
-    "french one of": "Choisis l'une des étiquettes suivantes : billing, account_access, delivery",
 }
 
 
@@ -50,18 +43,6 @@ DEFINED = {
     "- delivery: parcels",
     "lines": "Labels\n\nbilling: invoices\naccount_access: passwords\ndelivery: parcels",
     "brackets": "Labels: billing (invoices), account_access (passwords), delivery (parcels).",
-    "table": "| team | handles |\n|---|:--|\n| billing | invoices |\n"
-    "| account_access | passwords |\n| delivery | parcels |",
-    "table, label last": "| handles | label |\n|---|---|\n| invoices | billing |\n"
-    "| passwords | account_access |\n| parcels | `delivery` |",
-    "xml names": '<label name="billing">invoices</label>\n'
-    '<label name="account_access">passwords</label>\n<label name="delivery">parcels</label>',
-    "xml elements": "<labels>\n<billing>invoices</billing>\n<account_access>passwords"
-    "</account_access>\n<delivery>parcels</delivery>\n</labels>",
-    "headings": "# Labels\n## billing\ninvoices\n## account_access\npasswords\n"
-    "## delivery\nparcels\n# Format\nShort.",
-    "list, then table": "Labels: billing, account_access, delivery\n\n| x | y |\n|---|---|\n"
-    "| billing | invoices |\n| account_access | passwords |\n| delivery | parcels |",
 }
 
 
@@ -76,11 +57,9 @@ def test_definitions(prose: str) -> None:
 
 
 def test_definitions_go_on_below() -> None:
-    named = read_labels(
-        "Labels:\n- billing: invoices\n  and prices\n  - receipts\n\n- delivery: parcels\n\nBye."
-    )
+    named = read_labels("Labels:\n- billing: invoices\n  and prices\n- delivery: parcels\n\nBye.")
     assert named.definitions == {
-        "billing": ["invoices\nand prices\nreceipts"],
+        "billing": ["invoices\nand prices"],
         "delivery": ["parcels"],
     }
 
@@ -104,7 +83,6 @@ def test_two_labels_that_a_sentence_contrasts(prose: str) -> None:
         "You are a careful, patient and kind agent.",
         "Rules:\n- Be brief: one line.\n- Be kind: no blame.",
         "# Role\nAn agent.\n# Task\nAnswer.\n# Format\nShort.",
-        "Role: agent\nTask: answer\nFormat: short",
         "What is 12 * 3?",
     ],
 )
@@ -131,7 +109,6 @@ def test_rules_are_not_read_as_labels() -> None:
         ("A refund on leaving is cancellation, not billing.", "cancellation", "billing", "leaving"),
         ("Prefer delivery over billing when a box is mentioned.", "delivery", "billing", "box"),
         ('"How do I" about an existing thing: how_to', "how_to", None, "existing"),
-        ("Un départ est cancellation, et non billing.", "cancellation", "billing", "départ"),
         ("billing if money is wrong", "billing", None, "money"),
     ],
 )
@@ -188,8 +165,6 @@ SHAPES = {
     "key and empty output": ("Ticket: ", "\nLabel:"),
     "bold keys": ("**Ticket:** ", "\n**Label:**"),
     "longer key": ("Customer message: ", "\nTeam: "),
-    "french keys": ("Demande : ", "\nÉtiquette :"),
-    "heading": ("## Ticket\n", "\n\n## Label\n"),
     "tag": ("<ticket>\n", "\n</ticket>"),
     "tag and reminder": ("<ticket>", "</ticket>\n\nAnswer with the label only."),
     "quotes": ('Ticket: """', '"""'),
@@ -222,17 +197,13 @@ PAIRS = [("I was charged\ntwice", "billing"), ("Where is it", "delivery")]
 DEMO_SHAPES = {
     "keys": ("Ticket: {}\nLabel: {}\n\n", "Ticket: {}"),
     "keys, completed": ("Ticket: {}\nLabel: {}\n\n", "Ticket: {}\nLabel:"),
-    "q and a": ("Q: {}\nA: {}\n", "Q: {}\nA:"),
+    "q and a": ("Q: {}\nA: {}\n\n", "Q: {}\nA:"),
     "numbered": ("Example 1:\nInput: {}\nOutput: {}\n\n", "Input: {}\nOutput:"),
-    "own words": ("Mail: {}\nGoes to: {}\n\n", "Mail: {}\nGoes to:"),
     "tags": ("<ticket>{}</ticket>\n<label>{}</label>\n", "<ticket>{}</ticket>"),
     "examples": (
         "<example>\n<ticket>{}</ticket>\n<label>{}</label>\n</example>\n",
         "<ticket>{}</ticket>",
     ),
-    "examples with keys": ("<example>\nTicket: {}\nLabel: {}\n</example>\n", "Ticket: {}"),
-    "headings": ("### Ticket\n{}\n\n### Label\n{}\n\n", "### Ticket\n{}\n\n### Label\n"),
-    "rulers": ("Ticket: {}\nLabel: {}\n---\n", "Ticket: {}\nLabel:"),
 }
 
 
@@ -247,28 +218,12 @@ def test_demos(demo: str, final: str, place: str) -> None:
     else:
         messages = chat(f"{task}{shown}Answer with the label only.", f"user: {asked}")
     layout = find_layout(messages)
-    demos, prose = read_demos(layout.context, layout.shape)
+    demos, prose = read_demos(layout.context)
     assert layout.text == TICKET
     assert [tuple(d) for d in demos] == PAIRS
     assert list(read_labels(prose).definitions) == ["billing", "delivery"]
     assert "charged" not in prose
     assert ("only" in prose) == (place == "system")
-
-
-def test_arrow_demos() -> None:
-    lines = "I was charged twice -> billing\nWhere is my box -> delivery\nNo box yet ->"
-    layout = find_layout(chat(f"user: {lines}"))
-    demos, _ = read_demos(layout.context, layout.shape)
-    assert layout.text == "No box yet"
-    assert [d.output for d in demos] == ["billing", "delivery"]
-
-
-def test_arrows_from_labels_are_definitions() -> None:
-    prose = "Labels:\nbilling -> what we charge\ndelivery -> parcels that we send"
-    layout = find_layout(chat(f"system: {prose}", "user: No box yet"))
-    demos, rest = read_demos(layout.context, layout.shape)
-    assert demos == []
-    assert read_labels(rest).definitions["delivery"] == ["parcels that we send"]
 
 
 @pytest.mark.parametrize("wrap", ["{}", "Ticket: {}", "<ticket>{}</ticket>"])
@@ -280,6 +235,6 @@ def test_demos_as_message_pairs(wrap: str) -> None:
     ]
     messages = chat("system: Labels: a, b.", *turns, f"user: {wrap.format(TICKET)}")
     layout = find_layout(messages)
-    demos, _ = read_demos(layout.context, layout.shape)
+    demos, _ = read_demos(layout.context)
     assert layout.text == TICKET
     assert [tuple(d) for d in demos] == PAIRS

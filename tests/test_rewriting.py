@@ -1,28 +1,26 @@
 """Whole jobs whose texts are rewritten, with rewriters good, slow, silent and mad."""
 
 import asyncio
+import hashlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
-from tests.jobs import OBJECTIVE, ROWS, Jitter, answers_file, canaries, essence
+from tests.jobs import OBJECTIVE, ROWS, WORDS, Jitter, answers_file, canaries, essence
 
 import promptlathe as pl
 from promptlathe.cli.report import operator_lines
 from promptlathe.errors import InputError
 from promptlathe.job import Job, Result
 from promptlathe.job.runfile import ParallelOptions, SearchOptions, TrackOptions
-from promptlathe.models.pocket.learner import answer
 from promptlathe.models.pocket.server import serve
 from promptlathe.models.settings import ModelSettings
-from promptlathe.records import Budget, Message
+from promptlathe.records import Budget
+from promptlathe.search.operators import WITHOUT_REWRITER
+from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
 from promptlathe.track import default_uri
 
 SPACE = pl.SearchSpace(
@@ -34,7 +32,8 @@ SPACE = pl.SearchSpace(
     },
 )
 CALLS = 400
-Reply = Callable[[list[dict[str, str]]], str]
+ASKING = ("rewrite", "contrast", "rules", "format", "demos", "shorten", "merge")
+"""The operators that ask the rewriter, and demos: what a text gains is the rewriter's own."""
 
 
 def job(workspace: Path, **changes: Any) -> Job:
@@ -43,6 +42,7 @@ def job(workspace: Path, **changes: Any) -> Job:
         objective=OBJECTIVE,
         model=ModelSettings(name="pocket"),
         budget=Budget(calls=CALLS),
+        search=SearchOptions(operators=ASKING),
         parallel=ParallelOptions(concurrency=1),
         track=False,
         workspace=workspace,
@@ -50,40 +50,20 @@ def job(workspace: Path, **changes: Any) -> Job:
     return replace(made, **changes)
 
 
-class Rewriter:
-    """A model that answers as it is told, and keeps what it was asked."""
-
-    def __init__(self, reply: Reply, delay: float = 0.0) -> None:
-        self.reply, self.delay = reply, delay
-        self.asked: list[list[dict[str, str]]] = []
-        self.url = ""
-
-    async def handle(self, request: web.Request) -> web.Response:
-        messages = (await request.json())["messages"]
-        self.asked.append(messages)
-        await asyncio.sleep(self.delay)
-        choice = {"message": {"content": self.reply(messages)}, "finish_reason": "stop"}
-        return web.json_response(
-            {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 9}}
-        )
-
-    @property
-    def settings(self) -> ModelSettings:
-        return ModelSettings(name="writer", base_url=self.url, retries=0, timeout=20)
+def writer(arrived: Arrived) -> str:
+    """Knows the task: a text of its own for each request, the same for equal ones."""
+    digest = int(hashlib.sha256(arrived.prompt.encode()).hexdigest(), 16)
+    listed = [f"- {team}: {', '.join(words[digest % 3 :])}" for team, words in WORDS.items()]
+    words = f"Name the team, {digest % 997}.\nTeams:\n" + "\n".join(listed)
+    return f"Well:\n<new>\n{words}\nAnswer with the label only.\n</new>"
 
 
-@asynccontextmanager
-async def rewriting(reply: Reply, delay: float = 0.0) -> AsyncIterator[Rewriter]:
-    rewriter = Rewriter(reply, delay)
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", rewriter.handle)
-    async with TestServer(app, host="127.0.0.1") as server:
-        rewriter.url = str(server.make_url("/v1"))
-        yield rewriter
+def slow_writer(delay: float) -> ScriptedServer:
+    return ScriptedServer(lambda arrived: Reply(writer(arrived), delay=delay))
 
 
-def as_pocket(messages: list[dict[str, str]]) -> str:
-    return answer([Message(m["role"], m["content"]) for m in messages]).text
+def settings(server: ScriptedServer) -> ModelSettings:
+    return ModelSettings(name="writer", base_url=server.base_url, retries=0, timeout=20)
 
 
 async def run(one: Job, **options: Any) -> Result:
@@ -93,7 +73,8 @@ async def run(one: Job, **options: Any) -> Result:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Result:
     """With one call in flight, on the embedded model."""
-    return job(tmp_path_factory.mktemp("alone")).run()
+    with ScriptedServer(writer) as server:
+        return job(tmp_path_factory.mktemp("alone"), rewriter=settings(server)).run()
 
 
 def test_a_poor_draft_is_repaired(alone: Result, tmp_path: Path) -> None:
@@ -129,7 +110,9 @@ def test_the_record_says_where_levels_come_from(alone: Result) -> None:
 
 
 def test_the_share_of_the_calls_is_kept(alone: Result, tmp_path: Path) -> None:
-    small = job(tmp_path, search=SearchOptions(rewrite_share=0.08)).run()
+    search = SearchOptions(operators=ASKING, rewrite_share=0.08)
+    with ScriptedServer(writer) as server:
+        small = job(tmp_path, search=search, rewriter=settings(server)).run()
     train = {example.id for example in OBJECTIVE.examples("train")}
     assert train
     for result, share in ((alone, 0.2), (small, 0.08)):
@@ -138,68 +121,68 @@ def test_the_share_of_the_calls_is_kept(alone: Result, tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_texts(alone: Result, tmp_path: Path) -> None:
-    again = job(tmp_path).run()
+    with ScriptedServer(writer) as server:
+        again = job(tmp_path, rewriter=settings(server)).run()
     assert essence(again) == essence(alone)
     assert again.lineage == alone.lineage
 
 
 @pytest.mark.parametrize("policy", ["lathe", "tpe", "halving"])
 async def test_a_replay_gives_the_identical_result(tmp_path: Path, policy: Any) -> None:
-    async with serve(faults=Jitter(server_error=0.03)) as server:
+    async with serve(faults=Jitter(server_error=0.03)) as server, ScriptedServer(writer) as own:
         model = {"name": "pocket", "base_url": server.base_url, "retries": 0}
         one = job(
             tmp_path,
             model=ModelSettings.model_validate(model),
             parallel=ParallelOptions(concurrency=4),
-            search=SearchOptions(policy=policy),
+            search=SearchOptions(policy=policy, operators=ASKING),
+            rewriter=settings(own),
         )
         first = await run(one)
-        requests = server.requests
+        requests, asked = server.requests, len(own.arrived)
         again = await run(one, replay=first.run)
-        assert server.requests == requests
+        assert (server.requests, len(own.arrived)) == (requests, asked)
     assert first.lineage
     assert again.lineage == first.lineage
     assert essence(again) == essence(first)
 
 
 async def test_a_second_run_pays_for_nothing(tmp_path: Path) -> None:
-    cold = SearchOptions(warm_start=False)
-    first, second = [await run(job(tmp_path, search=cold)) for _ in range(2)]
+    cold = SearchOptions(warm_start=False, operators=ASKING)
+    async with ScriptedServer(writer) as server:
+        one = job(tmp_path, search=cold, rewriter=settings(server))
+        first, second = [await run(one) for _ in range(2)]
     assert second.spent.calls == 0
     assert second.lineage == first.lineage
 
 
 async def test_the_budget_is_exact_by_the_servers_own_counts(tmp_path: Path) -> None:
-    async with serve(faults=Jitter()) as server, rewriting(as_pocket, 0.05) as rewriter:
+    async with serve(faults=Jitter()) as server, slow_writer(0.2) as rewriter:
         model = {"name": "pocket", "base_url": server.base_url, "retries": 0}
         result = await run(
             job(
                 tmp_path,
                 model=ModelSettings.model_validate(model),
-                rewriter=rewriter.settings,
+                rewriter=settings(rewriter),
                 parallel=ParallelOptions(concurrency=8),
             )
         )
-        assert len(rewriter.asked) == result.spent.rewrite_calls > 0
+        assert len(rewriter.arrived) == result.spent.rewrite_calls > 0
         assert server.requests == result.spent.calls - result.spent.rewrite_calls
         assert result.spent.calls <= CALLS
 
 
 async def test_no_row_of_select_or_test_is_shown_to_the_rewriter(tmp_path: Path) -> None:
-    async with rewriting(as_pocket) as rewriter:
-        result = await run(job(tmp_path, rewriter=rewriter.settings))
-        said = "\n".join(m["content"] for messages in rewriter.asked for m in messages)
-    prompts = "\n".join(m.content for s in result.standings for m in s.candidate.prompt.messages)
+    async with ScriptedServer(writer) as rewriter:
+        result = await run(job(tmp_path, rewriter=settings(rewriter)))
+        said = "\n".join(arrived.prompt for arrived in rewriter.arrived)
+    prompts = "\n".join(m.text for s in result.standings for m in s.candidate.prompt.messages)
     texts = "\n".join(one.birth.text for one in result.lineage)
     for text in (said, prompts, texts):
         words = set(text.replace("<", " ").split())
         assert not words & canaries("select")
         assert not words & canaries("test")
     assert len(set(said.split()) & canaries("train")) > 10
-
-
-def bare(text: str) -> Reply:
-    return lambda messages: text
 
 
 MAD: dict[str, tuple[str, str]] = {
@@ -219,27 +202,26 @@ MAD: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("name", MAD)
 async def test_a_mad_rewriter_costs_its_calls_only(tmp_path: Path, name: str) -> None:
     said, why = MAD[name]
-    async with rewriting(bare(said)) as rewriter:
-        result = await run(job(tmp_path, rewriter=rewriter.settings))
-        assert len(rewriter.asked) == result.spent.rewrite_calls > 0
+    async with ScriptedServer(said) as rewriter:
+        result = await run(job(tmp_path, rewriter=settings(rewriter)))
+        assert len(rewriter.arrived) == result.spent.rewrite_calls > 0
     refused = [reason for o in result.operators for reason in o.refused]
     assert why in refused
     written = [one for one in result.lineage if one.birth.tokens]
     assert len(written) == (name == "the same for ever")
     assert result.test.examples
-    assert all(len(m.content) < 5000 for m in result.best.messages)
+    assert all(len(m.text) < 5000 for m in result.best.messages)
 
 
 async def test_a_text_that_gave_nothing_is_left_alone(tmp_path: Path) -> None:
     """What does not depend on the rows is asked once about each text."""
     names = ("paraphrase", "shorten", "translate")
-    async with rewriting(bare("<new>Name the team.</new>")) as rewriter:
+    async with ScriptedServer("<new>Name the team.</new>") as rewriter:
         search = SearchOptions(operators=names)
-        await run(job(tmp_path, rewriter=rewriter.settings, search=search))
-    present = [
-        m[-1]["content"].split("<current>")[1].split("</current>")[0] for m in rewriter.asked
-    ]
-    tasks = [m[-1]["content"].split("# Your task")[1] for m in rewriter.asked]
+        await run(job(tmp_path, rewriter=settings(rewriter), search=search))
+    asked = [arrived.prompt for arrived in rewriter.arrived]
+    present = [text.split("<current>")[1].split("</current>")[0] for text in asked]
+    tasks = [text.split("# Your task")[1] for text in asked]
     about = list(zip(present, tasks, strict=True))
     assert len(about) >= 3
     assert len(about) <= len(set(about)) + 1  # again only where the first answer was new
@@ -255,11 +237,11 @@ async def test_an_unreachable_rewriter_is_said_once(tmp_path: Path) -> None:
 
 async def test_a_slow_rewriter_never_blocks_the_search(tmp_path: Path) -> None:
     """While it thinks, the model goes on; when the budget ends, nothing waits for it."""
-    async with rewriting(as_pocket, delay=30) as rewriter:
+    async with slow_writer(30) as rewriter:
         start = time.monotonic()
-        result = await run(job(tmp_path, rewriter=rewriter.settings))
+        result = await run(job(tmp_path, rewriter=settings(rewriter)))
         assert time.monotonic() - start < 25
-        assert rewriter.asked
+        assert rewriter.arrived
     assert result.spent.calls == CALLS
     assert result.finish_reason == "budget: calls"
     assert result.test.missing == 0
@@ -284,7 +266,7 @@ def test_a_space_of_one_candidate_needs_operators(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="one candidate only"):
         job(tmp_path, space=one, search=SearchOptions(operators=())).run()
-    result = job(tmp_path, space=one).run()
+    result = job(tmp_path, space=one, search=SearchOptions()).run()
     assert result.test.best > result.test.seed + 0.2
 
 
@@ -304,11 +286,24 @@ def test_custom_operators_take_part(tmp_path: Path) -> None:
     assert result.spent.rewrite_calls == 0
 
 
+def test_a_draft_is_repaired_without_a_rewriter(tmp_path: Path) -> None:
+    """By default the embedded model is asked for no text: what data say is enough."""
+    one = job(tmp_path, search=SearchOptions())
+    assert one.operators == WITHOUT_REWRITER
+    result = one.run()
+    assert result.test.best > result.test.seed + 0.2
+    assert result.spent.rewrite_calls == 0
+    prompt = "\n".join(message.text for message in result.best.messages)
+    for team in WORDS:
+        assert prompt.count(f"- {team}") <= 1  # one list of labels at most
+
+
 def test_the_record_in_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Artifacts with a line for each level and operator, and tags that sum them up."""
     from mlflow import MlflowClient
 
-    result = job(tmp_path, track=TrackOptions()).run()
+    with ScriptedServer(writer) as server:
+        result = job(tmp_path, track=TrackOptions(), rewriter=settings(server)).run()
     state = tmp_path / ".promptlathe"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", default_uri(state))  # `load_table` reads it
     client = MlflowClient(default_uri(state), default_uri(state))
@@ -333,7 +328,9 @@ def test_the_report_shows_what_operators_did(alone: Result) -> None:
 
 def test_on_ray(cluster: None, tmp_path: Path) -> None:
     """The task's calls go to the cluster, the rewriter's stay here."""
-    result = job(tmp_path, parallel=ParallelOptions(engine="ray", concurrency=4, workers=1)).run()
+    ray = ParallelOptions(engine="ray", concurrency=4, workers=1)
+    with ScriptedServer(writer) as server:
+        result = job(tmp_path, parallel=ray, rewriter=settings(server)).run()
     assert result.verdict == "better"
     assert any(one.birth.tokens and one.kept for one in result.lineage)
 
@@ -345,5 +342,3 @@ def test_the_rewriter_has_room_to_write(tmp_path: Path) -> None:
     named = ModelSettings(name="writer", max_tokens=100)
     assert job(tmp_path, rewriter=named).writer == named
     assert job(tmp_path, rewriter=ModelSettings(name="writer")).writer.max_tokens == 4096
-    result = job(tmp_path, model=short).run()
-    assert any(one.birth.tokens for one in result.lineage)

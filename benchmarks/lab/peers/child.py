@@ -16,7 +16,7 @@ PEERS = {
     "capo": "with_capo",
     "lathe": "with_lathe",
     "lathe-demos": "with_lathe",
-    "lathe-rewrite": "with_lathe",
+    "lathe-data": "with_lathe",
 }
 
 

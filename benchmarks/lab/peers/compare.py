@@ -21,7 +21,7 @@ from promptlathe.models import ModelSettings
 from promptlathe.records import Answer, Candidate, Cell, Message, Prompt
 from promptlathe.runtime.local import LocalEngine
 
-OURS = ("lathe", "lathe-demos", "lathe-rewrite")
+OURS = ("lathe", "lathe-demos", "lathe-data")
 ATTEMPTS, NEAR = 3, 0.05
 TEXTS = 500
 """So many different draws of the space's texts before they come again."""
@@ -49,7 +49,7 @@ class Run(Attempt):
     task: str
     peer: str
     proposals: str
-    """Who wrote new texts: `pocket`, `space`, or `-` where none are asked for."""
+    """Who wrote new texts: `space`, or `-` where none are asked for."""
     seed: int
     seed_score: float
     best_score: float

@@ -35,7 +35,7 @@ class CountingServer(PocketServer):
         super().__init__(Faults())
         self.counts = Counts()
         self.texts: Iterator[str] | None = None
-        """The answers to requests for new texts; None leaves them to the pocket model."""
+        """The answers to requests for new texts; None: they are answered like any other prompt."""
 
     def reset(self, texts: Iterator[str] | None = None) -> None:
         self.counts, self.texts = Counts(), texts

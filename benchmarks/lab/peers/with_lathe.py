@@ -1,25 +1,24 @@
 """promptlathe itself over HTTP.
 
-`lathe` in the declared space; `lathe-demos` over demos only; `lathe-rewrite` over demos, and new
-instructions that operators write, from the same seed instruction as the others.
+`lathe` in the declared space; `lathe-demos` over demos only; `lathe-data` over demos, and new
+instructions that operators make from rows of train, from the same seed instruction as the others.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import promptlathe as pl
 from lab.peers.cases import CASES, demos_only
-from lab.peers.task import CONCURRENCY, MAX_TOKENS, PROPOSAL_KEY, WRITER_TOKENS, Found, Order
+from lab.peers.task import CONCURRENCY, MAX_TOKENS, Found, Order
+from promptlathe.search.operators import WITHOUT_REWRITER
 
 
 def run(order: Order) -> Found:
     case = CASES[order.task.name](Path(order.data))
-    rewrite = order.peer == "lathe-rewrite"
-    space = case.space if order.peer == "lathe" else demos_only(case, order.task, rewrite=rewrite)
-    os.environ["PROPOSALS"] = PROPOSAL_KEY
+    data = order.peer == "lathe-data"
+    space = case.space if order.peer == "lathe" else demos_only(case, order.task, rewrite=data)
     pocket = {"name": "pocket", "base_url": order.url}
     # Its final comparison of two prompts is paid from the same budget; the others make none.
     comparison = 2 * len(case.objective.examples("test"))
@@ -28,10 +27,10 @@ def run(order: Order) -> Found:
             space,
             case.objective,
             model={**pocket, "max_tokens": MAX_TOKENS},
-            rewriter={**pocket, "max_tokens": WRITER_TOKENS, "api_key_env": "PROPOSALS"},
             budget=pl.Budget(calls=order.calls + comparison),
             parallel={"concurrency": CONCURRENCY},
             seed=order.seed,
+            operators=WITHOUT_REWRITER if data else (),
             track=False,
             workspace=folder,
         )

@@ -18,7 +18,7 @@ from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget
 from promptlathe.scoring import Objective
-from promptlathe.search.operators import USUAL
+from promptlathe.search.operators import USUAL, WITHOUT_REWRITER
 from promptlathe.space import JoinedSpace, SearchSpace
 from promptlathe.targets import FunctionTarget, PromptTarget, StepsTarget
 
@@ -114,9 +114,11 @@ class Job:
 
     @property
     def operators(self) -> tuple[str, ...]:
-        """What makes new levels: as named, or the usual ones where a text may be rewritten."""
+        """What makes new levels: as named, or the usual ones where a text may be rewritten; the
+        embedded model writes none."""
+        usual = WITHOUT_REWRITER if self.writer.embedded else USUAL
         named = self.search.operators
-        return named if named is not None else USUAL if self.space.rewritable else ()
+        return named if named is not None else usual if self.space.rewritable else ()
 
     @property
     def prompt_name(self) -> str:

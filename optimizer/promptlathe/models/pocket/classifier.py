@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from promptlathe.models.pocket.features import features, split_name
 from promptlathe.models.pocket.rules import Evidence
-from promptlathe.models.pocket.wording import features, is_function_word, split_name, words
 
 DENIED = -0.5
 DEMOS = 0.7
@@ -41,8 +41,6 @@ class Ranking:
 
     labels: tuple[str, ...]
     scores: tuple[float, ...]
-    words: tuple[str, ...]
-    """The words of the input that speak most for the first label, at most three."""
 
     @property
     def closeness(self) -> float:
@@ -79,20 +77,16 @@ class Classifier:
         share = (counts + 1) / (counts.sum() + len(labels)) if demos else np.ones(len(labels))
         self._prior = PRIOR * np.log(share)
 
-    def rank(self, text: str, *, explain: bool = False) -> Ranking:
-        """Put the labels in order for one input; `explain` fills `words`."""
-        shared = self._shared(features(text))
+    def rank(self, text: str) -> Ranking:
+        """Put the labels in order for one input."""
         size = len(self.labels) + len(self._owners)
-        near = _sums(shared.rows, shared.products, size)
+        near = self._cosines(features(text), size)
         scores = near[: len(self.labels)] + self._prior
         if len(self._owners):
             scores = scores + DEMOS * self._demo_part(near[len(self.labels) :])
         # A stable sort: of equal labels the one named first in the prompt wins.
         order = np.argsort(-scores, kind="stable")
-        shown = self._telling_words(text, shared, int(order[0])) if explain else ()
-        return Ranking(
-            tuple(self.labels[k] for k in order), tuple(float(scores[k]) for k in order), shown
-        )
+        return Ranking(tuple(self.labels[k] for k in order), tuple(float(scores[k]) for k in order))
 
     def _demo_part(self, near: Floats) -> Floats:
         nearest = np.zeros(len(self.labels))
@@ -100,7 +94,8 @@ class Classifier:
         total = _sums(self._owners, near, len(self.labels))
         return (nearest + total / self._counts) / 2
 
-    def _shared(self, counts: Mapping[str, float]) -> "_Shared":
+    def _cosines(self, counts: Mapping[str, float], size: int) -> Floats:
+        """Of the input with each row, by the features that they share."""
         known = [f for f in counts if f in self._ids]
         ids = np.array([self._ids[f] for f in known], dtype=np.intp)
         x = _damped(np.array([counts[f] for f in known])) * self._weights[ids]
@@ -110,31 +105,7 @@ class Classifier:
         places = np.repeat(np.arange(len(known)), spans)
         within = np.arange(len(places)) - np.repeat(np.cumsum(spans) - spans, spans)
         at = starts[places] + within
-        return _Shared(known, places, self._rows[at], self._values[at] * x[places])
-
-    def _telling_words(self, text: str, shared: "_Shared", label: int) -> tuple[str, ...]:
-        """The words that bring the input nearer to this label than to the labels' average."""
-        owners = np.concatenate([np.arange(len(self.labels)), self._owners])[shared.rows]
-        lead = shared.products * ((owners == label) - 1 / len(self.labels))
-        gains = _sums(shared.places, lead, len(shared.known))
-        gain_of = dict(zip(shared.known, gains.tolist(), strict=True))
-        by_word = {
-            w: sum(gain_of.get(f, 0.0) for f in features(w))
-            for w in words(text)
-            if not is_function_word(w)
-        }
-        best = sorted((w for w, gain in by_word.items() if gain > 0.01), key=lambda w: -by_word[w])
-        return tuple(best[:3])
-
-
-class _Shared(NamedTuple):
-    """The features that an input shares with the rows, and what each adds to each cosine."""
-
-    known: list[str]
-    places: NDArray[np.intp]
-    """For each product the index of its feature in `known`."""
-    rows: NDArray[np.intp]
-    products: Floats
+        return _sums(self._rows[at], self._values[at] * x[places], size)
 
 
 def _descriptions(labels: Sequence[str], evidence: Sequence[Evidence]) -> list[dict[str, float]]:

@@ -2,7 +2,7 @@
 
 import random
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 from promptlathe.errors import InputError
 
@@ -53,36 +53,29 @@ class Faults:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        total = 0.0
-        for kind in _KINDS:
-            when = self._when(kind)
-            if isinstance(when, Every):
-                if when.n < 1:
-                    raise InputError(f"Every({when.n}) names no request", f"Faults.{kind}", "n ≥ 1")
-            elif not 0.0 <= when <= 1.0:
+        shares = [when for _, when in self._due if not isinstance(when, Every)]
+        for kind, when in self._due:
+            if isinstance(when, Every) and when.n < 1:
+                raise InputError(f"Every({when.n}) names no request", f"Faults.{kind}", "n ≥ 1")
+            if not isinstance(when, Every) and not 0.0 <= when <= 1.0:
                 raise InputError(f"{when} is not a share", f"Faults.{kind}", "give 0 to 1")
-            else:
-                total += when
-        if total > 1.0 + 1e-9:
-            raise InputError(f"the shares add up to {total:g}", "Faults", "1 at most, all together")
+        if sum(shares) > 1.0 + 1e-9:
+            what = f"the shares add up to {sum(shares):g}"
+            raise InputError(what, "Faults", "1 at most, all together")
 
     def of_request(self, number: int) -> Fault | None:
         """The fault of the n-th request, counted from 1."""
         drawn = random.Random(f"{self.seed}:{number}").random()
-        for kind in _KINDS:
-            when = self._when(kind)
+        for kind, when in self._due:
             if isinstance(when, Every) and number % when.n == 0:
                 return kind
-        for kind in _KINDS:
-            when = self._when(kind)
+        for kind, when in self._due:
             if not isinstance(when, Every):
                 if drawn < when:
                     return kind
                 drawn -= when
         return None
 
-    def _when(self, kind: Fault) -> When:
-        return cast(When, getattr(self, kind))
-
-
-_KINDS: tuple[Fault, ...] = get_args(Fault)
+    @property
+    def _due(self) -> list[tuple[Fault, When]]:
+        return [(kind, getattr(self, kind)) for kind in get_args(Fault)]

@@ -1,12 +1,12 @@
 """The format of the answer that the prompt asks for, or that its demos teach."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
-from promptlathe.models.pocket.demos import Output
-from promptlathe.models.pocket.vocabulary import any_of, is_output, plain
+from promptlathe.models.pocket.names import LABEL_NOUN, clean_label, is_input, is_output
 
 
 class Format(NamedTuple):
@@ -15,123 +15,111 @@ class Format(NamedTuple):
     kind: Literal["chatty", "bare", "json", "tag", "line"]
     names: tuple[str, ...] = ()
     """The keys of the JSON object, the tag, or the beginning of the line."""
-    reasons: bool = False
-    """One line of evidence comes first."""
-    french: bool = False
-    """The language of what is not the label."""
 
 
-_LABEL = r"(?:label|category|class|intent|team|word|name|answer)"
-_ETIQUETTE = r"(?:l'etiquette|la categorie|l'equipe|l'intention|le label|le nom|la classe|un mot)"
-_BARE = any_of(
-    rf"{_LABEL}s?(?: name)? (?:only|alone|and nothing)\b",
-    r"(?:only|just|solely|nothing (?:but|except))(?: (?:with|by|give|output|write|return))?"
+class Output(NamedTuple):
+    """What the output of a demo shows: its label, and the format that it teaches, if any."""
+
+    label: str
+    format: Format | None
+
+
+_NOUN = rf"(?:{LABEL_NOUN}|word|name|answer)"
+_BARE = re.compile(
+    rf"\b(?:{_NOUN}(?: name)? (?:only|alone|and nothing)\b"
+    r"|(?:only|just|solely|nothing (?:but|except))(?: (?:with|by|give|output|write|return))?"
     r" (?:the|its|one|a|that|this|your)(?: single| exact| best| correct| final| team| intent| one)*"
-    rf" {_LABEL}\b",
-    r"(?:single|one)[- ]word\b",
-    rf"(?:uniquement|seulement|juste|rien que)(?: avec| par)? (?:{_ETIQUETTE}|une etiquette)\b",
-    rf"{_ETIQUETTE} (?:seule?|uniquement|seulement)\b",
+    rf" {_NOUN}\b|(?:single|one)[- ]word\b)",
+    re.IGNORECASE,
 )
 """The label without anything around it."""
-_NO_MORE = any_of(
-    r"nothing (?:else|more)\b",
-    r"no (?:(?:other|additional|extra|further) (?:text|words?)|explanations?|commentary)\b",
-    r"(?:do not|don't|never) (?:explain|add|include|write)\b",
-    r"without (?:any )?(?:explanations?|commentary|other|additional)\b",
-    r"(?:answer|respond|reply) (?:only with|with (?:only|exactly|(?:one|a single|the) label))\b",
-    r"(?:output|return) only\b",
-    r"(?:rien d'autre|sans autre|sans explication|sans commentaire|n'ajoutez? rien)\b",
-    r"aucune? (?:autre|explication)\b",
-    r"(?:reponds|repondez) (?:uniquement|seulement)\b",
+_NO_MORE = re.compile(
+    r"\b(?:nothing (?:else|more)|no (?:(?:other|additional|extra) (?:text|words?)|explanations?)"
+    r"|(?:do not|don't|never) (?:explain|add)|without (?:any )?(?:explanations?|other|additional)"
+    r"|(?:answer|respond|reply) (?:only with|with (?:only|exactly|(?:one|a single|the) label))"
+    r"|(?:output|return) only)\b",
+    re.IGNORECASE,
 )
 """Says only that the answer has no more than the format."""
 _OBJECT = re.compile(r"\{[^{}]*\}")
 _OBJECT_KEY = re.compile(r"[\"'“”]([\w -]{1,40})[\"'“”]\s*:")
-_JSON = re.compile(r"\bjson\b")
-_JSON_KEY = any_of(r"(?:keys?|fields?|property|cles?|champs?)\s*:?\s*[\"'`“«]\s*(\w[\w -]{0,30})")
-_NOT_JSON = any_of(r"(?:no|not|without|never|pas de|sans)\b[^.\n]{0,20}\bjson\b")
-_TAG_ASKED = any_of(
-    r"(?:in|inside|within|between|wrap\w*|enclos\w*|using|use|with|as|like|format|form|tags?"
-    r"|dans|entre|avec|comme|forme|balises?)\b[^.\n]{0,60}?<([A-Za-z][\w-]*)>"
+_JSON = re.compile(r"(?<!no )(?<!not )\bjson\b", re.IGNORECASE)
+_JSON_KEY = re.compile(r"\b(?:keys?|fields?|property)\s*:?\s*[\"'`“]\s*(\w[\w -]{0,30})", re.I)
+_TAG = re.compile(r"<([A-Za-z][\w-]*)>[^<]*?</\1>")
+_TAG_ASKED = re.compile(
+    r"(?:in|between|within|inside|with|as)\b[^.\n]{0,60}?<([A-Za-z][\w-]*)>", re.I
 )
-_TAG_SHOWN = re.compile(
-    r"<([A-Za-z][\w-]*)>\s*(?:\.\.\.|…|\[?(?:the |your )?(?i:label)\]?|\{[^}]*\})\s*</\1>"
-)
-_TAG_WORD = any_of(r"(?:tags?|elements?|balises?)\b")
-_ANSWERING = any_of(
-    r"(?:answer|label|category|respond|reply|output|return|write|put|give|final|response|wrap)\b",
-    r"(?:reponds|repondez|reponse|etiquette|ecris|ecrivez|donnez?|mets|mettez)\b",
-)
-_LINE = any_of(
-    r"(?i:line|form|format|end|finish|start|begin|as|like|ligne|forme|terminez?|commencez?)\b"
-    r"[^\n]{0,60}?[\"'`“«*]\s*([A-Za-zÀ-ÿ][\w À-ÿ]{0,24}?)\s?:\s*[^\n]{0,30}?[\"'`”»*]"
-)
-_REASONS = any_of(
-    r"step[- ]by[- ]step",
-    r"think (?:(?:it |this )?(?:through|carefully|aloud|out loud)|first|before)\b",
-    r"reason(?:ing)? (?:first|before|about|through)\b",
-    r"(?:explain|justify|give) (?:your|the|a|briefly) ?(?:(?:short|brief|one-line) )?"
-    r"(?:reason\w*|choice|answer|thinking|evidence|why)\b",
-    r"show your\b",
-    r"(?:quote|name|list|state|cite|note) the (?:\w+ )?(?:evidence|words?|clues?|reasons?)\b",
-    r"evidence first\b",
-    r"(?:etape par etape|raisonne\w*|justifie\w*|reflechi\w* (?:d'abord|avant))\b",
-)
-_NO_REASONS = any_of(
-    r"(?:no|not|don't|never|without|sans|pas|aucune?)\b[^.\n]{0,20}"
-    r"\b(?:reason|expla|justif|step|think|show)"
-)
-_FRENCH = any_of(
-    r"(?:in french|en francais|reponds|repondez|classe le|classez|indiquez?|choisi(?:s|r|ssez))\b"
-)
-_ENGLISH = any_of(r"(?:in english|en anglais)\b")
+_LINE = re.compile(r"\bline\b[^\n]{0,40}?[\"'`“]([A-Za-z][\w ]{0,24}):\s*[^\n]{0,30}?[\"'`”]", re.I)
 
 
-def read_format(prose: str, taught: Sequence[Output], *, input_tag: str, completes: bool) -> Format:
+def read_format(prose: str, taught: Sequence[Output], *, completes: bool) -> Format:
     """The asked format; else what the demos teach; else chatty, unless the prompt `completes`.
 
-    A prompt completes to a bare label when it ends in an empty `Label:`. Of two conflicting
-    requests the later one holds.
+    Of two conflicting requests the later one holds.
     """
-    folded = plain(prose)
-    reasons = bool(_REASONS.search(folded)) and not _NO_REASONS.search(folded)
-    french = bool(_FRENCH.search(folded)) and not _ENGLISH.search(folded)
-    asked = max(_structured(prose, folded, input_tag), key=lambda f: f[0], default=None)
-    bare = [m.start() for m in _BARE.finditer(folded)]
-    if asked and not any(_in_later_sentence(folded, asked[0], at) for at in bare):
-        chosen = asked[1]
-    elif bare or _NO_MORE.search(folded):
-        chosen = Format("bare")
-    else:
-        chosen = _learned(taught) or Format("bare" if completes else "chatty")
-    return chosen._replace(reasons=reasons, french=french)
+    asked = max(_structured(prose), key=lambda one: one[0], default=None)
+    bare = [m.start() for m in _BARE.finditer(prose)]
+    if asked and not any(_in_later_sentence(prose, asked[0], at) for at in bare):
+        return asked[1]
+    if bare or _NO_MORE.search(prose):
+        return Format("bare")
+    shown = Counter(one.format for one in taught if one.format)
+    return (
+        max(shown, key=lambda one: shown[one])
+        if shown
+        else Format("bare" if completes else "chatty")
+    )
 
 
-def _in_later_sentence(folded: str, first: int, second: int) -> bool:
-    return second > first and bool(re.search(r"[.!?]\s|\n", folded[first:second]))
+def _in_later_sentence(prose: str, first: int, second: int) -> bool:
+    return second > first and bool(re.search(r"[.!?]\s|\n", prose[first:second]))
 
 
-def _structured(prose: str, folded: str, input_tag: str) -> Iterator[tuple[int, Format]]:
+def _structured(prose: str) -> Iterator[tuple[int, Format]]:
     """(place, format) of all requests for JSON, a tag or a line."""
     objects = [(m.start(), _OBJECT_KEY.findall(m[0])) for m in _OBJECT.finditer(prose)]
     objects = [(at, keys) for at, keys in objects if keys]
-    if not objects and not _NOT_JSON.search(folded):
+    if not objects:
         keys = _JSON_KEY.findall(prose) or ["label"]
-        objects = [(m.start(), keys) for m in _JSON.finditer(folded)]
+        objects = [(m.start(), keys) for m in _JSON.finditer(prose)]
     for at, keys in objects:
         yield at, Format("json", tuple(keys))
-    for match in [*_TAG_ASKED.finditer(prose), *_TAG_SHOWN.finditer(prose)]:
-        sentence = folded[max(0, match.start() - 80) : match.end()]
-        closed = f"</{match[1]}>" in prose or _TAG_WORD.search(folded[match.start() :][:120])
-        if match[1] != input_tag and closed and _ANSWERING.search(sentence):
+    for match in [*_TAG_ASKED.finditer(prose), *_TAG.finditer(prose)]:
+        if not is_input(match[1]):
             yield match.start(), Format("tag", (match[1],))
     for match in _LINE.finditer(prose):
-        if is_output(plain(match[1])):
+        if is_output(match[1]):
             yield match.start(), Format("line", (match[1].strip(),))
 
 
-def _learned(taught: Sequence[Output]) -> Format | None:
-    shown = [o for o in taught if o.kind != "prose"]
-    counts = Counter((o.kind, o.names) for o in shown)
-    best = max(shown, key=lambda o: counts[o.kind, o.names], default=None)
-    return Format(best.kind, best.names) if best and best.kind != "prose" else None
+_LAST_LINE = re.compile(r"(?:^|\n)[ \t*#]*([^\n:*]{1,30}):[ \t*]*(\S[^\n]{0,60})\s*$")
+
+
+def read_output(output: str, labels: Sequence[str]) -> Output | None:
+    """What a demo's output shows; None when no label can be read in it."""
+    if output.startswith("{") and (shown := _object(output)):
+        key = label_key(tuple(shown))
+        return Output(clean_label(str(shown[key])), Format("json", tuple(shown)))
+    if match := re.search(r"<([A-Za-z][\w-]*)>\s*([^<]*?)\s*</\1>\s*$", output):
+        return Output(clean_label(match[2]), Format("tag", (match[1],)))
+    if (match := _LAST_LINE.search(output)) and is_output(match[1]):
+        return Output(clean_label(match[2]), Format("line", (match[1].strip(),)))
+    label = clean_label(output)
+    if label and len(label) <= 60 and len(label.split()) <= 6 and "\n" not in label:
+        return Output(label, Format("bare"))
+    places = {name: output.rfind(name) for name in labels}
+    last = max(places, key=lambda n: (places[n], len(n)), default=None)
+    return Output(last, None) if last is not None and places[last] >= 0 else None
+
+
+def _object(output: str) -> dict[str, Any]:
+    try:
+        loaded: Any = json.loads(output)
+    except ValueError:
+        return {}
+    return cast(dict[str, Any], loaded) if isinstance(loaded, dict) else {}
+
+
+def label_key(keys: Sequence[str]) -> str:
+    """The key of a JSON object that holds the label: by its name, or else the last one."""
+    return next((k for k in keys if is_output(k.replace("_", " "))), keys[-1])

@@ -1,28 +1,15 @@
 """The labels that a prompt's prose names, and their definitions.
 
-Three kinds of places, the surest first; a weaker kind is read only while fewer than two labels
-are known, but definitions of known labels are taken from everywhere:
-
-    announced   "Labels: a, b, c", "one of: a, b or c", a list or table under such a heading, XML
-    shaped      a list without a heading whose items all look like `name: definition`
-    contrasted  "say whether it is a or b"
+announced   "Labels: a, b (what it is), c", "one of: a, b or c", or a list under such a heading
+shaped      a list of `name: definition` without a heading, if nothing is announced
+contrasted  "say whether it is a or b", if there is no list
 """
 
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
-from promptlathe.models.pocket.demos import clean_label
-from promptlathe.models.pocket.items import Group, find_groups
-from promptlathe.models.pocket.vocabulary import (
-    LABEL_NOUN,
-    LIST_CUE,
-    RULE_HEAD,
-    SECTION_NAMES,
-    plain,
-    word_set,
-)
+from promptlathe.models.pocket.names import LABEL_NOUN, clean_label, is_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,207 +19,176 @@ class Named:
     definitions: dict[str, list[str]]
     announced: bool
     """The prompt lists its labels outright, so that other words are no labels."""
-    rest: str
-    """The prose without the groups of labels: rules and requests."""
     sentences: str
-    """`rest` without the lists inside a line either."""
+    """The prose without the lists of labels: rules and requests."""
+    rest: str
+    """The same with the lists inside a line, which may be part of a request."""
+
+
+@dataclass(slots=True)
+class _Group:
+    """The items of a list; `first` and `last` are line numbers."""
+
+    head: str
+    first: int
+    last: int
+    items: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+    @property
+    def announced(self) -> bool:
+        """Under a heading or sentence that speaks of labels and not of rules."""
+        speaks = _ANNOUNCES.search(self.head) and not _RULES.search(self.head)
+        return bool(speaks) and len(self.items) > 1 and all(is_name(n) for n, _ in self.items)
+
+    @property
+    def shaped(self) -> bool:
+        defined = all(detail and is_name(name) for name, detail in self.items)
+        return defined and len(self.items) > 1 and not _RULES.search(self.head)
+
+
+_ITEM = re.compile(r"[ \t]*(?:[-*•+–]|\d{1,2}[.)])\s+(.+)$")
+_SEPARATED = re.compile(
+    r"\s*(?P<name>[^:\n]{1,60}?)(?:\*\*)?(?:\s*:(?:\*\*)?(?=\s|$)|\s+[-–—=]\s+|\s*—\s*)(?P<detail>.*)$"
+)
+_BRACKETED = re.compile(r"\s*(?P<name>[^()\n]{1,60}?)\s*\((?P<detail>[^()]+)\)\.?\s*$")
+_ANNOUNCES = re.compile(
+    rf"\b(?:{LABEL_NOUN}|one of|among|choose (?:from|between)|following|below|these)\b", re.I
+)
+_RULES = re.compile(
+    r"\b(?:rules?|ties?|tie-breaks?|constraints?|guidelines?|notes?|steps?|hints?|examples?)\b",
+    re.I,
+)
+_START = re.compile(
+    rf"(?:\b{LABEL_NOUN}\b\"?[^:\n.;,]{{0,40}}?(?:\s?[:=]|\b(?:are|is one of|include)\b:?)"
+    r"|\b(?:one of|among|choose (?:from|between))\b"
+    rf"(?: the| these| following| {LABEL_NOUN})*(?: and nothing else)?\s?:?)[ \t]*([^\n]+)",
+    re.IGNORECASE,
+)
+_JOINT = re.compile(r"\s*[;|,/]\s*(?:(?:or|and)\s+)?")
+_LAST_JOINT = re.compile(r"\s+(?:or|and)\s+")
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
+_CONTRAST = re.compile(
+    r"\b(?:is it|either|whether[^.\n]{0,40}?\b(?:is|are)|as|say|answer|output)\s+"
+    r"([\"\w-]+) or ([\"\w-]+)|([\"\w-]+) or ([\"\w-]+)\s?\?",
+    re.IGNORECASE,
+)
+_SMALL = frozenset(["the", "a", "an", "it", "not", "you", "i", "we", "they", "this", "that"])
 
 
 def read_labels(prose: str) -> Named:
     """All labels of the prose with their definitions."""
-    groups = find_groups(prose)
-    found: dict[str, list[str]] = {}
-    used: list[Group] = []
-    covered = {i for g in groups if _is_announced(g) for i in range(g.first, g.last + 1)}
-    inline = list(_inline(prose, covered))
-    for listed in inline:
-        _add(found, listed.names, listed.details)
-    sure = {name for g in groups if _is_announced(g) for name in g.names} | set(found)
-    for group in groups:
-        if _is_announced(group) and not _points_to_labels(group, sure):
-            _add(found, group.names, group.details)
-            used.append(group)
-    announced = len(found) > 1
-    if not announced:
-        shaped = [g for g in groups if g not in used and _is_shaped(g)]
-        if shaped:
-            largest = max(shaped, key=lambda g: len(g.names))
-            _add(found, largest.names, largest.details)
-            used.append(largest)
-    if len(found) < 2:
-        for name in _contrasted(prose):
-            found.setdefault(name, [])
-    by_plain = {plain(name): name for name in found}
-    for group in groups:
-        if group not in used and sum(plain(n) in by_plain for n in group.names) * 2 > len(
-            group.names
-        ):
-            _define(found, by_plain, group)
-            used.append(group)
-    rest = _rest(prose, used)
-    sentences = rest
-    for listed in inline:
-        sentences = sentences.replace(listed.span, "", 1)
-    return Named(found, announced, rest, sentences)
-
-
-def _add(found: dict[str, list[str]], names: Sequence[str], details: Sequence[str]) -> None:
-    same = {plain(name): name for name in found}
-    for name, detail in zip(names, details, strict=True):
-        name = same.get(plain(name), name)
-        found.setdefault(name, []).extend([detail] if detail else [])
-
-
-def _define(found: dict[str, list[str]], by_plain: dict[str, str], group: Group) -> None:
-    for name, detail in zip(group.names, group.details, strict=True):
-        known = by_plain.get(plain(name))
-        if known is not None and detail:
-            found[known].append(detail)
-
-
-def _rest(prose: str, used: Iterable[Group]) -> str:
     lines = prose.split("\n")
+    groups = list(_groups(lines))
+    used = [group for group in groups if group.announced]
+    covered = {i for group in used for i in range(group.first, group.last + 1)}
+    inline = [one for i, line in enumerate(lines) if i not in covered for one in _inline(line)]
+    found: dict[str, list[str]] = {}
+    for items in [*(items for _, items in inline), *(group.items for group in used)]:
+        _add(found, items)
+    announced = len(found) > 1
+    if not announced and (shaped := [group for group in groups if group.shaped]):
+        used.append(max(shaped, key=lambda group: len(group.items)))
+        _add(found, used[-1].items)
+    if len(found) < 2 and (match := _CONTRAST.search(prose)):
+        names = [clean_label(name) for name in match.groups() if name]
+        if not _SMALL & {name.lower() for name in names}:
+            _add(found, [(name, "") for name in names])
+    for group in groups:
+        known = [item for item in group.items if item[0] in found]
+        if group not in used and len(known) * 2 > len(group.items):
+            _add(found, known)
+            used.append(group)
     for group in used:
-        for i in range(group.first, group.last + 1):
-            lines[i] = ""
-    return "\n".join(lines)
+        lines[group.first : group.last + 1] = [""] * (group.last + 1 - group.first)
+    rest = sentences = "\n".join(lines)
+    for span, _ in inline:
+        sentences = sentences.replace(span, "", 1)
+    return Named(found, announced, sentences, rest)
 
 
-def _is_announced(group: Group) -> bool:
-    """Under a heading or sentence that speaks of labels and not of rules."""
-    if group.marked:
-        return True
-    head = plain(group.head)
-    if RULE_HEAD.search(head) and not re.search(r"\b(?:following|these) labels\b", head):
-        return False
-    speaks = bool(LABEL_NOUN.search(head) or LIST_CUE.search(head))
-    return speaks and len(group.names) > 1 and all(_is_name(n) for n in group.names)
+def _add(found: dict[str, list[str]], items: Sequence[tuple[str, str]]) -> None:
+    spelled = {name.lower(): name for name in found}
+    for name, detail in items:
+        known = found.setdefault(spelled.get(name.lower(), name), [])
+        known.extend([detail] if detail else [])
 
 
-def _is_shaped(group: Group) -> bool:
-    if RULE_HEAD.search(plain(group.head)) or len(group.names) < 2:
-        return False
-    defined = sum(bool(d) for d in group.details) == len(group.details)
-    return defined and all(_is_name(n) and plain(n) not in SECTION_NAMES for n in group.names)
+def _split_item(text: str) -> tuple[str, str]:
+    """(name, definition) of `name: definition`, `name — definition`, `name (definition)`."""
+    match = _SEPARATED.match(text) or _BRACKETED.match(text)
+    name, detail = (match["name"], match["detail"]) if match else (text, "")
+    return clean_label(name), detail.strip()
 
 
-def _points_to_labels(group: Group, sure: set[str]) -> bool:
-    """Rules have their label at the right: "hardware that arrived broken: delivery"."""
-    others = sure - set(group.names)
-    right = [clean_label(d) for d in group.details if d]
-    return bool(right) and sum(d in others for d in right) * 2 > len(group.names)
+def _groups(lines: Sequence[str]) -> Iterator[_Group]:
+    """Lists with bullets or numbers, and lines of `name: definition`, or of names below a colon."""
+    group: _Group | None = None
+    bullets = False
+    for i, line in enumerate([*lines, ""]):
+        match = _ITEM.match(line)
+        text = match[1] if match else line
+        name, detail = _split_item(text)
+        plain = is_name(name) and bool(
+            detail or (group.head if group else _head(lines, i)).endswith(":")
+        )
+        if group is not None and (bool(match) != bullets or not (match or plain)):
+            if line[:2] == "  " and line.strip():
+                group.items[-1] = (
+                    group.items[-1][0],
+                    f"{group.items[-1][1]}\n{line.strip()}".strip(),
+                )
+                group.last = i
+                continue
+            yield group
+            group = None
+        if match or (plain and line.strip()):
+            group, bullets = group or _Group(_head(lines, i), i, i), bool(match)
+            group.items.append((name, detail))
+            group.last = i
 
 
-def _is_name(text: str) -> bool:
-    return 0 < len(text) <= 50 and len(text.split()) <= 5
+def _head(lines: Sequence[str], at: int) -> str:
+    """The nearest line above, when it may announce what follows."""
+    above = next(
+        (line.strip() for line in reversed(lines[max(0, at - 2) : at]) if line.strip()), ""
+    )
+    return "" if _ITEM.match(above) else above
 
 
-_LIST_START = re.compile(
-    r"(?:\b(?:labels?|categor(?:y|ies)|class(?:es)?|intents?|teams?|options?|choices?|topics?"
-    r"|departments?|queues?|sentiments?|values?|[ée]tiquettes?|cat[ée]gories?|intentions?"
-    r"|[ée]quipes?|services?|choix|th[èe]mes?)\b(?:\"|\*\*)?[^:\n.;,]{0,40}?"
-    r"(?:\s?(?:\*\*)?[:=](?:\*\*)?|\b(?:are|is one of|include|sont)\b:?)"
-    r"|\b(?:one of|among|choose (?:from|between)|parmi|l['’]une? d(?:es|e))\b"
-    r"(?: the| these| following| labels?| categor(?:y|ies)| teams?| les| ces| suivante?s?"
-    r"| [ée]tiquettes?| cat[ée]gories?| [ée]quipes?)*\s?:?)[ \t]*(?P<items>[^\n]+)",
-    re.IGNORECASE,
-)
-_BULLET = re.compile(r"\s*[-*•]\s+")
+def _inline(line: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Lists inside a line, with their spans."""
+    at = 0
+    while match := _START.search(line, at):
+        end = _SENTENCE_END.search(_masked(match[1]))
+        text = match[1][: end.start()] if end else match[1]
+        items = _split_list(text)
+        at = match.end() if len(items) > 1 else match.start(1)
+        if len(items) > 1:
+            yield line[match.start() : match.start(1) + len(text)], items
 
 
-class _Listed(NamedTuple):
-    span: str
-    names: list[str]
-    details: list[str]
-    """What stands in brackets behind a name."""
+def _split_list(text: str) -> list[tuple[str, str]]:
+    """The items of "a, b (what it is) or c"; none when it is not a list of names."""
+    masked = _masked(text)
+    if len(head := masked.split(": ", 1)) > 1 and "," in head[1]:
+        text, masked = text[len(head[0]) + 2 :], head[1]
+    ends = [match.span() for match in _JOINT.finditer(masked)]
+    if last := _LAST_JOINT.search(masked, ends[-1][1] if ends else 0):
+        ends.append(last.span())
+    starts = [0, *(end for _, end in ends)]
+    parts = [text[a:b] for a, b in zip(starts, [*(a for a, _ in ends), len(text)], strict=True)]
+    found = [_BRACKETED.match(part) for part in parts if part.strip()]
+    plain = iter(part for part in parts if part.strip())
+    items = [
+        (
+            clean_label((match["name"] if match else part).strip("[]{}")),
+            match["detail"] if match else "",
+        )
+        for match, part in zip(found, plain, strict=True)
+    ]
+    return items if all(is_name(name) for name, _ in items) else []
 
 
-def _inline(prose: str, covered: Container[int]) -> Iterator[_Listed]:
-    """Lists inside a line. In a bullet they must stand at its beginning."""
-    for i, line in enumerate(prose.split("\n")):
-        bullet = _BULLET.match(line)
-        if i in covered or line.lstrip().startswith("|"):
-            continue
-        at = bullet.end() if bullet else 0
-        while match := (_LIST_START.match if bullet else _LIST_START.search)(line, at):
-            items = _first_sentence(match["items"])
-            found = _split_items(items)
-            at = match.end()
-            if found and len(found[0]) > 1:
-                yield _Listed(line[match.start() : match.start("items") + len(items)], *found)
-            elif not bullet:
-                at = match.start("items")
-
-
-def _first_sentence(text: str) -> str:
-    depth = 0
-    for i, sign in enumerate(text):
-        depth += (sign in "([") - (sign in ")]")
-        if depth <= 0 and sign in ".!?" and (i + 1 == len(text) or text[i + 1].isspace()):
-            return text[:i]
-    return text
-
-
-_ITEM = re.compile(r"\s*(?P<name>[^()]+?)\s*(?:\((?P<detail>[^()]*)\))?\s*$")
-_LAST_JOINT = re.compile(r"\s+(?:or|and|ou|et)\s+")
-_FIRST_JOINT = re.compile(r"\s*(?:or|and|ou|et)\s+")
-
-
-def _split_items(text: str) -> tuple[list[str], list[str]] | None:
-    """Names and details of "a, b (what it is) or c"; None when it is not a list of names."""
-    text = text.strip()
-    before, colon, after = text.partition(": ")
-    if colon and "(" not in before and len(_cut(after, ",")) > 1:
-        text = after
-    if text[:1] in "[{" and text[-1:] in "]}":
-        text = text[1:-1]
-    separator = next((s for s in (";", "|", ",", " / ", "/") if _cut(text, s)[1:]), None)
-    parts = _cut(text, separator) if separator else [text]
-    if separator in (None, ","):
-        parts[-1:] = _LAST_JOINT.split(parts[-1])
-    parts = [_FIRST_JOINT.sub("", p, count=1) if _FIRST_JOINT.match(p) else p for p in parts]
-    names: list[str] = []
-    details: list[str] = []
-    for part in (p for p in parts if p.strip()):
-        match = _ITEM.match(part)
-        name = clean_label(match["name"]) if match else ""
-        if match is None or not _is_name(name):
-            return None
-        if name not in names:
-            names.append(name)
-            details.append(match["detail"] or "")
-    return names, details
-
-
-def _cut(text: str, separator: str) -> list[str]:
-    """Split outside brackets."""
-    parts, depth, start = list[str](), 0, 0
-    for i, sign in enumerate(text):
-        depth += (sign == "(") - (sign == ")")
-        if depth == 0 and text.startswith(separator, i):
-            parts.append(text[start:i])
-            start = i + len(separator)
-    return [*parts, text[start:]]
-
-
-_NAME = r"[\"'“`«*]?[\w-]+[\"'”`»*]?"
-_CONTRAST = re.compile(
-    r"\b(?:either|whether[^.\n]{0,40}?\b(?:is|are)|as|with|is it|est|soit|say|answer|output)\s+"
-    rf"(?P<items>{_NAME}(?:,\s*{_NAME})*,?\s+(?:or|ou|and|soit)\s+{_NAME})"
-    rf"|\b(?:is|are|est|sont)\b[^.?\n]{{0,40}}\s(?P<asked>{_NAME}\s+(?:or|ou)\s+{_NAME})\s?\?",
-    re.IGNORECASE,
-)
-_JOINT = re.compile(r",\s*|\s+(?:or|ou|and|soit)\s+")
-_QUOTED = r"[\"'“`«](\w[\w -]{0,30})[\"'”`»]"
-_QUOTED_PAIR = re.compile(rf"{_QUOTED}\s*(?:or|ou|/)\s*{_QUOTED}")
-_SMALL = word_set("the a an it not you i we they he she this that le la un une")
-
-
-def _contrasted(prose: str) -> Sequence[str]:
-    if match := _QUOTED_PAIR.search(prose):
-        return [match[1].strip(), match[2].strip()]
-    for match in _CONTRAST.finditer(prose):
-        names = [clean_label(p) for p in _JOINT.split(match["items"] or match["asked"])]
-        if not any(n.lower() in _SMALL or not n for n in names):
-            return names
-    return []
+def _masked(text: str) -> str:
+    """What stands in brackets blotted out, as long as before."""
+    return re.sub(r"\([^()]*\)", lambda match: "_" * len(match[0]), text)

@@ -1,26 +1,26 @@
-"""`answer(messages)`: the pocket model in-process."""
+"""`answer(messages, parameters)`: the pocket model in-process."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from promptlathe.models.pocket.context import read_context
 from promptlathe.models.pocket.layout import find_layout
-from promptlathe.models.pocket.rewriting import answer_request
 from promptlathe.models.pocket.tokens import count_input, cut
-from promptlathe.models.pocket.writing import no_labels, write_answer
-from promptlathe.records import Answer, Message, Scalar
+from promptlathe.models.pocket.writing import NO_LABELS, labels_of, write_answer, write_by_schema
+from promptlathe.records import Answer, Json, Message
 
-_NONE: Mapping[str, Scalar] = MappingProxyType({})
+_NONE: Mapping[str, Json] = MappingProxyType({})
 
 
-def answer(messages: Sequence[Message], parameters: Mapping[str, Scalar] = _NONE) -> Answer:
-    """Answer a prompt. Equal messages and limits give equal answers, in any process.
+def answer(messages: Sequence[Message], parameters: Mapping[str, Json] = _NONE) -> Answer:
+    """Answer a prompt. Equal messages and parameters give equal answers, in any process.
 
-    Of the parameters only `max_tokens` or `max_completion_tokens` (in the pieces of `tokens`)
-    have an effect; temperature and the like have none.
+    `max_tokens` or `max_completion_tokens` (in the pieces of `tokens`) cut the answer, and a
+    `response_format` with a JSON schema is kept to; other parameters have no effect.
     """
     limit = parameters.get("max_completion_tokens", parameters.get("max_tokens"))
-    text, pieces, truncated = cut(_reply(messages), _whole(limit))
+    reply = _reply(messages, parameters.get("response_format"))
+    text, pieces, truncated = cut(reply, 1 << 30 if limit is None else int(limit))
     return Answer(
         text,
         input_tokens=count_input(messages),
@@ -30,18 +30,26 @@ def answer(messages: Sequence[Message], parameters: Mapping[str, Scalar] = _NONE
     )
 
 
-def _reply(messages: Sequence[Message]) -> str:
-    """The whole text of the answer. The one place that knows the kinds of requests."""
-    if (rewritten := answer_request(messages)) is not None:
-        return rewritten
+def _reply(messages: Sequence[Message], response_format: Json) -> str:
+    """The whole text of the answer."""
+    schema = schema_of(response_format)
     layout = find_layout(messages)
-    context = read_context(layout.context, layout.shape)
-    if context.classifier is None:
-        return no_labels(context.format)
-    asked = context.format
-    explain = asked.reasons or (asked.kind == "json" and len(asked.names) > 1)
-    return write_answer(context.classifier.rank(layout.text, explain=explain), asked)
+    context = read_context(layout.context, labels_of(schema) if schema is not None else ())
+    ranking = context.classifier.rank(layout.text) if context.classifier else None
+    if schema is not None:
+        return write_by_schema(schema, ranking)
+    return write_answer(ranking, context.format) if ranking else NO_LABELS
 
 
-def _whole(limit: Scalar | None) -> int:
-    return 1 << 30 if limit is None else int(limit)
+def schema_of(response_format: Json) -> Json:
+    """The JSON schema of a response format; of any JSON object an empty one; None without."""
+    if not isinstance(response_format, Mapping):
+        return None
+    given: Mapping[str, Json] = response_format  # pyright: ignore[reportUnknownVariableType]
+    match given.get("type"):
+        case "json_schema":
+            return (given.get("json_schema") or {}).get("schema") or {}
+        case "json_object":
+            return {}
+        case _:
+            return None

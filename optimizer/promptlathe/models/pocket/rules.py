@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
-from promptlathe.models.pocket.vocabulary import plain
-
 
 class Evidence(NamedTuple):
     """`text` speaks for (`sign` 1) or against (-1) a label."""
@@ -23,20 +21,24 @@ class Evidence(NamedTuple):
 
 _CLAUSE = re.compile(r"(?<=[.;!?])\s+|\n+|\s+(?=\()|(?<=\))\s+")
 _DENIAL = re.compile(
-    r"^\W*(?:not|never|pas|jamais|ne concerne pas)\b|(?:[,(–—-]|\bbut|\band)\s*(?:but )?not\b"
-    r"|\b(?:except|excluding|excludes?|other than|(?:does|do) not (?:include|cover|concern))\b"
-    r"|(?:[,(–—-]|\bmais|\bet)\s*(?:mais )?(?:pas|non)\b|\b(?:sauf|hors|exclut|excepte)\b"
+    r"^\W*(?:not|never)\b|(?:[,(–—-]|\bbut|\band)\s*(?:but )?not\b"
+    r"|\b(?:except|excluding|excludes?|other than|(?:does|do) not (?:include|cover|concern))\b",
+    re.IGNORECASE,
 )
 """An exclusion; "a reader that does not pair" excludes nothing."""
 _CUE_BEFORE = re.compile(
     r"(?:\b(?:choose|pick|use|answer|label|labels|select|prefer|is|are|as|to|it's|means|under|not"
-    r"|than|of|over|stays?|belongs? to|team|category|choisis|choisir|choisissez|est|sont|vers"
-    r"|equipe|categorie|que|pas)(?: the| a| an| la| le| l')?|->|→|=>|:|=|,|\()\s*[\"'`“«*]*\s*$"
+    r"|than|of|over|stays?|belongs? to|team|category)(?: the| a| an)?|->|→|=>|:|=|,|\()"
+    r"\s*[\"'`“«*]*\s*$",
+    re.IGNORECASE,
 )
-_CUE_AFTER = re.compile(r"[\"'`”»*]*\s*(?:if|when|for|:|covers?|only if|only when|si|quand|pour)\b")
+_CUE_AFTER = re.compile(
+    r"[\"'`”»*]*\s*(?:if|when|for|:|covers?|only if|only when)\b", re.IGNORECASE
+)
 _DENIED_BEFORE = re.compile(
-    r"(?:\bnot|\bnever|\brather than|\binstead of|\bover|\bn'est pas|\bet non|\bplutot que|\bpas"
-    r"|\bno longer)(?: as| to| the| a| of| en| de| la| le)?\s*[\"'`“«*]*\s*$"
+    r"(?:\bnot|\bnever|\brather than|\binstead of|\bover|\bno longer)(?: as| to| the| a| of)?"
+    r"\s*[\"'`“«*]*\s*$",
+    re.IGNORECASE,
 )
 
 
@@ -44,7 +46,7 @@ def read_definition(label: str, text: str, labels: Sequence[str]) -> Iterator[Ev
     """The clauses of a label's definition: for it, unless they deny or point elsewhere."""
     for clause in filter(str.strip, _CLAUSE.split(text)):
         pointed = [e for e in read_rule(clause, labels) if e.label != label]
-        denial = _DENIAL.search(plain(clause))
+        denial = _DENIAL.search(clause)
         if pointed and any(e.sign > 0 for e in pointed):
             yield from pointed
             yield Evidence(label, -1, pointed[0].text)
@@ -99,13 +101,11 @@ def read_rule(sentence: str, labels: Sequence[str]) -> Iterator[Evidence]:
                     yield Evidence(other.label, -1, text)
 
 
-_LISTING = re.compile(r"[\s\"'`”“«»*]*(?:,|/|\||\bor\b|\bou\b|,\s*or\b)[\s\"'`”“«»*]*", re.I)
-_CONDITION = re.compile(
-    r"\b(?:if|when|whenever|for|because|si|quand|lorsque|pour)\b.*", re.DOTALL | re.IGNORECASE
-)
+_LISTING = re.compile(r"[\s\"'`”“«»*]*(?:,|/|\||\bor\b|,\s*or\b)[\s\"'`”“«»*]*", re.I)
+_CONDITION = re.compile(r"\b(?:if|when|whenever|for|because)\b.*", re.DOTALL | re.IGNORECASE)
 _RULE_WORDS = re.compile(
-    r"\b(?:choose|pick|use|answer|label|select|prefer|choisi\w*|unsure|doubt|goes|belongs|always"
-    r"|ticket|customer|team|category|equipe|client|étiquette|catégorie)\b",
+    r"\b(?:choose|pick|use|answer|label|select|prefer|unsure|doubt|goes|belongs|always"
+    r"|ticket|customer|team|category)\b",
     re.IGNORECASE,
 )
 """What rules are written with; it says nothing about the input."""
@@ -129,13 +129,12 @@ def _words_left(text: str) -> bool:
 def _mentions(sentence: str, labels: Sequence[str]) -> list[_Mention]:
     """Where labels stand in a sentence, the longest first where they overlap."""
     found: list[_Mention] = []
-    folded = plain(sentence)
     for label in sorted((n for n in labels if n in sentence), key=len, reverse=True):
         for match in re.finditer(rf"(?<![\w-]){re.escape(label)}(?![\w-])", sentence):
             start, end = match.span()
             if any(m.start < end and start < m.end for m in found):
                 continue
-            before, after = folded[:start], folded[end:]
+            before, after = sentence[:start], sentence[end:]
             leads = bool(_CUE_AFTER.match(after))
             denied = bool(_DENIED_BEFORE.search(before))
             cued = "_" in label or not label.islower() or denied

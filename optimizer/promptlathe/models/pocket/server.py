@@ -25,7 +25,6 @@ from promptlathe.models.pocket.chat_api import (
     Body,
     completion,
     error,
-    model_list,
     read_request,
 )
 from promptlathe.models.pocket.faults import Faults
@@ -92,7 +91,9 @@ class PocketServer:
 
     async def models(self, request: web.Request) -> web.Response:
         """GET /v1/models."""
-        return _wrong_key() if self._is_stranger(request) else web.json_response(model_list())
+        own = {"id": MODEL, "object": "model", "created": 0, "owned_by": "promptlathe"}
+        listed = web.json_response({"object": "list", "data": [own]})
+        return _wrong_key() if self._is_stranger(request) else listed
 
     def _rate_limited(self) -> web.Response:
         response = _refusal(
@@ -124,10 +125,11 @@ async def _openai_errors(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except web.HTTPException as refused:
-        if refused.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
-            message, code = f"unknown request URL: {request.method} {request.path}", "unknown_url"
-        else:
-            message, code = str(refused.reason), None
+        unknown = refused.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+        message = (
+            f"unknown request URL: {request.method} {request.path}" if unknown else refused.reason
+        )
+        code = "unknown_url" if unknown else None
         return _refusal(refused.status, message, "invalid_request_error", code=code)
 
 

@@ -24,8 +24,8 @@ _count_kept = lru_cache(maxsize=1024)(count_pieces)
 
 def count_input(messages: Sequence[Message]) -> int:
     """The pieces of a whole prompt. Only the last message is expected to be new each time."""
-    kept = sum(_count_kept(m.content) for m in messages[:-1])
-    return kept + sum(count_pieces(m.content) for m in messages[-1:]) + MESSAGE * len(messages)
+    kept = sum(_count_kept(m.text) for m in messages[:-1])
+    return kept + sum(count_pieces(m.text) for m in messages[-1:]) + MESSAGE * len(messages)
 
 
 def cut(text: str, limit: int) -> tuple[str, int, bool]:

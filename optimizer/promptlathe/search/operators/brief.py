@@ -81,6 +81,8 @@ class Brief:
     """All texts of the component."""
     prompt: str
     """The whole prompt; `[[component]]` stands for the part to be written."""
+    beside: tuple[tuple[str, str], ...]
+    """(component, text) of the other components: all their texts, since any may stand beside it."""
     target: str | None
     """The row's field with the right answer."""
     answers: tuple[str, ...]

@@ -68,6 +68,7 @@ class Briefing:
             text=text,
             known=texts_of(component),
             prompt=_marked(space, subject, name),
+            beside=_beside(space, name),
             target=self._known.target,
             answers=self._answers,
             cases=cases,
@@ -141,6 +142,11 @@ def _marked(space: BoundSpace, subject: Candidate, name: str) -> str:
     prompts = changed.candidate(levels).prompts
     messages = prompts[space.space.step_of(name) or PROMPT].messages
     return "\n\n".join(f"[{message.role}]\n{message.text}" for message in messages)
+
+
+def _beside(space: BoundSpace, name: str) -> tuple[tuple[str, str], ...]:
+    others = {one: c for one, c in space.space.components.items() if isinstance(c, Choice)}
+    return tuple((one, text) for one, c in others.items() if one != name for text in texts_of(c))
 
 
 def _others(

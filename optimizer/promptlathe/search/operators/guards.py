@@ -9,6 +9,7 @@ from rapidfuzz import fuzz
 
 from promptlathe.records import Example
 from promptlathe.search.operators.brief import Brief
+from promptlathe.search.operators.said import repeated
 from promptlathe.space import is_inert, placeholders
 
 SAME = 97
@@ -76,7 +77,7 @@ def objection(
         return "copies a row"
     if not translated and brief.language and language_of(text) not in (None, brief.language):
         return "language changed"
-    return None
+    return repeated(text, brief.text, brief.beside, brief.answers) or None
 
 
 def language_of(text: str) -> str | None:

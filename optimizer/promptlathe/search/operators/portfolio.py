@@ -16,8 +16,11 @@ from promptlathe import documents
 from promptlathe.errors import InputError
 from promptlathe.scoring.loading import load_function
 from promptlathe.search.operators.brief import Brief
+from promptlathe.search.operators.contract import contract
 from promptlathe.search.operators.contrast import contrast
+from promptlathe.search.operators.definitions import definitions
 from promptlathe.search.operators.format import format
+from promptlathe.search.operators.labels import labels
 from promptlathe.search.operators.merge import merge
 from promptlathe.search.operators.rewrite import rewrite
 from promptlathe.search.operators.rules import rules
@@ -26,7 +29,13 @@ from promptlathe.search.operators.wording import paraphrase, shorten, translate
 Operator = Callable[[Brief], "str | Sequence[str] | None"]
 DEMOS = "demos"
 """Recruits rows instead of writing texts (recruit.py)."""
-BUILT_IN: Mapping[str, Operator] = {
+FROM_DATA: Mapping[str, Operator] = {
+    "contract": contract,
+    "labels": labels,
+    "definitions": definitions,
+}
+"""They ask nobody: what the parser, the right answers and the rows of `train` say."""
+ASKING: Mapping[str, Operator] = {
     "rewrite": rewrite,
     "contrast": contrast,
     "rules": rules,
@@ -36,8 +45,12 @@ BUILT_IN: Mapping[str, Operator] = {
     "merge": merge,
     "translate": translate,
 }
+"""They write a request to the rewriter."""
+BUILT_IN: Mapping[str, Operator] = {**FROM_DATA, **ASKING}
+WITHOUT_REWRITER = (*FROM_DATA, DEMOS)
+"""What works with any model: no text is asked for."""
 NAMES = (*BUILT_IN, DEMOS)
-USUAL = ("rewrite", "contrast", "rules", "format", "demos", "shorten", "merge")
+USUAL = (*WITHOUT_REWRITER, "rewrite", "contrast", "rules", "format", "shorten", "merge")
 """What is used unless the run file says else."""
 REQUESTS = Path("search_spaces") / "operators"
 """Where the requests stand, in a workspace or in what ships."""
@@ -80,7 +93,7 @@ def load_portfolio(names: Sequence[str], workspace: Path, starter: Path) -> Port
                 if near
                 else f"there are: {', '.join(NAMES)}, or file.py:function",
             )
-    requests = {name: _request(name, workspace, starter) for name in BUILT_IN}
+    requests = {name: _request(name, workspace, starter) for name in ASKING}
     return Portfolio(operators, requests, DEMOS in names)
 
 

@@ -10,6 +10,7 @@ says what may be spent, and when; the shelf (shelf.py) takes what was made. An o
 give nothing new rests until another prompt is the best.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -38,7 +39,13 @@ from promptlathe.search.operators.brief import Brief
 from promptlathe.search.operators.briefing import Briefing, answers_of, text_of
 from promptlathe.search.operators.guards import Leaks
 from promptlathe.search.operators.lineage import Birth, Descent, OperatorReport, report_of
-from promptlathe.search.operators.portfolio import DEMOS, Portfolio, is_refusal, read_texts
+from promptlathe.search.operators.portfolio import (
+    DEMOS,
+    FROM_DATA,
+    Portfolio,
+    is_refusal,
+    read_texts,
+)
 from promptlathe.search.operators.purse import Purse
 from promptlathe.search.operators.shelf import Shelf
 from promptlathe.search.policy import Policy
@@ -52,6 +59,8 @@ BARREN = 3
 """Tries in a row without a level after which an operator rests."""
 UNREACHABLE = 3
 """Failed requests in a row after which the rewriter is not asked again."""
+FIRST = (*FROM_DATA, "format")
+"""Operators that have a try at each prompt before the bandit chooses."""
 SETTLED = 100
 """Calls for which a prompt is written about at least."""
 
@@ -120,8 +129,8 @@ class Workshop:
         """Which component comes next, by operator; each begins at another."""
         self._dry: set[tuple[str, str, str, str]] = set()
         """What requests were about that gave nothing new."""
-        self._repaired: set[str] = set()
-        """Ids of the prompts of which `format` had its try."""
+        self._firsts = Counter[tuple[str, str]]()
+        """First tries, by prompt and operator."""
         self._failed = 0
         """Requests in a row."""
         self._refused = False
@@ -246,10 +255,16 @@ class Workshop:
     # Operators
 
     def _next(self, ready: Sequence[str]) -> str:
-        """Outputs that cannot be read have one try first: little else can be seen before."""
-        if "format" in ready and self._subject.id not in self._repaired:
-            self._repaired.add(self._subject.id)
-            return "format"
+        """What needs no request has one try first, outputs that cannot be read before all else:
+        little else can be seen before."""
+        for name in ready:
+            tried = self._firsts[self._subject.id, name]
+            # Once for each component, since they take turns; a request is too dear for that.
+            if name in FIRST and tried < (
+                1 if name == "format" else len(self._shelf.space.space.rewritable)
+            ):
+                self._firsts[self._subject.id, name] += 1
+                return name
         gained = dict.fromkeys(ready, 0.0)
         for birth, gain in self._shelf.gains(self._inner.standings):
             if birth.operator in gained:

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from promptlathe.models.pocket.vocabulary import word_set
+from promptlathe.models.pocket.names import word_set
 
 WORD_WEIGHT = 1.0
 PAIR_WEIGHT = 0.5
@@ -60,11 +60,6 @@ def split_name(label: str) -> str:
 def words(text: str) -> list[str]:
     """The folded words in order."""
     return _WORD.findall(fold(text))
-
-
-def is_function_word(word: str) -> bool:
-    """Whether a folded word is an article, pronoun, auxiliary or the like."""
-    return word in _FUNCTION_WORDS
 
 
 @lru_cache(maxsize=65_536)

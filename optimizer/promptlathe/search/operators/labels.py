@@ -1,0 +1,24 @@
+"""Labels: a prompt that is read by its labels names them all."""
+
+from collections.abc import Sequence
+
+from promptlathe.search.operators.brief import Brief
+from promptlathe.search.operators.said import in_order, is_home, listing, names_all, with_listing
+
+HEAD = "Labels:"
+
+
+def labels(brief: Brief) -> Sequence[str] | None:
+    """The text with a list of the right answers; None when the prompt names them, or another
+    component lists labels. What a list says of its labels is kept."""
+    if not (brief.answers and brief.literal and is_home(brief.text, brief.beside, brief.answers)):
+        return None
+    old = listing(brief.text, brief.answers)
+    if names_all(f"{brief.prompt}\n{brief.text}", brief.answers) and (old is None or old.exact):
+        return None
+    known = old.names if old else {}
+    lines = [
+        f"- {one}: {known[one]}" if known.get(one) else f"- {one}"
+        for one in in_order(brief.answers, old)
+    ]
+    return [with_listing(brief.text, lines, old, HEAD)]
