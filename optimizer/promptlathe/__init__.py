@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from promptlathe.records import Budget
     from promptlathe.scoring import Objective, exact_match
     from promptlathe.space import Choice, Demos, Float, Int, SearchSpace, Text
+    from promptlathe.targets import target
 
 __all__ = [
     "Budget",

@@ -107,10 +107,10 @@ async def drive(
         if event is None:
             break
         take(event)
-        if dropped:
-            limit = limit or (event.limit if isinstance(event, Dropped) else "")
-        else:
+        if not dropped:
             limit = fill()
+        elif isinstance(event, Dropped):
+            limit = event.limit
     for event in await units.stop(limit, decision=decision):
         take(event)
     return Stopped(policy.finish_reason or "done", limit, (*dropped, *waiting))

@@ -75,15 +75,15 @@ class Recorder:
     def progress(self, view: View) -> None:
         """The stepped metrics of the parent run."""
         best, seed = view.policy.best.estimate, view.policy.seed.estimate
-        self._tracker.progress(view.account.spent.used_calls, best and best.mean, seed and seed.mean)
+        self._tracker.progress(
+            view.account.spent.used_calls, best and best.mean, seed and seed.mean
+        )
 
     def test_outcome(self, side: Side, outcome: Outcome) -> None:
         """One row of the final comparison."""
         self._tracker.test_outcome(side, outcome)
 
-    def conclude(
-        self, result: Result, best: Candidate, decided: Decided, ledger: Ledger
-    ) -> Result:
+    def conclude(self, result: Result, best: Candidate, decided: Decided, ledger: Ledger) -> Result:
         """End the run; the result, completed by what MLflow now holds."""
         started = self._tracker.ready.result()
         result = replace(result, run_id=started.run_id if started else None)

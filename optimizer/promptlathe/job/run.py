@@ -405,5 +405,3 @@ def _search_limits(plan: Plan, budget: Budget) -> dict[str, float]:
     calls = cells and cells * plan.calls_per_cell
     limits = {"calls": calls, "tokens": budget.tokens, "usd": budget.usd}
     return {name: float(limit) for name, limit in limits.items() if limit}
-
-

@@ -24,7 +24,6 @@ from promptlathe.scoring.ranges import ranges_of
 from promptlathe.scoring.scorecard import Scorecard
 from promptlathe.scoring.scorer import Scorer, Surroundings
 
-
 MOST_LABELS = 200
 """Different right answers, beyond which they are no labels."""
 
