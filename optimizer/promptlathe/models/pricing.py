@@ -9,7 +9,8 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, RootModel
 
 from promptlathe import documents
-from promptlathe.models.settings import POCKET, POCKET_VERSION
+from promptlathe.models.pocket import VERSION
+from promptlathe.models.settings import POCKET
 from promptlathe.records import Answer, Call, Message
 
 _MILLION = 1_000_000
@@ -57,7 +58,7 @@ class Prices(RootModel[dict[str, Price]], frozen=True):
 
     def of(self, call: Call) -> Price | None:
         """The price of the call's model: the embedded one is free, others must be named."""
-        if call.model == POCKET and call.endpoint == f"{POCKET}-{POCKET_VERSION}":
+        if call.model == POCKET and call.endpoint == f"{POCKET}-{VERSION}":
             return _FREE
         return self.root.get(call.model)
 

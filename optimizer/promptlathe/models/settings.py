@@ -12,11 +12,11 @@ from pydantic import Field, field_validator, model_validator
 from promptlathe import documents
 from promptlathe.errors import InputError
 from promptlathe.models.dialect import DialectSettings
+from promptlathe.models.pocket import VERSION
 from promptlathe.records import Call, Json, Message, Role
 
 OPENAI_URL = "https://api.openai.com/v1"
 POCKET = "pocket"
-POCKET_VERSION = "1"
 """Of the embedded model's answers: the ledger keeps those of two versions apart."""
 PARAMETERS = (
     "extra_body",
@@ -132,7 +132,7 @@ class ModelSettings(documents.Model):
     def endpoint(self) -> str:
         """The service's base URL; of the embedded model its version."""
         if self.embedded:
-            return f"{POCKET}-{POCKET_VERSION}"
+            return f"{POCKET}-{VERSION}"
         return self.base_url or os.environ.get("OPENAI_BASE_URL", "").rstrip("/") or OPENAI_URL
 
     @property

@@ -361,8 +361,7 @@ class Workshop:
         self._dry.discard(asked.about)
         self._often[content_hash(unit.messages[0].text)] -= 1
         self._turn[asked.operator] -= 1
-        if asked.operator == "format":
-            self._repaired.discard(self._subject.id)
+        self._firsts[self._subject.id, asked.operator] -= 1
         work = self._shelf.work[asked.operator]
         work.requests -= 1
         work.barren = max(0, work.barren - 1)
