@@ -55,10 +55,7 @@ def test_the_best_level_of_both_steps_is_found(seed: int) -> None:
 def test_effects_name_levels_by_their_step() -> None:
     _, told = searched(0)
     effects = {(one.component, one.level): one for one in effects_of(BOUND, told)}
-    for name in ("plan.role", "answer.role"):
-        own = {
-            level: one.effect for (component, level), one in effects.items() if component == name
-        }
-        assert max(own, key=lambda level: own[level]) == {"plan.role": "role3"}.get(name, "role1")
-    assert effects["plan.role", "role3"].low > 0
-    assert effects["answer.role", "role1"].low > 0
+    for best in (("plan.role", "role3"), ("answer.role", "role1")):
+        own = {key: one.effect for key, one in effects.items() if key[0] == best[0]}
+        assert max(own, key=lambda key: own[key]) == best
+        assert effects[best].low > 0

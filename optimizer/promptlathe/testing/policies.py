@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 import pytest
 
@@ -45,8 +45,21 @@ from promptlathe.testing.searching import (
 
 NEAR = 0.06
 """A policy may predict cells that it did not pay for, in its estimate of a mean."""
-WAYS = [{"slots": 1}, {"slots": 8}, {"slots": 8, "shuffle": 1}, {"slots": 64, "shuffle": 2}]
-"""How many cells are under way, and in which order they come back."""
+
+
+class Way(TypedDict, total=False):
+    """How many cells are under way, and in which order they come back."""
+
+    slots: int
+    shuffle: int
+
+
+WAYS: list[Way] = [
+    {"slots": 1},
+    {"slots": 8},
+    {"slots": 8, "shuffle": 1},
+    {"slots": 64, "shuffle": 2},
+]
 
 
 class Factory(Protocol):
@@ -75,7 +88,7 @@ class PolicySuite:
         return policy
 
     @pytest.mark.parametrize("way", WAYS)
-    def test_no_cell_is_proposed_twice(self, make: Make, way: dict[str, int]) -> None:
+    def test_no_cell_is_proposed_twice(self, make: Make, way: Way) -> None:
         keys = run(make(), quality, **way).keys
         assert len(keys) > 50
         assert len(set(keys)) == len(keys)
@@ -110,7 +123,7 @@ class PolicySuite:
         assert first.policy.best == second.policy.best
 
     @pytest.mark.parametrize("way", WAYS)
-    def test_a_better_prompt_is_found(self, make: Make, way: dict[str, int]) -> None:
+    def test_a_better_prompt_is_found(self, make: Make, way: Way) -> None:
         best = run(make(), quality, calls=700, **way).policy.best
         assert is_best(best)
         assert best.estimate
@@ -118,7 +131,7 @@ class PolicySuite:
 
     @pytest.mark.parametrize("way", WAYS)
     @pytest.mark.parametrize("share", [0.2, 1.0])
-    def test_failures_are_no_zeros(self, make: Make, share: float, way: dict[str, int]) -> None:
+    def test_failures_are_no_zeros(self, make: Make, share: float, way: Way) -> None:
         def rule(cell: Cell) -> float | None:
             fails = random.Random(f"fails {cell.key}").random() < share
             return None if fails else 1.0
@@ -165,9 +178,7 @@ class PolicySuite:
         assert dict(best.candidate.levels)["role"] != "expert"
 
     @pytest.mark.parametrize("way", WAYS)
-    def test_an_example_that_always_fails_is_left_out(
-        self, make: Make, way: dict[str, int]
-    ) -> None:
+    def test_an_example_that_always_fails_is_left_out(self, make: Make, way: Way) -> None:
         policy = run(
             make(),
             lambda cell: None if cell.example.id == "e05" else quality(cell),
@@ -257,7 +268,7 @@ class PolicySuite:
         assert len(done.settled) == len(final)
 
     @pytest.mark.parametrize("way", WAYS)
-    def test_a_level_added_mid_run(self, make: Make, way: dict[str, int]) -> None:
+    def test_a_level_added_mid_run(self, make: Make, way: Way) -> None:
         """`wise` is better than all before; cells are under way when it is added."""
 
         def rule(cell: Cell) -> float:
@@ -299,7 +310,7 @@ class PolicySuite:
         assert policy.best.estimate.mean == pytest.approx(1, abs=NEAR)
 
     @pytest.mark.parametrize("way", WAYS)
-    def test_a_prompt_that_fails_has_the_worst_score(self, make: Make, way: dict[str, int]) -> None:
+    def test_a_prompt_that_fails_has_the_worst_score(self, make: Make, way: Way) -> None:
         """`expert` is refused by the service: an answer that counts, and not a silence."""
 
         def refused(cell: Cell) -> bool:
@@ -322,7 +333,7 @@ class PolicySuite:
         assert sum(s.unread for s in policy.standings) == len(cells) > 0
 
     @pytest.mark.parametrize("way", WAYS)
-    def test_a_dropped_cell_changes_nothing(self, make: Make, way: dict[str, int]) -> None:
+    def test_a_dropped_cell_changes_nothing(self, make: Make, way: Way) -> None:
         """It is told, and sent again by whoever sends cells."""
         plain, told = make(), make()
         expected = run(plain, quality, **way)
