@@ -31,7 +31,7 @@ LAYERS = (
     ("job",),
     ("schedule", "api"),
     ("cli",),
-    ("__main__",),
+    ("__main__", "testing"),
 )
 """Lowest first: a module imports from lower layers, and from its own package."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
