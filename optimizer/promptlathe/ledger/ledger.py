@@ -257,8 +257,9 @@ def _answer_row(call: Call, answer: Answer, at: datetime) -> dict[str, Any]:
 
 
 def _answer(values: Sequence[Any]) -> Answer:
-    fields = dict(zip(tables.ANSWER_COLUMNS, values, strict=True))
-    return Answer(**{**fields, "tool_calls": tuple(fields["tool_calls"] or ())})
+    fields = dict[str, Any](zip(tables.ANSWER_COLUMNS, values, strict=True))
+    calls = fields.pop("tool_calls")
+    return Answer(**fields, tool_calls=tuple(calls or ()))
 
 
 def _told_row(event: Event) -> dict[str, Any]:
