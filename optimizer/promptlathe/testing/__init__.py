@@ -1,1 +1,1 @@
-"""For whoever writes a policy, an engine, a client, a scorer or a target: what ours are tested by."""
+"""For whoever writes a policy, engine, client, scorer or target: what ours are tested by."""
