@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import promptlathe
 from promptlathe.errors import InputError
 from promptlathe.models import ModelSettings
 from promptlathe.records import Answer, Failure
@@ -203,13 +204,14 @@ def test_a_running_cluster_is_joined_and_left_running(cluster: None) -> None:
     import ray
 
     address = ray.get_runtime_context().gcs_address
-    env = {k: v for k, v in os.environ.items() if k not in STARTED} | {"RAY_ADDRESS": address}
+    env = {k: v for k, v in os.environ.items() if k not in STARTED}
+    env |= {"RAY_ADDRESS": address, "PYTHONPATH": str(Path(promptlathe.__file__).parents[1])}
     assert python(JOIN, env) == "True"
     assert ray.get(ray.put(1)) == 1
     assert [node["Alive"] for node in ray.nodes()] == [True]
 
 
-STARTED = {"RAY_AUTH_MODE", "OMP_NUM_THREADS", "PYTHONPATH"}
+STARTED = {"RAY_AUTH_MODE", "OMP_NUM_THREADS"}
 
 
 def python(script: str, env: dict[str, str]) -> str:
