@@ -22,6 +22,7 @@ from promptlathe.records import (
     Message,
     Outcome,
     Prompt,
+    Role,
     Sent,
     Standing,
     Trace,
@@ -456,9 +457,11 @@ def test_the_decision_against_a_champion_is_told(book: Book, client: Any):
 
 def test_a_trace_has_a_span_for_each_call_and_the_judges_reason(book: Book, client: Any):
     started = book.start(about())
+    steps: tuple[tuple[str, Role], ...]
+    steps = ("route", "task"), ("answer", "task"), ("tone", "judge")
     calls = tuple(
         Sent(Call("m", (Message("user", step),), role=role, step=step), Answer("a", 1, 1, 0.5))
-        for step, role in (("route", "task"), ("answer", "task"), ("tone", "judge"))
+        for step, role in steps
     )
     told = Outcome(
         Cell(BEST, EXAMPLES[0]),
@@ -470,9 +473,9 @@ def test_a_trace_has_a_span_for_each_call_and_the_judges_reason(book: Book, clie
     book.test_outcome("best", told)
     book.conclude(conclusion(promote=False))
     (trace,) = client.search_traces(locations=[started.experiment_id])
-    row, *steps = sorted(trace.data.spans, key=lambda span: span.parent_id is not None)
+    row, *below = sorted(trace.data.spans, key=lambda span: span.parent_id is not None)
     assert row.outputs == {"team": "billing"}
-    assert [span.name for span in sorted(steps, key=lambda span: span.start_time_ns)] == [
+    assert [span.name for span in sorted(below, key=lambda span: span.start_time_ns)] == [
         "route",
         "answer",
         "tone",

@@ -50,10 +50,10 @@ class About:
     run_file: str
     """The resolved run file, YAML."""
     model: str
-    prompts: tuple[str, ...] = (PROMPT,)
-    """Names of the space's prompts, in its order."""
     target: str | None = None
     """The row field that holds the expected answer."""
+    prompts: tuple[str, ...] = (PROMPT,)
+    """Names of the space's prompts, in its order."""
     pass_fail: frozenset[str] = frozenset()
     """Scorers whose scores are 0 or 1 only: shown as pass and fail."""
     parameters: Mapping[str, Json] = field(default_factory=dict[str, Json])
