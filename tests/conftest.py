@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from promptlathe.runtime.cluster import Cluster
+pytest.register_assert_rewrite("promptlathe.testing")
+
+from promptlathe.runtime.cluster import Cluster  # noqa: E402
 
 
 @pytest.fixture(scope="session")
