@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from promptlathe.models.images import embed
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Call, Request, Role
 
@@ -24,6 +26,8 @@ class Lanes:
     """By name: a role, or `role/step` for a step that has a model of its own."""
 
     by_name: Mapping[str, Lane]
+    folder: Path = Path()
+    """What the paths of pictures in messages are relative to."""
 
     def name_of(self, role: Role, step: str) -> str:
         """The lane that a call takes. Raises KeyError for a role that has none."""
@@ -39,9 +43,15 @@ class Lanes:
         return self.by_name[self.name_of(role, step)].settings
 
     def call(self, request: Request, *, role: Role, step: str, repeat: int) -> Call:
-        """What is sent for a request; `repeat` is that of the cell that asks."""
+        """What is sent for a request; `repeat` is that of the cell that asks.
+
+        Raises InputError for a picture that cannot be read.
+        """
+        messages = request.messages
+        if any(message.images for message in messages):
+            messages = embed(messages, self.folder)
         return self.settings(role, step).call(
-            request.messages,
+            messages,
             request.parameters,
             repeat=repeat + REPEATS * request.repeat,
             role=role,

@@ -13,7 +13,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from promptlathe.errors import InputError
@@ -54,6 +56,10 @@ def check_signature(function: Function) -> None:
         ) from None
 
 
+MOST_THREADS = 4096
+"""As many as cells may be under way."""
+
+
 class Reply(str):
     """An answer's text, with all else that the model gave in `answer`."""
 
@@ -65,6 +71,11 @@ class FunctionTarget:
     """Calls `function(row, prompts, llm)` for each cell."""
 
     function: Function
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        """A thread for each cell under way, made when it is needed."""
+        return ThreadPoolExecutor(MOST_THREADS, "promptlathe-target")
 
     async def run(
         self, prompts: Mapping[str, Prompt], row: Mapping[str, Json], ctx: Context
@@ -78,7 +89,8 @@ class FunctionTarget:
             def ask(prompt: Any, /, **fields: Json) -> Reply:
                 return asyncio.run_coroutine_threadsafe(llm.ask(prompt, **fields), loop).result()
 
-            given = await asyncio.to_thread(self.function, dict(row), dict(prompts), ask)
+            arguments = dict(row), dict(prompts), ask
+            given = await loop.run_in_executor(self._threads, self.function, *arguments)
             return _plain(await given if inspect.isawaitable(given) else given)
         except Exception as error:
             if llm.ended is not None:  # a function of yours swallowed what ends the cell
