@@ -23,10 +23,10 @@ from tests.orders import (
 )
 
 import promptlathe as pl
-from promptlathe.errors import InputError
+from promptlathe.errors import InputError, ModelUnavailable
 from promptlathe.job import Job, Result, run
 from promptlathe.starter import starter
-from promptlathe.testing.scripted import ScriptedServer
+from promptlathe.testing.scripted import Reply, ScriptedServer
 
 CALLS = 500
 APP = '''
@@ -168,9 +168,7 @@ def test_more_slow_functions_than_threads_of_a_pool(tmp_path: Path) -> None:
     assert met.is_set()
 
 
-def test_what_it_raises_is_a_failure_of_the_prompt(
-    server: ScriptedServer, tmp_path: Path
-) -> None:
+def test_what_it_raises_is_a_failure_of_the_prompt(server: ScriptedServer, tmp_path: Path) -> None:
     """With the worst score; the run goes on with other prompts."""
 
     async def app(row: Mapping[str, Any], prompts: Mapping[str, Any], llm: Any) -> str:
@@ -235,3 +233,18 @@ def test_what_is_refused_before_any_call(
     with pytest.raises(InputError, match=said):
         optimize(tmp_path, server, function)
     assert not server.arrived
+
+
+def test_it_cannot_swallow_a_model_that_is_away(tmp_path: Path) -> None:
+    """The run ends with the service's reason, not as a mistake of the function."""
+
+    async def app(row: Mapping[str, Any], prompts: Mapping[str, Any], llm: Any) -> str:
+        try:
+            return await llm(prompts["answer"], **row, plan=await llm(prompts["plan"], **row))
+        except Exception:  # noqa: BLE001
+            return "wait"
+
+    with ScriptedServer(Reply("wrong key", status=401)) as server:
+        for function in (app, app_sync):
+            with pytest.raises(ModelUnavailable, match="wrong key"):
+                optimize(tmp_path, server, function)
