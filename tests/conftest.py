@@ -14,3 +14,11 @@ def cluster() -> Iterator[None]:
     """One Ray cluster for all tests: starting it takes seconds."""
     with Cluster("local"):
         yield
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine that a test is parametrized with, `indirect`; ready to use."""
+    if request.param == "ray":
+        request.getfixturevalue("cluster")
+    return request.param
