@@ -20,14 +20,15 @@ from promptlathe.records import Budget
 from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
 
 SPACE = pl.SearchSpace(
-    messages={"system": "{{ task }}\n{{ form }}\n{{ tone }}", "user": "{{ text }}"},
+    messages={"system": "{{ task }}\n{{ form }}\n{{ tone }} {{ close }}", "user": "{{ text }}"},
     components={
         "task": pl.Text("Read the message.", rewrite=True),
         "form": pl.Choice({"chatty": "Say which.", "bare": "Answer with the label only."}),
         "tone": pl.Choice({"plain": None, "kind": "Be kind.", "curt": "Be curt."}),
+        "close": pl.Choice([None, *(f"Take care, {name}." for name in "abcdefghij")]),
     },
 )
-PRICES = Prices({"model": Price(input=1, output=4), "writer": Price(input=10, output=50)})
+PRICES = Prices({"model": Price(input=25, output=80), "writer": Price(input=250, output=1000)})
 TEST = len(OBJECTIVE.examples("test"))
 ASKING = ("rewrite", "shorten", "paraphrase", "merge")
 LABEL = {str(row["text"]): str(row["label"]) for row in ROWS}
@@ -56,7 +57,7 @@ class Service:
     """Seconds until answers about rows of `test`, where they differ."""
     late: float = 0.0
     """Seconds until the writer's answers."""
-    words: int = 1
+    tokens_each: int = 1
     """Of the model's answers."""
     written: int = 30
     """Words of the writer's answers."""
@@ -77,13 +78,15 @@ class Service:
         if reply.status != 200:
             self.free += 1
             return reply
-        read, said = len(arrived.prompt.split()), len(reply.text.split())
+        read = len(arrived.prompt.split())
+        said = len(reply.text.split()) if name == "writer" else self.tokens_each
         self.calls += 1
         self.tokens += read + said
         self.usd += PRICES.root[name].of(read, said) if name in PRICES.root else 0.0
         where = "writer" if name == "writer" else SPLIT.get(row_of(arrived), "train")
         self.started.append((where, time.monotonic()))
-        return reply
+        usage = {"prompt_tokens": read, "completion_tokens": said}
+        return reply if reply.usage is not None else replace(reply, usage=usage)
 
     def _answer(self, arrived: Arrived) -> Reply:
         """Right more often when the label only is asked for."""
@@ -92,7 +95,7 @@ class Service:
         label = LABEL[row] if chance(row, "kind" in arrived.prompt) < good else "none"
         slow = self.slow is not None and SPLIT.get(row) == "test"
         delay = (self.slow or 0.0) if slow else self.delay
-        return Reply(" ".join([label] * self.words), delay=delay)
+        return Reply(label, delay=delay)
 
     def _write(self, arrived: Arrived) -> Reply:
         number = int(1000 * chance(arrived.prompt))
