@@ -161,7 +161,7 @@ async def test_no_fault_makes_the_service_work_for_more_than_the_budget(
         result = await result_of(one)
     assert within(service, budget)
     assert service.free > 5
-    assert share(result, service, budget) > 0.6
+    assert share(result, service, budget) > 0.5
     known, most = result.spent.usd, result.usd_at_most
     assert known is not None  # though calls failed
     assert most is not None
@@ -181,7 +181,7 @@ async def test_tokens_that_are_not_told_are_charged_at_their_worst(tmp_path: Pat
 
 async def test_a_request_that_is_not_affordable_is_no_call(tmp_path: Path) -> None:
     """The rewriter may cost more than there is: the search goes on without it, to the end."""
-    budget = Budget(usd=2.5)
+    budget = Budget(usd=1.5)
     service = Service(tokens_each=10)
     async with ScriptedServer(service) as server:
         writer = {"max_tokens": 20_000}  # 20 USD

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from promptlathe.runtime.roles import RoleEngine
 
 from promptlathe.errors import InputError
 from promptlathe.models import ModelSettings
@@ -16,6 +15,7 @@ from promptlathe.records import Answer, Call, Failure, Message
 from promptlathe.runtime.engine import Engine, Reply
 from promptlathe.runtime.local import LocalEngine
 from promptlathe.runtime.ray_engine import RayEngine
+from promptlathe.runtime.roles import RoleEngine
 
 Make = Callable[[ModelSettings, int], Engine]
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from promptlathe.runtime.meter import Meter
 
 from promptlathe.errors import InputError
 from promptlathe.ledger import Ledger
@@ -26,6 +25,7 @@ from promptlathe.records import (
 )
 from promptlathe.runtime.engine import Reply
 from promptlathe.runtime.evaluator import Evaluator
+from promptlathe.runtime.meter import Meter
 from promptlathe.runtime.replay import ReplayedEvaluator
 from promptlathe.scoring import Objective, exact_match
 

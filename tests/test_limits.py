@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from promptlathe.job.running import Decided
 
 import promptlathe as pl
 from promptlathe.decide import Comparison
 from promptlathe.errors import InputError
 from promptlathe.job import Job
 from promptlathe.job.limits import Checked, best_within, check
+from promptlathe.job.running import Decided
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import (
     Answer,

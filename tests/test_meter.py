@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from promptlathe.runtime.meter import Meter, Spent
 
 from promptlathe.models.pricing import Price, Prices, worst_case
 from promptlathe.records import Answer, Budget, Call, Failure, Message
+from promptlathe.runtime.meter import Meter, Spent
 
 PRICES = Prices({"m": Price(input=1000, output=4000)})
 FREE = Prices()
