@@ -146,7 +146,7 @@ async def test_no_fault_makes_the_service_work_for_more_than_the_budget(
     budget = Budget(**LIMITS[limit])
     service = Service(delay=0.02, late=0.1, tokens_each=60, fault=Faulty())
     async with ScriptedServer(service) as server:
-        changes = {"retries": retries, "timeout": 0.4}
+        changes: dict[str, Any] = {"retries": retries, "timeout": 0.4}
         model = settings(server, max_tokens=100, **changes)
         writer = {"max_tokens": 400, **changes}
         one = job(

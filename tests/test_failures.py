@@ -170,7 +170,7 @@ async def test_a_scorer_that_raises_at_times_does_not_end_the_run(tmp_path: Path
 
 async def test_a_scorer_that_always_raises_is_named(tmp_path: Path) -> None:
     async with ScriptedServer(Service()) as server:
-        with pytest.raises(InputError, match="12 cells in a row have no score.*moody") as caught:
+        with pytest.raises(InputError, match=r"12 cells in a row have no score.*moody") as caught:
             await result_of(job(server, tmp_path, objective=_scoring(100), concurrency=1))
         assert len(server.arrived) == 12
     assert caught.value.exit_code == 2
