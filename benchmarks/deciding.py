@@ -25,9 +25,10 @@ from pathlib import Path
 
 import numpy as np
 
-from promptlathe.records import Answer, Cell, Example, Outcome
+from promptlathe.records import Answer, Cell, Example
 from promptlathe.search.lathe import LathePolicy, Settings
 from promptlathe.space import BoundSpace, Choice, SearchSpace
+from promptlathe.testing.records import outcome
 
 DEMO = Path(__file__).parents[1] / "search_spaces" / "support_triage.yaml"
 LABELS = ("billing", "delivery", "cancellation", "how_to")
@@ -88,9 +89,9 @@ def run(case: str) -> Row:
         if not cells:
             break
         value = answer(cells[0])
-        outcome = Outcome(cells[0], Answer("", 100, 10), {"score": value}, value)
+        event = outcome(cells[0], Answer("", 100, 10), {"score": value}, value)
         told = time.perf_counter()
-        policy.tell(outcome)
+        policy.tell(event)
         spent.append(proposed - begin + time.perf_counter() - told)
     ms = 1000 * np.array(spent)
     return Row(

@@ -30,6 +30,7 @@ from promptlathe.records import (
 from promptlathe.scoring import Limit, Objective
 from promptlathe.search.lathe.costs import ENOUGH, Costs, within
 from promptlathe.search.lathe.features import Category, Encoder
+from promptlathe.testing import records
 
 EXAMPLE = Example("e", {"text": "a"}, "select")
 TEAMS = ("billing", "delivery")
@@ -71,7 +72,7 @@ def candidate(name: str) -> Candidate:
 
 def outcome(tokens: int | None, name: str = "a", **more: Any) -> Outcome:
     answer = Answer("…", tokens, tokens and 2 * tokens, latency=0.5)
-    return Outcome(Cell(candidate(name), EXAMPLE), answer, {}, 1.0, **more)
+    return records.outcome(Cell(candidate(name), EXAMPLE), answer, {}, 1.0, **more)
 
 
 # Reading
@@ -115,7 +116,7 @@ def test_what_a_call_took() -> None:
     for metric, value in took.items():
         assert Limit(metric, 1).of(one) == value  # type: ignore[arg-type]
     limit = Limit("tokens", 1)
-    failure = Outcome(one.cell, Failure("timeout", "…"))
+    failure = records.outcome(one.cell, Failure("timeout", "…"))
     assert limit.mean([one, outcome(20), outcome(None), failure]) == 45
     assert limit.mean([failure]) is None
 
@@ -185,7 +186,7 @@ def test_the_mean_is_what_is_limited_not_the_typical_call() -> None:
 
 def standing(name: str, score: float, calls: int = 20) -> Standing:
     estimate = Estimate(score, score - 0.1, score + 0.1, calls)
-    return Standing(candidate(name), estimate, "complete", calls, 0, None, 0, 0, 0)
+    return Standing(candidate(name), estimate, "complete", calls, 0, None, 0, 0, 0, 0)
 
 
 def test_the_best_within_the_limits_is_taken() -> None:

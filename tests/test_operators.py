@@ -430,6 +430,23 @@ def test_without_a_limit_the_share_is_of_what_was_used() -> None:
     assert purse.affords(70, over=False)
 
 
+def test_a_cell_of_several_calls_takes_as_many_of_the_share() -> None:
+    """Of a chain, or with a judge."""
+    made = told(10, 0.0)
+    chain = replace(made, trace=replace(made.trace, calls=made.trace.calls * 5))
+    purse = Purse({"calls": 1000}, 0.2)
+    for _ in range(8):
+        purse.spend()
+        purse.tell(chain, own=True)
+    assert purse.used == 40
+    assert purse.affords(10, over=False)
+    assert not purse.affords(11, over=False)
+    purse.spend()
+    assert not purse.affords(10, over=False)
+    purse.put_back()
+    assert purse.affords(10, over=False)
+
+
 def test_levels_wait_until_those_before_are_tried() -> None:
     purse = Purse({"calls": 1000}, 0.2)
     for i in range(6):

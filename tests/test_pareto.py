@@ -6,11 +6,11 @@ from promptlathe.job.pareto import pareto
 from promptlathe.records import Candidate, Estimate, Message, Prompt, Standing
 
 
-def standing(number: int, score: float, tokens: int | None, calls: int = 20) -> Standing:
+def standing(number: int, score: float, tokens: int | None, cells: int = 20) -> Standing:
     candidate = Candidate.single((("n", number),), Prompt((Message("user", f"{number}"),)))
-    estimate = Estimate(score, score - 0.1, score + 0.1, calls)
-    total = None if tokens is None else tokens * calls
-    return Standing(candidate, estimate, "complete", calls, total, None, 0, 0, number)
+    estimate = Estimate(score, score - 0.1, score + 0.1, cells)
+    total = None if tokens is None else tokens * cells
+    return Standing(candidate, estimate, "complete", cells, total, None, 0, 0, 0, number)
 
 
 def numbers(*standings: Standing) -> list[int]:
@@ -29,10 +29,11 @@ def test_of_equals_there_is_the_first() -> None:
 
 
 def test_few_answers_and_unknown_prices_say_nothing() -> None:
-    lucky = standing(0, 1.0, 10, calls=4)
+    lucky = standing(0, 1.0, 10, cells=4)
     failing = replace(standing(1, 1.0, 10), failures=15)
+    refused = replace(standing(4, 1.0, None), failed=15)
     silent = replace(standing(2, 0.5, 10), estimate=None)
-    assert numbers(lucky, failing, silent, standing(3, 0.3, 50)) == [3]
+    assert numbers(lucky, failing, refused, silent, standing(3, 0.3, 50)) == [3]
     assert numbers(standing(0, 0.5, None), standing(1, 0.6, 20)) == []
     assert numbers() == []
 

@@ -13,9 +13,20 @@ from promptlathe.job.runfile import ParallelOptions, SearchOptions
 from promptlathe.job.warm import comparable
 from promptlathe.ledger import Known, Ledger, Terms
 from promptlathe.models.settings import ModelSettings
-from promptlathe.records import Answer, Budget, Candidate, Cell, Example, Message, Outcome, Prompt
+from promptlathe.records import (
+    Answer,
+    Budget,
+    Candidate,
+    Cell,
+    Example,
+    Failure,
+    Message,
+    Outcome,
+    Prompt,
+)
 from promptlathe.search.lathe import Earlier, LathePolicy
 from promptlathe.space import BoundSpace
+from promptlathe.testing.records import outcome
 
 WORDS = {
     "billing": ["invoice", "refund", "charged", "price", "receipt"],
@@ -187,7 +198,8 @@ SELECT = [Example(f"e{i}", {"text": str(i)}, "select") for i in range(12)]
 def told(name: str, example: int, value: float | None = 1.0, repeat: int = 0) -> Outcome:
     candidate = Candidate.single((("name", name),), Prompt((Message("user", name),)))
     cell = Cell(candidate, SELECT[example], repeat)
-    return Outcome(cell, Answer("yes"), value=value)
+    reply = Failure("timeout", "no answer") if value is None else Answer("yes")
+    return outcome(cell, reply, value=value)
 
 
 def names(ledger: Ledger, run: str, examples: range = range(12)) -> list[tuple[object, str, bool]]:
@@ -284,7 +296,7 @@ def drive(one: LathePolicy, calls: int, value: float) -> list[Cell]:
     while len(cells) < calls and (new := one.propose((), 1)):
         cells += new
         given = 1.0 if new[0].repeat else value
-        one.tell(Outcome(new[0], Answer("a", 1, 1), {"score": given}, given))
+        one.tell(outcome(new[0], Answer("a", 1, 1), {"score": given}, given))
     return cells
 
 

@@ -5,9 +5,10 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from lab.worlds import Codes, Component, World
-from promptlathe.records import Answer, Candidate, Cell, Example, Message, Outcome, Prompt
+from promptlathe.records import Answer, Candidate, Cell, Example, Message, Prompt
 from promptlathe.search.lathe import LathePolicy, Point, Settings
 from promptlathe.search.lathe.features import Axis, Category, Encoder, Number, Rows, Texts
+from promptlathe.testing.records import outcome
 
 SMALL = 256
 """Worlds that are looked at as a whole."""
@@ -80,7 +81,7 @@ class Lathe:
 
     def tell(self, codes: Codes, example: int, value: float) -> None:
         assert self._cell is not None
-        self.policy.tell(Outcome(self._cell, Answer("", 1, 1), {"score": value}, value))
+        self.policy.tell(outcome(self._cell, Answer("", 1, 1), {"score": value}, value))
 
     def recommend(self) -> Codes:
         return _codes(self.policy.best.candidate)

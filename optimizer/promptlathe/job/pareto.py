@@ -5,16 +5,17 @@ from collections.abc import Iterable
 from promptlathe.records import Standing
 
 FEWEST_ANSWERS = 8
-"""Answered calls below which a candidate's figures say too little."""
+"""Answered cells below which a candidate's figures say too little."""
 
 
 def pareto(standings: Iterable[Standing]) -> tuple[Standing, ...]:
     """The front, cheapest first, of the candidates with at least FEWEST_ANSWERS answers.
 
-    Quality is the estimate's mean; the price is the cost per call where that is known of all of
-    them and not always 0, else the tokens per call. Empty when neither is known.
+    Quality is the estimate's mean; the price is the cost per cell where that is known of all of
+    them and not always 0, else the tokens per cell. Empty when neither is known: what is unknown
+    is not cheap.
     """
-    known = [s for s in standings if s.estimate and s.cells - s.failures >= FEWEST_ANSWERS]
+    known = [s for s in standings if s.estimate and _answered(s) >= FEWEST_ANSWERS]
     for price_of in (cost_per_call, tokens_per_call):
         prices = [price for s in known if (price := price_of(s)) is not None]
         if len(prices) == len(known) and any(prices):
@@ -23,18 +24,22 @@ def pareto(standings: Iterable[Standing]) -> tuple[Standing, ...]:
 
 
 def tokens_per_call(standing: Standing) -> float | None:
-    """Mean over its answered calls; None when the service does not say."""
+    """Mean over its answered cells; None when the service does not say."""
     return _each(standing.tokens, standing)
 
 
 def cost_per_call(standing: Standing) -> float | None:
-    """USD, mean over its answered calls; None when the price is unknown."""
+    """USD, mean over its answered cells; None when the price is unknown."""
     return _each(standing.cost, standing)
 
 
 def _each(total: float | None, standing: Standing) -> float | None:
-    answered = standing.cells - standing.failures
+    answered = _answered(standing)
     return total / answered if total is not None and answered else None
+
+
+def _answered(standing: Standing) -> int:
+    return standing.cells - standing.failures - standing.failed
 
 
 def _front(priced: list[tuple[float, Standing]]) -> tuple[Standing, ...]:

@@ -85,10 +85,12 @@ class Recorder:
 
     def conclude(self, result: Result, best: Candidate, decided: Decided, ledger: Ledger) -> Result:
         """End the run; the result, completed by what MLflow now holds."""
+        track = self._job.track
+        if not track:
+            return result
         started = self._tracker.ready.result()
         result = replace(result, run_id=started.run_id if started else None)
-        track = self._job.track
-        promote = bool(track) and track.promote == "if_better" and decided.promotes
+        promote = track.promote == "if_better" and decided.promotes
         order = (
             json.dumps(dict(zip(("candidate", "example", "repeat"), cell, strict=True)))
             for cell in ledger.order(self._run)

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from promptlathe.errors import PromptlatheError
 from promptlathe.records import (
     Answer,
     Cell,
@@ -74,12 +75,18 @@ class UnitContext:
     sent: list[Sent] = field(default_factory=list[Sent])
     took: Amounts = NOTHING
     alive: bool = True
+    ends_run: PromptlatheError | None = None
+    """What a call raised that ends the run, whatever a function of yours makes of it."""
 
     async def call(self, request: Request, *, role: Role = "task", step: str = "") -> Answer:
         repeat = self.unit.repeat if role == "task" else 0
         call = self.caller.lanes.call(request, role=role, step=step, repeat=repeat)
         self.lower(self.expected * (1 / max(1.0, self.expected.calls)))
-        sent, took = await self.caller.call(call, lambda: self.alive)
+        try:
+            sent, took = await self.caller.call(call, lambda: self.alive)
+        except PromptlatheError as error:
+            self.ends_run = error
+            raise
         self.sent.append(sent)
         self.took += took
         if isinstance(sent.reply, Failure):
@@ -139,6 +146,8 @@ class Evaluator:
         await self.writer.wait()
         arrived = list(self.writer.written)
         self.writer.written.clear()
+        for event in arrived:
+            self._open.pop(event.unit.key, None)
         return arrived
 
     def hand_over(self, event: Event) -> Event:
@@ -204,6 +213,8 @@ class Evaluator:
             outcome = await self.scoring.score(cell, Trace(output, tuple(context.sent)), context)
         except CallFailed as ended:
             outcome = self.scoring.failed(cell, Trace(output), ended.failure)
+        if context.ends_run is not None:
+            raise context.ends_run
         self.caller.health.watch_outcome(outcome)
         return replace(outcome, trace=Trace(output, tuple(context.sent)))
 

@@ -1,12 +1,13 @@
 """The engine in worker processes of a Ray cluster.
 
-    submit → waiting ──(next turn of the event loop, in chunks)──→ Link → Worker → model
-    next   ← inbox   ←────(whatever has come, in chunks)────────── Link ← Worker ← model
+    send ──→ waiting ──(next turn of the event loop, in chunks)──→ Link → Worker → model
+    reply ←───────────────(whatever has come, in chunks)────────── Link ← Worker ← model
 
 A chunk is how calls travel, not how they are answered: a worker sends each answer on within a
-few milliseconds, and takes new calls while the old ones are at the model. A worker is never
-given more calls than it has slots: a call that waits behind a slow one in one worker could not
-use the slot that is free in another. A slot so stays empty for the way there and back, 5–10 ms.
+few milliseconds, and takes new calls while the old ones are at the model. The slots of every lane
+are divided among the workers, and none is ever given more calls of a lane than it has slots for: a
+call that waits behind a slow one in one worker could not use the slot that is free in another. A
+slot so stays empty for the way there and back, 5–10 ms.
 
 When a worker dies, its calls go once more to another; the second time they come back as
 failures. A worker that had answered something is replaced, one that died at once is not.
@@ -17,73 +18,37 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
 from promptlathe.errors import InputError
-from promptlathe.models import ModelSettings, check_key
-from promptlathe.records import Call, Failure
+from promptlathe.models import check_key
+from promptlathe.records import Answer, Call, Failure
 from promptlathe.runtime.cluster import Cluster
-from promptlathe.runtime.engine import Reply
-from promptlathe.runtime.inbox import Inbox
+from promptlathe.runtime.lanes import Lane, Lanes
+from promptlathe.runtime.links import Item, Link
+from promptlathe.runtime.shares import pools, shares, slots
 
 _START = 60.0
 """Seconds for the workers to come up: importing takes one or two, a far node some more."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    call: Call
-    key: str
-    again: bool = False
-
-
-@dataclass
-class _Link:
-    """A worker as the driver sees it."""
-
-    actor: Any
-    share: int
-    sent: dict[str, list[_Sent]] = field(default_factory=dict[str, list[_Sent]])
-    load: int = 0
-    answered: bool = False
-
-    @property
-    def room(self) -> int:
-        return self.share - self.load
-
-    def add(self, item: _Sent) -> None:
-        self.sent.setdefault(item.key, []).append(item)
-        self.load += 1
-
-    def remove(self, key: str) -> Call:
-        items = self.sent[key]
-        item = items.pop()
-        if not items:
-            del self.sent[key]
-        self.load -= 1
-        self.answered = True
-        return item.call
-
-
 class RayEngine:
-    """`workers` processes share the `concurrency`; `address` is as for `Cluster`."""
+    """An `Engine`; `workers` processes at most. `address` is as for `Cluster`."""
 
-    def __init__(
-        self, settings: ModelSettings, concurrency: int, *, workers: int, address: str = "auto"
-    ) -> None:
-        self.concurrency = concurrency
-        self._settings = settings
-        self._workers = min(workers, concurrency)
-        self._address = address
+    def __init__(self, lanes: Lanes, *, workers: int, address: str = "auto") -> None:
+        self._lanes, self._workers, self._address = lanes, workers, address
+        self._pools = pools(lanes)
+        self._waiting: dict[str, deque[Item]] = {pool: deque() for pool in slots(lanes)}
         self._cluster: Cluster | None = None
-        self._links: list[_Link] = []
+        self._links: list[Link] = []
+        self._starting: list[Link] = []
+        """Workers that replace dead ones, on their way up."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._waiting: deque[_Sent] = deque()
+        self._numbers = count()
         self._flushing = False
-        self._starting = 0
-        self._inbox: Inbox[Reply] = Inbox()
 
     async def start(self) -> None:
         """Join or start the cluster and its workers: 3 s on one machine.
@@ -91,35 +56,37 @@ class RayEngine:
         Raises `InputError` for a missing key, an address that cannot be joined, and workers
         that do not start.
         """
-        self._key = check_key(self._settings)
-        if not self._settings.embedded:
-            # The worker's environment may name another service than this one.
-            self._settings = self._settings.model_copy(update={"base_url": self._settings.endpoint})
+        self._keys = {name: check_key(one.settings) for name, one in self._lanes.by_name.items()}
+        pinned = Lanes({name: _pinned(lane) for name, lane in self._lanes.by_name.items()})
         # Ray must be started in the main thread, so this holds up the event loop.
         self._cluster = Cluster(self._address)
-        size, rest = divmod(self.concurrency, self._workers)
-        links = [self._spawn(size + (i < rest)) for i in range(self._workers)]
+        links: list[Link] = []
         try:
-            await self._ready(links)
+            links += [self._spawn(share) for share in shares(pinned, self._workers)]
+            await _ready(links)
         except BaseException:
+            for link in links:
+                _kill(link)
             await self.close()
             raise
         for link in links:
             self._open(link)
 
-    def submit(self, call: Call) -> None:
-        """Take a call; it is sent in the next turn of the event loop, with its neighbours."""
+    async def send(self, call: Call) -> Answer | Failure:
+        """One attempt; it travels in the next turn of the event loop, with its neighbours."""
         if self._cluster is None:
             raise RuntimeError("the engine is not open")
-        self._waiting.append(_Sent(call, call.key))
-        self._inbox.expected += 1
-        if not self._flushing:
-            self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
-
-    async def next(self) -> list[Reply]:
-        """All that has come, at least one; [] when no submitted call is left."""
-        return await self._inbox.fetch()
+        pool = self._pools[self._lanes.name_of(call.role, call.step)]
+        future: asyncio.Future[Answer | Failure] = asyncio.get_running_loop().create_future()
+        item = Item(next(self._numbers), call, pool, future)
+        self._waiting[pool].append(item)
+        self._wake()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if any(link.forget(item.number) for link in self._links):
+                self._wake()
+            raise
 
     async def close(self) -> None:
         """Stop the workers, and Ray if this started it."""
@@ -128,9 +95,14 @@ class RayEngine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._waiting.clear()
-        self._inbox.clear()
-        links, self._links = self._links, []
+        links = [*self._links, *self._starting]
+        self._links, self._starting = [], []
+        left = [item for link in links for item in link.sent.values()]
+        for waiting in self._waiting.values():
+            left += waiting
+            waiting.clear()
+        for item in left:
+            item.fail("the engine was closed")
         if cluster is None:
             return
         for link in links:
@@ -149,7 +121,7 @@ class RayEngine:
     ) -> None:
         await self.close()
 
-    def _spawn(self, share: int) -> _Link:
+    def _spawn(self, share: Lanes) -> Link:
         import ray
 
         from promptlathe.runtime.worker import Worker
@@ -157,26 +129,10 @@ class RayEngine:
         # Waiting for a service takes no processor, so as many workers as wanted fit a node.
         actor_class: Any = ray.remote(Worker)
         options = actor_class.options(num_cpus=0, max_concurrency=16, scheduling_strategy="SPREAD")
-        return _Link(options.remote(self._settings, share, self._key), share)
+        keys = {name: self._keys[name] for name in share.by_name}
+        return Link(options.remote(share, keys), share, slots(share))
 
-    async def _ready(self, links: list[_Link]) -> None:
-        from ray.exceptions import RayError
-
-        starts = [_result(link.actor.start.remote()) for link in links]
-        try:
-            await asyncio.wait_for(asyncio.gather(*starts), _START)
-        except TimeoutError:
-            what, fix = f"the Ray workers did not start within {_START:g} s", None
-        except RayError as error:
-            what = f"the Ray workers do not start: {str(error).strip().splitlines()[-1]}"
-            fix = "install this version of promptlathe on every node of the cluster"
-        else:
-            return
-        for link in links:
-            _kill(link)
-        raise InputError(what, "parallel", fix)
-
-    def _open(self, link: _Link) -> None:
+    def _open(self, link: Link) -> None:
         self._links.append(link)
         self._run(self._pump(link))
 
@@ -185,89 +141,132 @@ class RayEngine:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _wake(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
     def _flush(self) -> None:
-        """Send what waits to the workers with the most room, one chunk for each."""
+        """Tell the workers what to forget, then send what waits to those with the most room."""
         self._flushing = False
-        if not self._links and not self._starting:
-            self._give_up()
-        chunks: dict[int, list[Call]] = {}
-        while self._waiting and self._links:
-            i, link = max(enumerate(self._links), key=lambda pair: pair[1].room)
-            if link.room <= 0:
-                break
-            item = self._waiting.popleft()
-            link.add(item)
-            chunks.setdefault(i, []).append(item.call)
-        for i, calls in chunks.items():
-            self._run(self._send(self._links[i], calls))
+        for link in self._links:
+            if link.forgotten:
+                numbers, link.forgotten = link.forgotten, []
+                self._run(_done(link.actor.forget.remote(numbers), []))
+        chunks: dict[Link, list[Item]] = {}
+        for pool, waiting in self._waiting.items():
+            self._deal(pool, waiting, chunks)
+        for link, items in chunks.items():
+            told = link.actor.submit.remote([(item.number, item.call) for item in items])
+            self._run(_done(told, items))
 
-    async def _send(self, link: _Link, calls: list[Call]) -> None:
-        from ray.exceptions import RayActorError, RayError
+    def _deal(self, pool: str, waiting: deque[Item], chunks: dict[Link, list[Item]]) -> None:
+        able = [link for link in self._links if pool in link.slots]
+        hopeless = not able and not any(pool in link.slots for link in self._starting)
+        while waiting:
+            if not waiting[0].wanted:
+                waiting.popleft()
+            elif hopeless:
+                waiting.popleft().end(Failure("connection", "every Ray worker has died"))
+            else:
+                link = max(able, key=lambda one: one.room(pool), default=None)
+                if link is None or link.room(pool) <= 0:
+                    return
+                item = waiting.popleft()
+                link.add(item)
+                chunks.setdefault(link, []).append(item)
 
-        try:
-            await link.actor.submit.remote(calls)
-        except RayActorError:
-            pass  # the pump sees it too, and sends the calls to another worker
-        except RayError as error:
-            self._inbox.fail(RuntimeError(str(error)))
-
-    async def _pump(self, link: _Link) -> None:
-        """Fetch answers for as long as the worker lives."""
+    async def _pump(self, link: Link) -> None:
+        """Fetch replies for as long as the worker lives."""
         from ray.exceptions import RayActorError, RayError
 
         try:
             while True:
-                chunk = await link.actor.drain.remote()
-                if chunk.crash:
-                    raise RuntimeError(f"in a Ray worker:\n{chunk.crash}")
-                for key, reply in chunk.replies:
-                    self._inbox.put((link.remove(key), reply))
-                if self._waiting:
-                    self._flush()
+                for number, reply in await link.actor.drain.remote():
+                    link.answered = True
+                    item = link.remove(number)
+                    if item is None:
+                        continue
+                    if isinstance(reply, str):
+                        item.fail(f"in a Ray worker:\n{reply}")
+                    else:
+                        item.end(reply)
+                self._wake()
         except RayActorError:
             self._bury(link)
-        except (RayError, RuntimeError) as error:
-            self._inbox.fail(RuntimeError(str(error)))
+        except RayError as error:
+            for item in link.sent.values():
+                item.fail(str(error))
+            self._bury(link)
 
-    def _bury(self, link: _Link) -> None:
+    def _bury(self, link: Link) -> None:
         self._links.remove(link)
         _kill(link)
-        for item in (item for items in link.sent.values() for item in items):
+        for item in reversed(link.sent.values()):
             if item.again:
-                died = Failure("connection", "two Ray workers died while they had this call")
-                self._inbox.put((item.call, died))
+                died = "two Ray workers died while they had this call"
+                item.end(Failure("connection", died, billed=1))
             else:
-                self._waiting.append(replace(item, again=True))
+                item.again = True
+                self._waiting[item.pool].appendleft(item)
         if link.answered:
-            self._starting += 1
-            self._run(self._replace(link))
-        self._flush()
+            self._run(self._replace(link.lanes))
+        self._wake()
 
-    async def _replace(self, link: _Link) -> None:
-        from ray.exceptions import RayError
-
-        fresh = self._spawn(link.share)
+    async def _replace(self, share: Lanes) -> None:
+        fresh = self._spawn(share)
+        self._starting.append(fresh)
         try:
-            await fresh.actor.start.remote()
-        except RayError:
-            pass  # the others go on
+            await _ready([fresh])
+        except InputError:
+            _kill(fresh)  # the others go on
         else:
             self._open(fresh)
-        self._starting -= 1
-        self._flush()
+        self._starting.remove(fresh)
+        self._wake()
 
-    def _give_up(self) -> None:
-        """No worker is left."""
-        while self._waiting:
-            call = self._waiting.popleft().call
-            self._inbox.put((call, Failure("connection", "every Ray worker has died")))
+
+def _pinned(lane: Lane) -> Lane:
+    """The worker's environment may name another service than this one."""
+    if lane.settings.embedded:
+        return lane
+    pinned = lane.settings.model_copy(update={"base_url": lane.settings.endpoint})
+    return replace(lane, settings=pinned)
+
+
+async def _ready(links: list[Link]) -> None:
+    from ray.exceptions import RayError
+
+    starts = [_result(link.actor.start.remote()) for link in links]
+    try:
+        await asyncio.wait_for(asyncio.gather(*starts), _START)
+    except TimeoutError:
+        what, fix = f"the Ray workers did not start within {_START:g} s", None
+    except RayError as error:
+        what = f"the Ray workers do not start: {str(error).strip().splitlines()[-1]}"
+        fix = "install this version of promptlathe on every node of the cluster"
+    else:
+        return
+    raise InputError(what, "parallel", fix)
+
+
+async def _done(ref: Any, items: list[Item]) -> None:
+    from ray.exceptions import RayActorError, RayError
+
+    try:
+        await ref
+    except RayActorError:
+        pass  # the pump sees it too, and sends the calls to another worker
+    except RayError as error:
+        for item in items:
+            item.fail(str(error))
 
 
 async def _result(ref: Any) -> Any:
     return await ref
 
 
-def _kill(link: _Link) -> None:
+def _kill(link: Link) -> None:
     """Also one that only seems to be dead, or its calls would be paid for twice."""
     import ray
 

@@ -4,53 +4,62 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from pydantic import SecretStr
 
-from promptlathe.models import ModelSettings
 from promptlathe.records import Answer, Call, Failure
+from promptlathe.runtime.lanes import Lanes
 from promptlathe.runtime.local import LocalEngine
 
 _LINGER = 0.005
 """Seconds that the first answer of a chunk waits for others to travel with it."""
 
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Answers by the key of their call. `crash` is the traceback of a mistake of ours:
-    exceptions stay in their process, as many do not survive the way."""
-
-    replies: tuple[tuple[str, Answer | Failure], ...]
-    crash: str | None = None
+Reply = Answer | Failure | str
+"""A str is the traceback of a mistake of ours: exceptions stay in their process, as many do not
+survive the way."""
 
 
 class Worker:
-    """An asyncio actor; `drain` is always under way, `submit` comes in between."""
+    """An asyncio actor; `drain` is always under way, `submit` and `forget` come in between.
 
-    def __init__(self, settings: ModelSettings, concurrency: int, key: SecretStr) -> None:
-        self._engine = LocalEngine(settings, concurrency, key=key)
-        self._busy = asyncio.Event()
+    Calls are told apart by the numbers that the driver gives them.
+    """
+
+    def __init__(self, lanes: Lanes, keys: Mapping[str, SecretStr]) -> None:
+        self._engine = LocalEngine(lanes, keys=keys)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._replies: list[tuple[int, Reply]] = []
+        self._news = asyncio.Event()
 
     async def start(self) -> None:
-        """Open the model in the actor's event loop."""
+        """Open the models in the actor's event loop."""
         await self._engine.start()
 
-    async def submit(self, calls: list[Call]) -> None:
-        """Queue the calls."""
-        for call in calls:
-            self._engine.submit(call)
-        self._busy.set()
+    async def submit(self, calls: Sequence[tuple[int, Call]]) -> None:
+        """Begin the calls, in this order."""
+        for number, call in calls:
+            self._tasks[number] = asyncio.create_task(self._send(number, call))
 
-    async def drain(self) -> Chunk:
-        """All answers since the last time; waits for the first, however long it takes."""
-        await self._busy.wait()
+    async def forget(self, numbers: Sequence[int]) -> None:
+        """Give calls up, those that have not been answered yet."""
+        for number in numbers:
+            if task := self._tasks.pop(number, None):
+                task.cancel()
+
+    async def drain(self) -> list[tuple[int, Reply]]:
+        """All replies since the last time; waits for the first, however long it takes."""
+        await self._news.wait()
+        await asyncio.sleep(_LINGER)
+        self._news.clear()
+        replies, self._replies = self._replies, []
+        return replies
+
+    async def _send(self, number: int, call: Call) -> None:
         try:
-            replies = await self._engine.next()
-            await asyncio.sleep(_LINGER)
-            replies += self._engine.take()
+            reply = await self._engine.send(call)
         except Exception:  # noqa: BLE001 - it travels as text
-            return Chunk((), traceback.format_exc())
-        if not self._engine.outstanding:
-            self._busy.clear()
-        return Chunk(tuple((call.key, reply) for call, reply in replies))
+            reply = traceback.format_exc()
+        self._tasks.pop(number, None)
+        self._replies.append((number, reply))
+        self._news.set()

@@ -361,7 +361,8 @@ class Workshop:
         self._dry.discard(asked.about)
         self._often[content_hash(unit.messages[0].text)] -= 1
         self._turn[asked.operator] -= 1
-        self._firsts[self._subject.id, asked.operator] -= 1
+        first = asked.brief.subject, asked.operator
+        self._firsts[first] = max(0, self._firsts[first] - 1)
         work = self._shelf.work[asked.operator]
         work.requests -= 1
         work.barren = max(0, work.barren - 1)
