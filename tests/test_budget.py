@@ -133,7 +133,7 @@ class Faulty:
         if drawn < 0.08:
             return Reply("broken", status=500, retry_after=0.01)
         if drawn < 0.11:
-            return Reply("late", delay=0.6)
+            return Reply("late", delay=1.3)
         return Reply(fault="cut") if drawn < 0.13 else None
 
 
@@ -146,7 +146,7 @@ async def test_no_fault_makes_the_service_work_for_more_than_the_budget(
     budget = Budget(**LIMITS[limit])
     service = Service(delay=0.02, late=0.1, tokens_each=60, fault=Faulty())
     async with ScriptedServer(service) as server:
-        changes: dict[str, Any] = {"retries": retries, "timeout": 0.4}
+        changes: dict[str, Any] = {"retries": retries, "timeout": 1.0}
         model = settings(server, max_tokens=100, **changes)
         writer = {"max_tokens": 400, **changes}
         one = job(

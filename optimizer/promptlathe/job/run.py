@@ -53,6 +53,9 @@ if TYPE_CHECKING:  # numpy and scipy load when they are needed
 
 SIDES = 3
 """Prompts that meet the test rows at most: the seed, the best and the champion."""
+SLACK = 0.3
+"""Seconds kept besides for the decision: its opening is written down, and the machine has other
+work."""
 PROGRESS = 50
 """Outcomes after which MLflow is told how the search stands, whether or not one has settled."""
 HEAD_START = 0.05
@@ -288,7 +291,7 @@ class Running:
         """Seconds that so many cells take, after those under way, at the pace so far."""
         slots = self._job.parallel.concurrency
         one = slots * self._account.seconds / self._ended if self._ended else 0.0
-        return one * (1 + math.ceil(cells / slots))
+        return SLACK + one * (1 + math.ceil(cells / slots))
 
     def _affordable(self, sides: Sequence[Candidate]) -> int:
         """How many rows all sides can be asked, by what they have taken so far."""
