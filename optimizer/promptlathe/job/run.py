@@ -1,6 +1,7 @@
 """A job from the first call to the result: search, then the decision, then the record."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -52,6 +53,9 @@ if TYPE_CHECKING:  # numpy and scipy load when they are needed
 
 SIDES = 3
 """Prompts that meet the test rows at most: the seed, the best and the champion."""
+SLACK = 0.3
+"""Seconds kept besides for the decision: its opening is written down, and the machine has other
+work."""
 PROGRESS = 50
 """Outcomes after which MLflow is told how the search stands, whether or not one has settled."""
 HEAD_START = 0.05
@@ -166,6 +170,8 @@ class Running:
         """Numbers of the candidates whose cells are done."""
         self._told: list[Outcome] = []
         """The search's outcomes, in the order in which the policy saw them."""
+        self._ended = 0
+        """Cells, of any split."""
         self._failed = 0
         """Cells that the service failed, at the time."""
         self._answered = False
@@ -217,7 +223,7 @@ class Running:
             plan.space,
             plan.select,
             seed=search.seed,
-            calls=_search_cells(plan),
+            calls=_search_cells(plan, plan.calls),
             earlier=self._earlier,
             limits=self._job.objective.limits.all,
             per_token="calls" not in limits and not limits.keys().isdisjoint({"tokens", "usd"}),
@@ -273,15 +279,19 @@ class Running:
         """Of tokens and USD at most their share of the budget: then fewer rows are asked."""
         rows, limits = len(self._plan.test), self._job.budget.limits
         wanted = sum((self._forecast.cells(one, rows) for one in sides), NOTHING)
-        ended = len(self._told)
-        pace = self._account.seconds / ended if ended else 0.0
         most = {name: DECISION_SHARE * limit for name, limit in limits.items()}
         return Amounts(
             calls=wanted.calls,
             tokens=min(wanted.tokens, most.get("tokens", wanted.tokens)),
             usd=min(wanted.usd, most.get("usd", wanted.usd)),
-            seconds=min(pace * rows * len(sides), 60 * most.get("minutes", 0.0)),
+            seconds=min(self._rounds(rows * len(sides)), 60 * most.get("minutes", 0.0)),
         )
+
+    def _rounds(self, cells: int) -> float:
+        """Seconds that so many cells take, after those under way, at the pace so far."""
+        slots = self._job.parallel.concurrency
+        one = slots * self._account.seconds / self._ended if self._ended else 0.0
+        return SLACK + one * (1 + math.ceil(cells / slots))
 
     def _affordable(self, sides: Sequence[Candidate]) -> int:
         """How many rows all sides can be asked, by what they have taken so far."""
@@ -319,6 +329,7 @@ class Running:
             self._answered = True
             asyncio.get_running_loop().call_later(HEAD_START, self._recorder.begin)
         self._recorder.check()
+        self._ended += 1
         self._failed += outcome.value is None
         if outcome.cell.example.split == "select":
             self._told.append(outcome)
@@ -394,14 +405,17 @@ class Running:
         return notes
 
 
-def _search_cells(plan: Plan) -> int | None:
-    """What the search may evaluate, if that is known."""
-    return plan.calls and max(1, plan.calls // plan.calls_per_cell - SIDES * len(plan.test))
+def _search_cells(plan: Plan, calls: int | None) -> int | None:
+    """How many cells of the search so many calls afford: the decision takes at most its share."""
+    if calls is None:
+        return None
+    cells = calls // plan.calls_per_cell
+    return max(1, cells - SIDES * len(plan.test), int((1 - DECISION_SHARE) * cells))
 
 
 def _search_limits(plan: Plan, budget: Budget) -> dict[str, float]:
     """Of calls, tokens and USD what the search may spend, those that are limited."""
-    cells = _search_cells(plan) if budget.calls else None
+    cells = _search_cells(plan, budget.calls)
     calls = cells and cells * plan.calls_per_cell
     limits = {"calls": calls, "tokens": budget.tokens, "usd": budget.usd}
     return {name: float(limit) for name, limit in limits.items() if limit}

@@ -33,6 +33,8 @@ class Reply:
     """Seconds before it."""
     status: int = 200
     """Another gives an error in OpenAI's shape, with `text` as its message."""
+    code: str | None = None
+    """Of the error."""
     retry_after: float | None = None
     """Seconds in a Retry-After header."""
     fault: Literal["hang", "cut"] | None = None
@@ -176,7 +178,7 @@ class ScriptedServer:
             return web.Response()
         after = {} if reply.retry_after is None else {"Retry-After": f"{reply.retry_after:g}"}
         if reply.status != 200:
-            error = {"message": reply.text or "scripted", "type": "scripted", "code": None}
+            error = {"message": reply.text or "scripted", "type": "scripted", "code": reply.code}
             return web.json_response({"error": error}, status=reply.status, headers=after)
         usage = _usage(arrived, reply) if reply.usage is None else dict(reply.usage)
         self.input_tokens += usage.get("prompt_tokens", 0)
