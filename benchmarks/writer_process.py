@@ -17,6 +17,7 @@ from time import perf_counter, process_time
 from promptlathe.decide import Comparison
 from promptlathe.records import (
     Answer,
+    Call,
     Candidate,
     Cell,
     Estimate,
@@ -24,7 +25,9 @@ from promptlathe.records import (
     Message,
     Outcome,
     Prompt,
+    Sent,
     Standing,
+    Trace,
 )
 from promptlathe.track import About, Conclusion, MlflowTracker, default_artifacts, default_uri
 from promptlathe.track.backend import environment
@@ -44,9 +47,9 @@ def outcome(side: Candidate, number: int) -> Outcome:
     row = Example(
         f"row{number}", {"text": "Where is my parcel? " * 10, "label": "delivery"}, "test"
     )
-    return Outcome(
-        Cell(side, row), Answer("delivery", 700, 2, 0.1), {"exact_match": 1.0}, 1.0, "delivery"
-    )
+    sent = Sent(Call("pocket", side.prompt.messages), Answer("delivery", 700, 2, 0.1))
+    scores = {"exact_match": 1.0}
+    return Outcome(Cell(side, row), Trace("delivery", (sent,)), scores, 1.0, "delivery")
 
 
 def record(writer: Book | MlflowTracker, candidates: int, rows: int) -> None:
@@ -61,7 +64,9 @@ def record(writer: Book | MlflowTracker, candidates: int, rows: int) -> None:
         clock.show("import, open, start")
     for number in range(candidates):
         estimate = Estimate(0.5, 0.4, 0.6, 100)
-        standing = Standing(candidate(number), estimate, "complete", 100, 70_000, 0.0, 0, 0, number)
+        standing = Standing(
+            candidate(number), estimate, "complete", 100, 70_000, 0.0, 0, 0, 0, number
+        )
         writer.candidate(standing)
         if isinstance(writer, Book) and number % 30 == 29:
             writer.flush()
@@ -74,7 +79,7 @@ def record(writer: Book | MlflowTracker, candidates: int, rows: int) -> None:
     if isinstance(writer, Book):
         writer.flush()
     clock.show(f"2 × {rows} test rows")
-    first, second = candidate(0).prompt, candidate(1).prompt
+    first, second = candidate(0).prompts, candidate(1).prompts
     comparison = Comparison(0.5, 0.6, 0.1, 0.02, 0.18, rows, 0)
     writer.conclude(Conclusion("better", "budget: calls", first, second, comparison, True, "bench"))
     clock.show("conclude")

@@ -6,69 +6,25 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
+import promptlathe
 from promptlathe.errors import InputError
 from promptlathe.models import ModelSettings
-from promptlathe.records import Answer, Failure, Message
+from promptlathe.records import Answer, Failure
 from promptlathe.runtime.cluster import Cluster
+from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.ray_engine import RayEngine
+from promptlathe.runtime.shares import shares, slots
+from promptlathe.testing.engines import call, serving
 
 
-class Gate:
-    """Holds every call until it is opened."""
-
-    def __init__(self) -> None:
-        self.open = asyncio.Event()
-        self.busy = 0
-        self.total = 0
-        self.url = ""
-
-    async def handle(self, _: web.Request) -> web.Response:
-        self.total += 1
-        self.busy += 1
-        try:
-            await self.open.wait()
-        finally:
-            self.busy -= 1
-        return web.json_response({"choices": [{"message": {"content": "yes"}}]})
-
-    @property
-    def settings(self) -> ModelSettings:
-        return ModelSettings(name="m", base_url=self.url, retries=0)
-
-
-@pytest.fixture
-async def gate() -> AsyncIterator[Gate]:
-    gate = Gate()
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", gate.handle)
-    async with TestServer(app, handler_cancellation=True) as server:
-        gate.url = str(server.make_url("/v1"))
-        yield gate
-        gate.open.set()
-
-
-async def submit(engine: RayEngine, gate: Gate, count: int) -> None:
-    for i in range(count):
-        engine.submit(gate.settings.call([Message("user", str(i))]))
-
-
-async def replies(engine: RayEngine) -> list[Answer | Failure]:
-    found: list[Answer | Failure] = []
-    while batch := await engine.next():
-        found += [reply for _, reply in batch]
-    return found
-
-
-async def until_busy(gate: Gate, count: int) -> None:
-    while gate.busy != count:
-        await asyncio.sleep(0.01)
+def tasks(engine: RayEngine, lanes: Lanes, number: int) -> list[asyncio.Task[Answer | Failure]]:
+    """Calls under way that the service holds."""
+    return [asyncio.create_task(engine.send(call(lanes, f"wait {i}"))) for i in range(number)]
 
 
 def kill_workers(engine: RayEngine, count: int = 1) -> None:
@@ -79,40 +35,114 @@ def kill_workers(engine: RayEngine, count: int = 1) -> None:
         ray.kill(link.actor)
 
 
-async def test_the_calls_of_a_dead_worker_go_to_another(cluster: None, gate: Gate) -> None:
-    async with RayEngine(gate.settings, 4, workers=2) as engine:
-        await submit(engine, gate, 4)
-        await until_busy(gate, 4)
-        kill_workers(engine)
-        await until_busy(gate, 2)
-        gate.open.set()
-        found = await replies(engine)
-    assert [type(reply) for reply in found] == [Answer] * 4
-    assert gate.total == 6
+async def test_the_calls_of_a_dead_worker_go_to_another(cluster: None) -> None:
+    async with serving() as service:
+        lanes = Lanes({"task": service.lane(slots=4)})
+        async with RayEngine(lanes, workers=2) as engine:
+            sent = tasks(engine, lanes, 4)
+            await service.until_busy(4)
+            kill_workers(engine)
+            await service.until_busy(2)
+            service.open.set()
+            found = await asyncio.gather(*sent)
+        assert [type(reply) for reply in found] == [Answer] * 4
+        assert len(service.seen) == 6
 
 
-async def test_without_workers_the_calls_come_back_as_failures(cluster: None, gate: Gate) -> None:
-    async with RayEngine(gate.settings, 4, workers=2) as engine:
-        await submit(engine, gate, 10)
-        await until_busy(gate, 4)
-        kill_workers(engine, 2)
-        found = await replies(engine)
-        await submit(engine, gate, 1)
-        found += await replies(engine)
+async def test_a_call_that_two_workers_died_with_has_failed(cluster: None) -> None:
+    async with serving() as service:
+        lanes = Lanes({"task": service.lane(slots=3)})
+        async with RayEngine(lanes, workers=3) as engine:
+            [sent] = tasks(engine, lanes, 1)
+            for attempt in (1, 2):
+                while len(service.seen) < attempt:
+                    await asyncio.sleep(0.005)
+                [place] = [i for i, link in enumerate(engine._links) if link.sent]
+                engine._links.insert(0, engine._links.pop(place))
+                kill_workers(engine)
+            found = await sent
+            assert isinstance(found, Failure)
+            assert (found.reason, found.billed) == ("connection", 1)
+            assert "two Ray workers died" in found.detail
+            service.open.set()
+            [again] = tasks(engine, lanes, 1)
+            assert isinstance(await again, Answer)
+
+
+async def test_without_workers_the_calls_come_back_as_failures(cluster: None) -> None:
+    async with serving() as service:
+        lanes = Lanes({"task": service.lane(slots=4)})
+        async with RayEngine(lanes, workers=2) as engine:
+            sent = tasks(engine, lanes, 10)
+            await service.until_busy(4)
+            kill_workers(engine, 2)
+            found = await asyncio.gather(*sent)
+            found += await asyncio.gather(*tasks(engine, lanes, 1))
     assert [reply.reason for reply in found if isinstance(reply, Failure)] == ["connection"] * 11
 
 
-async def test_a_worker_that_has_proved_itself_is_replaced(cluster: None, gate: Gate) -> None:
-    gate.open.set()
-    async with RayEngine(gate.settings, 1, workers=1) as engine:
-        await submit(engine, gate, 1)
-        await replies(engine)
-        gate.open.clear()
-        await submit(engine, gate, 2)
-        await until_busy(gate, 1)
-        kill_workers(engine)
-        gate.open.set()
-        assert [type(reply) for reply in await replies(engine)] == [Answer, Answer]
+async def test_a_lane_that_lived_on_the_dead_worker_only_fails_alone(cluster: None) -> None:
+    async with serving() as service:
+        lanes = Lanes({"task": service.lane(slots=1), "judge": service.lane(slots=1)})
+        async with RayEngine(lanes, workers=2) as engine:
+            assert [set(link.slots) for link in engine._links] == [{"task"}, {"judge"}]
+            [lost] = tasks(engine, lanes, 1)
+            await service.until_busy(1)
+            kill_workers(engine)
+            assert isinstance(await lost, Failure)
+            judged = await engine.send(call(lanes, "fine", role="judge"))
+    assert isinstance(judged, Answer)
+
+
+async def test_a_worker_that_has_proved_itself_is_replaced(cluster: None) -> None:
+    async with serving() as service:
+        lanes = Lanes({"task": service.lane(slots=1)})
+        async with RayEngine(lanes, workers=1) as engine:
+            await engine.send(call(lanes, "first"))
+            sent = tasks(engine, lanes, 2)
+            await service.until_busy(1)
+            kill_workers(engine)
+            service.open.set()
+            found = await asyncio.gather(*sent)
+    assert [type(reply) for reply in found] == [Answer, Answer]
+
+
+async def test_keys_and_addresses_are_those_of_the_driver(
+    cluster: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers were started without these variables."""
+    async with serving() as service:
+        monkeypatch.setenv("OPENAI_BASE_URL", service.url)
+        monkeypatch.setenv("SOME_LANES_KEY", "secret")
+        settings = ModelSettings(name="m", api_key_env="SOME_LANES_KEY", retries=0)
+        lanes = Lanes({"task": Lane(settings, 1), "judge": service.lane("j")})
+        async with RayEngine(lanes, workers=2) as engine:
+            for role in ("task", "judge"):
+                assert isinstance(await engine.send(call(lanes, "x", role=role)), Answer)
+        assert service.seen == [("m", "x"), ("j", "x")]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 5, 9, 40])
+def test_slots_are_divided_and_none_is_lost(workers: int) -> None:
+    settings = ModelSettings(name="pocket")
+    lanes = Lanes(
+        {
+            "task": Lane(settings, 8, "service"),
+            "task/plan": Lane(settings, 8, "service"),
+            "judge": Lane(settings, 2),
+            "rewrite": Lane(settings, 1),
+        }
+    )
+    split = shares(lanes, workers)
+    assert len(split) == min(workers, 11)
+    totals = Counter[str]()
+    for one in split:
+        assert one.by_name
+        totals.update(slots(one))
+        assert ("task" in one.by_name) == ("task/plan" in one.by_name)
+    assert totals == {"service": 8, "judge": 2, "rewrite": 1}
+    most = max(sum(slots(one).values()) for one in split)
+    assert most - min(sum(slots(one).values()) for one in split) <= 1
 
 
 def test_an_address_without_a_cluster_is_named_at_once() -> None:
@@ -155,15 +185,15 @@ def test_auto_passes_over_a_dead_cluster_and_leaves_no_traces() -> None:
 
 JOIN = """
 import asyncio
+from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.ray_engine import RayEngine
 from promptlathe.models import ModelSettings
-from promptlathe.records import Message
+from promptlathe.testing.engines import call
 
 async def main():
-    settings = ModelSettings(name="pocket")
-    async with RayEngine(settings, 1, workers=1, address="auto") as engine:
-        engine.submit(settings.call([Message("user", "hello")]))
-        [(call, answer)] = await engine.next()
+    lanes = Lanes({"task": Lane(ModelSettings(name="pocket"), 1)})
+    async with RayEngine(lanes, workers=1, address="auto") as engine:
+        answer = await engine.send(call(lanes, "hello"))
         print(bool(answer.text))
 
 asyncio.run(main())
@@ -174,13 +204,14 @@ def test_a_running_cluster_is_joined_and_left_running(cluster: None) -> None:
     import ray
 
     address = ray.get_runtime_context().gcs_address
-    env = {k: v for k, v in os.environ.items() if k not in STARTED} | {"RAY_ADDRESS": address}
+    env = {k: v for k, v in os.environ.items() if k not in STARTED}
+    env |= {"RAY_ADDRESS": address, "PYTHONPATH": str(Path(promptlathe.__file__).parents[1])}
     assert python(JOIN, env) == "True"
     assert ray.get(ray.put(1)) == 1
     assert [node["Alive"] for node in ray.nodes()] == [True]
 
 
-STARTED = {"RAY_AUTH_MODE", "OMP_NUM_THREADS", "PYTHONPATH"}
+STARTED = {"RAY_AUTH_MODE", "OMP_NUM_THREADS"}
 
 
 def python(script: str, env: dict[str, str]) -> str:

@@ -1,10 +1,11 @@
 """The ledger: what `record` returned from is there, whatever happens next."""
 
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,12 +20,16 @@ from promptlathe.records import (
     Call,
     Candidate,
     Cell,
+    Dropped,
+    Event,
     Example,
     Failure,
     Message,
     Outcome,
     Prompt,
+    Rewrite,
 )
+from promptlathe.testing.records import outcome as made
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 counts = st.none() | st.integers(0, 10**9)
@@ -52,8 +57,13 @@ YES = Answer("yes")
 
 def outcome(name: str, reply: Answer | Failure = YES) -> Outcome:
     candidate = Candidate.single((), Prompt((Message("user", name),)))
-    value = 1.0 if isinstance(reply, Answer) else None
-    return Outcome(Cell(candidate, Example(f"e-{name}", {}, "select")), reply, value=value)
+    cell = Cell(candidate, Example(f"e-{name}", {}, "select"))
+    return made(cell, reply, value=1.0 if isinstance(reply, Answer) else None)
+
+
+def told(*events: Event) -> list[tuple[Event, int]]:
+    """Each begun after as many events as stand before it here."""
+    return [(event, i) for i, event in enumerate(events)]
 
 
 def call(text: str, model: str = "m") -> Call:
@@ -99,14 +109,14 @@ def test_what_is_recorded_is_found_in_its_order(
             if reopen:
                 ledger.close()
                 ledger = Ledger(url)
-            told = [outcome(one.key, reply) for one, reply in batch]
+            events = [outcome(one.key, reply) for one, reply in batch]
             new = [(one, reply) for one, reply in batch if isinstance(reply, Answer)]
-            ledger.record(new, run, told)
+            ledger.record(new, run, told(*events))
             for one, reply in new:
                 known.setdefault(one.key, reply)
             asked |= {one.key for one, _ in batch}
             if run:
-                orders[run] += [one.cell.key for one in told]
+                orders[run] += [one.cell.key for one in events]
         assert ledger.find(sorted(asked)) == known
         for run, order in orders.items():
             assert ledger.order(run) == order
@@ -115,50 +125,116 @@ def test_what_is_recorded_is_found_in_its_order(
 
 
 def test_any_number_of_keys_is_looked_up(path: Path) -> None:
-    made = [(call(str(i)), Answer(str(i))) for i in range(1201)]
+    pairs = [(call(str(i)), Answer(str(i))) for i in range(1201)]
     with opened(path) as ledger:
-        ledger.record(made)
-        found = ledger.find([one.key for one, _ in made] + ["unknown"])
-        assert found == {one.key: answer for one, answer in made}
+        ledger.record(pairs)
+        found = ledger.find([one.key for one, _ in pairs] + ["unknown"])
+        assert found == {one.key: answer for one, answer in pairs}
         assert ledger.find([]) == {}
 
 
 def test_failures_are_told_and_not_cached(path: Path) -> None:
     failed = outcome("a", Failure("timeout", "no answer"))
     with opened(path) as ledger:
-        ledger.record([], "run", [failed, outcome("b")])
-        ledger.stop("run", "calls")
+        ledger.record([], "run", told(failed, outcome("b")))
+        ledger.stop("run", "calls", told=2)
         assert ledger.order("run") == [failed.cell.key, outcome("b").cell.key]
-        [reply] = ledger.course("run").failures.values()
+        [segment] = ledger.recorded("run").stages
+        [reply] = segment.failures.values()
     assert reply.reason == "timeout"
 
 
-def test_the_course_of_a_run_is_cut_into_its_stages(path: Path) -> None:
-    told = [outcome(name) for name in "abcdef"]
-    keys = [one.cell.key for one in told]
+def test_what_was_dropped_is_told_with_its_limit(path: Path) -> None:
+    dropped = Dropped(outcome("a").cell, "tokens")
+    rewrite = Rewrite("rephrase", (Message("user", "shorter"),), 3)
     with opened(path) as ledger:
-        ledger.record([], "run", told[:3])
-        ledger.stop("run", "minutes")
-        ledger.stop("other", "calls")
+        ledger.record([], "run", told(dropped, Dropped(rewrite, "usd"), outcome("b")))
+        ledger.stop("run", "tokens", told=3)
+        [segment] = ledger.recorded("run").stages
+    assert segment.dropped == {dropped.unit.key: "tokens", rewrite.key: "usd"}
+    assert segment.failures == {}
+
+
+def test_a_recorded_run_is_cut_into_its_stages(path: Path) -> None:
+    events = [outcome(name) for name in "abcdefg"]
+    keys = [one.cell.key for one in events]
+    begun = [0, 0, 1, 2, 4, 4, 5]
+    pairs = list(zip(events, begun, strict=True))
     with opened(path) as ledger:
-        ledger.record([], "run", told[3:4])
-        ledger.stop("run", "")
-        ledger.record([], "run", told[4:])
-        ledger.stop("run", "minutes", decision=True)
-        assert ledger.course("run").stages == ((tuple(keys[:3]), "minutes"), (tuple(keys[3:4]), ""))
-        assert ledger.course("run").decision == (tuple(keys[4:]), "minutes")
-        assert ledger.course("other").stages == (((), "calls"),)
-        assert ledger.course("other").decision is None
-        assert ledger.course("nobody").stages == ()
+        ledger.record([], "run", pairs[:3])
+        ledger.stop("run", "minutes", told=3)
+        ledger.stop("other", "calls", told=0)
+    with opened(path) as ledger:
+        ledger.record([], "run", pairs[3:])
+        # An event that came when the stage was over was told in the next.
+        ledger.stop("run", "", told=4)
+        ledger.stop("run", "minutes", told=6, decision=True)
+        ledger.stop("run", "", told=7, decision=True)
+        course = ledger.recorded("run")
+        place = list(zip(keys, begun, strict=True))
+        assert [(list(s.events), s.limit) for s in course.stages] == [
+            (place[:3], "minutes"),
+            (place[3:4], ""),
+        ]
+        assert [(list(s.events), s.limit) for s in course.decision] == [
+            (place[4:6], "minutes"),
+            (place[6:], ""),
+        ]
+        assert [(s.events, s.limit) for s in ledger.recorded("other").stages] == [((), "calls")]
+        assert ledger.recorded("other").decision == ()
+        assert ledger.recorded("nobody").stages == ()
         assert ledger.order("run") == keys
+
+
+OLD = """
+CREATE TABLE answers (
+    key VARCHAR(16) NOT NULL, model VARCHAR(200) NOT NULL, endpoint VARCHAR(500) NOT NULL,
+    role VARCHAR(20) NOT NULL, text TEXT NOT NULL, input_tokens INTEGER, output_tokens INTEGER,
+    latency FLOAT NOT NULL, finish_reason VARCHAR(40), at DATETIME NOT NULL, PRIMARY KEY (key)
+);
+CREATE TABLE told (
+    run VARCHAR(32) NOT NULL, seq INTEGER NOT NULL, candidate VARCHAR(16) NOT NULL,
+    example VARCHAR(40) NOT NULL, repeat INTEGER NOT NULL, value FLOAT, failure VARCHAR(20),
+    cached BOOLEAN NOT NULL, PRIMARY KEY (run, seq)
+);
+CREATE TABLE stops (
+    run VARCHAR(32) NOT NULL, stage INTEGER NOT NULL, told INTEGER NOT NULL,
+    "limit" VARCHAR(20) NOT NULL, PRIMARY KEY (run, stage)
+);
+INSERT INTO told VALUES ('old', 0, 'c', 'e', 0, 1.0, NULL, 0);
+INSERT INTO told VALUES ('old', 1, 'c', 'f', 0, NULL, 'timeout', 0);
+INSERT INTO stops VALUES ('old', 0, 2, 'calls');
+"""
+
+
+def test_a_ledger_of_an_older_version_gets_what_it_lacks(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(OLD)
+        old.execute(
+            "INSERT INTO answers VALUES (?, 'm', '', 'task', 'known', 3, 1, 0.5, 'stop', ?)",
+            (call("a").key, "2025-01-01 00:00:00.000000"),
+        )
+        old.commit()
+    rich = Answer("b", 9, 5, tool_calls=({"id": "1"},), cached_tokens=4, reasoning_tokens=2)
+    for _ in range(2):  # opening it again changes nothing
+        with opened(path) as ledger:
+            assert ledger.find([call("a").key]) == {
+                call("a").key: Answer("known", 3, 1, 0.5, "stop")
+            }
+            [segment] = ledger.recorded("old").stages
+            assert segment.events == ((("c", "e", 0), 0), (("c", "f", 0), 0))
+            assert segment.failures.keys() == {("c", "f", 0)}
+            ledger.record([(call("b"), rich)], "new", told(outcome("b")))
+            assert ledger.find([call("b").key]) == {call("b").key: rich}
 
 
 def test_two_ledgers_on_one_file_share_what_they_know(path: Path) -> None:
     with opened(path) as one, opened(path) as two:
-        one.record([(call("a"), Answer("from one"))], "one", [outcome("a")])
+        one.record([(call("a"), Answer("from one"))], "one", told(outcome("a")))
         assert two.find([call("a").key]) == {call("a").key: Answer("from one")}
         # Both have paid for it: the answer that was first is kept, and nothing fails.
-        two.record([(call("a"), Answer("from two"))], "two", [outcome("a"), outcome("b")])
+        two.record([(call("a"), Answer("from two"))], "two", told(outcome("a"), outcome("b")))
         two.record([(call("b"), Answer("b"))])
         found = one.find([call("a").key, call("b").key])
         assert found == {call("a").key: Answer("from one"), call("b").key: Answer("b")}
@@ -168,13 +244,15 @@ def test_two_ledgers_on_one_file_share_what_they_know(path: Path) -> None:
 DIES = """
 import os, signal, sys
 from promptlathe.ledger import Ledger
-from promptlathe.records import Answer, Call, Candidate, Cell, Example, Message, Outcome, Prompt
+from promptlathe.records import Answer, Call, Candidate, Cell, Example, Message, Prompt
+from promptlathe.testing.records import outcome
 
 ledger = Ledger(sys.argv[1])
 for i in range(20):
-    cell = Cell(Candidate.single((), Prompt((Message("user", str(i)),))), Example(f"e{i}", {}, "select"))
+    candidate = Candidate.single((), Prompt((Message("user", str(i)),)))
+    cell = Cell(candidate, Example(f"e{i}", {}, "select"))
     call = Call("m", (Message("user", str(i)),))
-    ledger.record([(call, Answer(f"answer {i}"))], "run", [Outcome(cell, Answer("x"), value=1.0)])
+    ledger.record([(call, Answer(f"answer {i}"))], "run", [(outcome(cell, Answer("x")), i)])
     print(i, flush=True)
 """
 ENDS = {"os._exit": "os._exit(0)", "SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)"}
@@ -211,8 +289,6 @@ def not_a_database(folder: Path) -> str:
 
 
 def another_program(folder: Path) -> str:
-    import sqlite3
-
     with sqlite3.connect(folder / "other.db") as other:
         other.execute("CREATE TABLE answers (question TEXT)")
     return f"sqlite:///{folder / 'other.db'}"

@@ -12,18 +12,31 @@ from promptlathe.decide import Comparison
 from promptlathe.errors import InputError
 from promptlathe.records import (
     Answer,
+    Call,
     Candidate,
     Cell,
     Estimate,
     Example,
     Failure,
+    Image,
     Message,
     Outcome,
     Prompt,
+    Role,
+    Sent,
     Standing,
+    Trace,
 )
 from promptlathe.space.template import render
-from promptlathe.track import About, Conclusion, Dataset, default_artifacts, default_uri
+from promptlathe.testing.records import outcome
+from promptlathe.track import (
+    About,
+    Conclusion,
+    Dataset,
+    default_artifacts,
+    default_uri,
+    registered_names,
+)
 from promptlathe.track.backend import ENVIRONMENT, Backend
 from promptlathe.track.book import Book
 from promptlathe.track.progress import Points
@@ -54,14 +67,16 @@ COMPARISON = Comparison(0.5, 0.75, 0.25, 0.1, 0.4, 108, 0)
 
 def answered(side: Candidate, example: Example, text: str) -> Outcome:
     right = text == example.row["label"]
-    return Outcome(
-        Cell(side, example),
-        Answer(text, 40, 2, 0.25),
-        {"exact_match": float(right), "f1": 0.3 + 0.7 * right},
-        float(right),
-        text,
-        cost=0.001,
-    )
+    call = Call("pocket", render(side.prompt, example.row), (("temperature", 0.2),))
+    sent = Sent(call, Answer(text, 40, 2, 0.25), 0.001)
+    scores = {"exact_match": float(right), "f1": 0.3 + 0.7 * right}
+    return Outcome(Cell(side, example), Trace(text, (sent,)), scores, float(right), text)
+
+
+def standing(side: Candidate, estimate: Estimate | None = None, **changes: Any) -> Standing:
+    known: dict[str, Any] = {"cells": 1, "tokens": None, "cost": None, "failures": 0}
+    known |= {"failed": 0, "unread": 0, "number": 0, "state": "complete"}
+    return Standing(side, estimate, **known | changes)
 
 
 def about(**changes: Any) -> About:
@@ -84,8 +99,8 @@ def conclusion(**changes: Any) -> Conclusion:
     known: dict[str, Any] = {
         "verdict": "better",
         "finish_reason": "budget: calls",
-        "seed": SEED.prompt,
-        "best": BEST.prompt,
+        "seed": SEED.prompts,
+        "best": BEST.prompts,
         "comparison": COMPARISON,
         "promote": True,
         "description": "## Better",
@@ -103,7 +118,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
         state = tmp_path_factory.mktemp("migrated")
-        Backend(default_uri(state)).store.engine.dispose()
+        Backend(default_uri(state))
         yield state
 
 
@@ -185,8 +200,9 @@ def test_the_artifacts_of_the_parent(
 def test_a_candidate_is_a_nested_run_with_its_levels(book: Book, client: Any):
     started = book.start(about())
     estimate = Estimate(0.6, 0.5, 0.7, 24)
-    book.candidate(Standing(BEST, estimate, "dropped", 24, 3000, 0.01, 1, 2, 7))
-    book.candidate(Standing(SEED, None, "dropped", 3, None, None, 3, 0, 0))
+    told = {"cells": 24, "tokens": 3000, "cost": 0.01, "failures": 1, "failed": 3, "unread": 2}
+    book.candidate(standing(BEST, estimate, **told, state="dropped", number=7))
+    book.candidate(standing(SEED, cells=3, failures=3, state="dropped"))
     book.flush()
     without, scored = sorted(
         children(client, started.experiment_id, "candidate"), key=lambda r: r.info.run_name
@@ -197,25 +213,26 @@ def test_a_candidate_is_a_nested_run_with_its_levels(book: Book, client: Any):
         "estimate_low": 0.5,
         "estimate_high": 0.7,
         "examples": 24,
-        "calls": 24,
+        "cells": 24,
         "tokens": 3000,
         "cost_usd": 0.01,
         "failures": 1,
-        "unparsed": 2,
+        "failed": 3,
+        "unread": 2,
     }
     assert scored.data.tags["mlflow.parentRunId"] == started.run_id
     assert scored.data.tags["promptlathe.candidate"] == BEST.id
     assert scored.data.tags["promptlathe.state"] == "dropped"
     assert scored.info.status == "FINISHED"
     assert json.loads(text_of(scored, "prompt.json"))["id"] == BEST.id
-    assert without.data.metrics == {"calls": 3, "failures": 3, "unparsed": 0}
+    assert without.data.metrics == {"cells": 3, "failures": 3, "failed": 0, "unread": 0}
 
 
 def test_an_evaluation_run_shows_each_row(book: Book, client: Any):
     started = book.start(about())
     book.test_outcome("best", answered(BEST, EXAMPLES[0], "billing"))
     book.test_outcome("best", answered(BEST, EXAMPLES[1], "refund"))
-    book.test_outcome("best", Outcome(Cell(BEST, EXAMPLES[2]), Failure("timeout", "30 s")))
+    book.test_outcome("best", outcome(Cell(BEST, EXAMPLES[2]), Failure("timeout", "30 s")))
     assert book.conclude(conclusion(promote=False)).problems == ()
     (run,) = children(client, started.experiment_id, "evaluation")
     assert run.data.tags["mlflow.runType"] == "genai_evaluate"
@@ -224,7 +241,8 @@ def test_an_evaluation_run_shows_each_row(book: Book, client: Any):
         "f1/mean": pytest.approx(0.65),
         "examples": 3,
         "failures": 1,
-        "unparsed": 0,
+        "failed": 0,
+        "unread": 0,
         "tokens": 84,
         "cost_usd": pytest.approx(0.002),
     }
@@ -250,8 +268,8 @@ def test_an_evaluation_run_shows_each_row(book: Book, client: Any):
 
 def test_a_promoted_prompt_is_the_champion_and_linked_both_ways(book: Book, client: Any):
     started = book.start(about())
-    registered = book.conclude(conclusion()).registered
-    assert registered
+    (registered,) = book.conclude(conclusion()).registered.values()
+    assert registered.uri == "prompts:/support-triage/1"
     version = client.get_prompt_version_by_alias("support-triage", "champion")
     assert version.commit_message == (
         "0.75 on 108 held-out rows (+0.25, 95 % interval +0.10 to +0.40 over the seed)"
@@ -270,22 +288,20 @@ def test_a_promoted_prompt_is_the_champion_and_linked_both_ways(book: Book, clie
 
 def test_nothing_is_registered_without_a_promotion(book: Book, client: Any):
     book.start(about())
-    assert book.conclude(conclusion(promote=False)).registered is None
+    assert book.conclude(conclusion(promote=False)).registered == {}
     assert list(client.search_prompts()) == []
 
 
 def test_the_next_run_finds_the_champion_as_it_was_scored(book: Book, state: Path):
     first = book.start(about())
-    assert first.champion is None
+    assert first.champion == {}
     book.conclude(conclusion())
     second = Book(default_uri(state), default_artifacts(state))
-    champion = second.start(about(experiment="another")).champion
-    assert champion
+    champion = second.start(about(experiment="another")).champion["prompt"]
     assert champion.prompt == BEST.prompt
     assert (champion.version, champion.run_id) == (1, first.run_id)
-    assert second.conclude(conclusion(best=SEED.prompt)).registered is not None
-    third = Book(default_uri(state)).start(about()).champion
-    assert third
+    assert second.conclude(conclusion(best=SEED.prompts)).registered
+    third = Book(default_uri(state)).start(about()).champion["prompt"]
     assert third.prompt == SEED.prompt
 
 
@@ -294,8 +310,7 @@ def test_a_champion_that_somebody_else_registered(book: Book, client: Any):
     config = {"model_name": "gpt", "temperature": 0.5}
     client.create_prompt_version("support-triage", "Label: {{ text }}", model_config=config)
     client.set_prompt_alias("support-triage", "champion", 1)
-    champion = book.start(about()).champion
-    assert champion
+    champion = book.start(about()).champion["prompt"]
     assert champion.prompt == Prompt(
         (Message("user", "Label: {{ text }}"),), (("temperature", 0.5),)
     )
@@ -307,7 +322,7 @@ def test_a_champion_that_is_a_program_is_left_alone(book: Book, client: Any):
     client.create_prompt_version("support-triage", "{% if text %}{{ text }}{% endif %}")
     client.set_prompt_alias("support-triage", "champion", 1)
     started = book.start(about())
-    assert started.champion is None
+    assert started.champion == {}
     assert "prompts:/support-triage/1 is a Jinja program" in started.problems[0]
 
 
@@ -324,8 +339,8 @@ def test_a_loaded_prompt_renders_to_exactly_what_was_scored(
     ]
     book.start(about())
     for row in rows:
-        book.test_outcome("best", Outcome(Cell(Candidate.single((), best), row), Answer("x")))
-    assert book.conclude(conclusion(best=best)).problems == ()
+        book.test_outcome("best", outcome(Cell(Candidate.single((), best), row), Answer("x")))
+    assert book.conclude(conclusion(best={"prompt": best})).problems == ()
     loaded: Any = mlflow.genai.load_prompt("prompts:/support-triage@champion")
     for row in rows:
         ours = [m.to_dict() for m in render(best, row.row)]
@@ -336,25 +351,139 @@ def test_a_row_that_mlflow_would_fill_twice_is_told(book: Book):
     best = prompt("{{ text }}")
     row = Example("tricky", {"text": "{{ label }}", "label": "billing"}, "test")
     book.start(about())
-    book.test_outcome("best", Outcome(Cell(Candidate.single((), best), row), Answer("x")))
-    concluded = book.conclude(conclusion(best=best))
+    book.test_outcome("best", outcome(Cell(Candidate.single((), best), row), Answer("x")))
+    concluded = book.conclude(conclusion(best={"prompt": best}))
     assert concluded.registered
     assert "for example tricky" in concluded.problems[0]
 
 
 def test_a_failed_write_is_a_problem_and_costs_only_itself(book: Book, client: Any):
     started = book.start(about())
-    standing = Standing(SEED, None, "complete", 1, None, None, 0, 0, 0)
     bad = Candidate.single((("a component ✗", 1),), prompt("other"))
-    book.candidate(standing)
-    book.candidate(Standing(bad, None, "complete", 1, None, None, 0, 0, 1))
+    book.candidate(standing(SEED))
+    book.candidate(standing(bad, number=1))
     concluded = book.conclude(conclusion())
     assert len(concluded.problems) == 1
     assert "MLflow did not take the candidate" in concluded.problems[0]
     assert concluded.registered
     assert client.get_run(started.run_id).info.status == "FINISHED"
-    names = {r.info.run_name for r in children(client, started.experiment_id, "candidate")}
-    assert "candidate 0" in names
+    ended = {
+        run.info.run_name: run.info.status
+        for run in children(client, started.experiment_id, "candidate")
+    }
+    assert ended == {"candidate 0": "FINISHED", "candidate 1": "FAILED"}
+
+
+PAIR = {
+    "route": Prompt((Message("user", "Team for: {{ text }}"),), (("temperature", 0.1),)),
+    "answer": Prompt((Message("system", "Reply as {{ team }}."), Message("user", "{{ text }}"))),
+}
+NAMES = registered_names("support-triage", PAIR)
+
+
+def test_several_prompts_are_registered_together_and_read_back(
+    book: Book, client: Any, state: Path
+):
+    pair = about(prompts=tuple(PAIR))
+    started = book.start(pair)
+    concluded = book.conclude(conclusion(seed=PAIR, best=PAIR))
+    assert concluded.problems == ()
+    assert [one.uri for one in concluded.registered.values()] == [
+        "prompts:/support-triage-route/1",
+        "prompts:/support-triage-answer/1",
+    ]
+    versions = {
+        name: client.get_prompt_version_by_alias(name, "champion") for name in NAMES.values()
+    }
+    assert len({version.tags["promptlathe.set"] for version in versions.values()}) == 1
+    assert {v.tags["mlflow.prompt.run_ids"] for v in versions.values()} == {started.run_id}
+    linked = json.loads(client.get_run(started.run_id).data.tags["mlflow.linkedPrompts"])
+    assert linked == [{"name": name, "version": "1"} for name in NAMES.values()]
+    champion = Book(default_uri(state)).start(pair).champion
+    assert {name: one.prompt for name, one in champion.items()} == PAIR
+    assert {one.run_id for one in champion.values()} == {started.run_id}
+
+
+def test_a_champion_of_versions_that_do_not_belong_together_is_none(
+    book: Book, client: Any, state: Path
+):
+    pair = about(prompts=tuple(PAIR))
+    book.start(pair)
+    book.conclude(conclusion(seed=PAIR, best=PAIR))
+    other = Book(default_uri(state))
+    other.start(pair)
+    other.conclude(conclusion(seed=PAIR, best=PAIR))
+    client.set_prompt_alias("support-triage-route", "champion", 1)
+    mixed = Book(default_uri(state)).start(pair)
+    assert mixed.champion == {}
+    assert "were not registered together" in mixed.problems[0]
+    client.delete_prompt_alias("support-triage-route", "champion")
+    lacking = Book(default_uri(state)).start(pair)
+    assert lacking.champion == {}
+    assert "support-triage-route have no version 'champion'" in lacking.problems[0]
+
+
+def test_pictures_and_a_response_format_come_back_as_they_were(
+    book: Book, client: Any, state: Path
+):
+    schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
+    content = ("What is wrong with it?", Image("{{ photo }}", "low"))
+    best = Prompt((Message("user", content),), (("response_format", schema),))
+    book.start(about())
+    row = Example("a", {"photo": "https://example.org/a.png", "label": "x"}, "test")
+    book.test_outcome("best", outcome(Cell(Candidate.single((), best), row), Answer("x")))
+    assert book.conclude(conclusion(best={"prompt": best})).problems == ()
+    version = client.get_prompt_version_by_alias("support-triage", "champion")
+    assert version.template == [{"role": "user", "content": "What is wrong with it?\n{{ photo }}"}]
+    assert version.response_format == schema
+    assert "response_format" not in version.model_config
+    assert Book(default_uri(state)).start(about()).champion["prompt"].prompt == best
+
+
+def test_the_decision_against_a_champion_is_told(book: Book, client: Any):
+    started = book.start(about())
+    over = Comparison(0.7, 0.75, 0.05, 0.01, 0.09, 108, 0, alpha=0.02)
+    more = {"compared_with": "champion", "recommended": "best", "opening": 3, "notes": ("a note",)}
+    book.conclude(conclusion(champion=over, **more))
+    run = client.get_run(started.run_id)
+    assert run.data.metrics["test_opening"] == 3
+    assert run.data.metrics["gain_over_champion_low"] == 0.01
+    assert run.data.tags["promptlathe.compared_with"] == "champion"
+    assert run.data.tags["promptlathe.recommended"] == "best"
+    assert run.data.tags["promptlathe.notes"] == "a note"
+    version = client.get_prompt_version_by_alias("support-triage", "champion")
+    assert version.commit_message.endswith("98 % interval +0.01 to +0.09 over the champion)")
+
+
+def test_a_trace_has_a_span_for_each_call_and_the_judges_reason(book: Book, client: Any):
+    started = book.start(about())
+    steps: tuple[tuple[str, Role], ...]
+    steps = ("route", "task"), ("answer", "task"), ("tone", "judge")
+    calls = tuple(
+        Sent(Call("m", (Message("user", step),), role=role, step=step), Answer("a", 1, 1, 0.5))
+        for step, role in steps
+    )
+    told = Outcome(
+        Cell(BEST, EXAMPLES[0]),
+        Trace({"team": "billing"}, calls),
+        {"tone": 1.0},
+        1.0,
+        rationales={"tone": "it is polite"},
+    )
+    book.test_outcome("best", told)
+    book.conclude(conclusion(promote=False))
+    (trace,) = client.search_traces(locations=[started.experiment_id])
+    row, *below = sorted(trace.data.spans, key=lambda span: span.parent_id is not None)
+    assert row.outputs == {"team": "billing"}
+    assert [span.name for span in sorted(below, key=lambda span: span.start_time_ns)] == [
+        "route",
+        "answer",
+        "tone",
+    ]
+    assert trace.info.execution_duration == 1500
+    assert trace.info.token_usage["total_tokens"] == 4  # of the target alone
+    (tone,) = [one for one in trace.info.assessments if one.name == "tone"]
+    assert (tone.rationale, tone.source.source_type) == ("it is polite", "LLM_JUDGE")
 
 
 def test_an_aborted_run_ends_with_its_reason(book: Book, client: Any):

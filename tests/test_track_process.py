@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from promptlathe.errors import InputError
-from promptlathe.records import Answer, Candidate, Cell, Example, Message, Outcome, Prompt, Standing
+from promptlathe.records import Answer, Candidate, Cell, Example, Message, Prompt, Standing
+from promptlathe.testing.records import outcome
 from promptlathe.track import (
     About,
     Conclusion,
@@ -38,9 +39,9 @@ ABOUT = About(
     datasets=(Dataset.of("tickets", "test", "tickets.jsonl", [EXAMPLE]),),
 )
 CONCLUSION = Conclusion(
-    None, "done", CANDIDATE.prompt, CANDIDATE.prompt, None, promote=True, description="# Done"
+    None, "done", CANDIDATE.prompts, CANDIDATE.prompts, None, promote=True, description="# Done"
 )
-OUTCOME = Outcome(Cell(CANDIDATE, EXAMPLE), Answer("billing"), {"exact_match": 1.0}, 1.0, "billing")
+OUTCOME = outcome(Cell(CANDIDATE, EXAMPLE), Answer("billing"), {"exact_match": 1.0}, 1.0, "billing")
 DYING = """
 import os, pathlib, signal, sys
 from promptlathe.track import About, MlflowTracker, default_artifacts, default_uri
@@ -69,7 +70,7 @@ def rows(state: Path, query: str, *values: str) -> list[tuple[Any, ...]]:
 
 def drive(tracker: Tracker) -> None:
     tracker.progress(1, 1.0, None)
-    tracker.candidate(Standing(CANDIDATE, None, "complete", 1, None, None, 0, 0, 0))
+    tracker.candidate(Standing(CANDIDATE, None, "complete", 1, None, None, 0, 0, 0, 0))
     tracker.test_outcome("best", OUTCOME)
 
 
@@ -83,8 +84,7 @@ async def test_a_run_from_start_to_end(state: Path):
     assert started
     assert concluded.problems == ()
     assert concluded.run_id == started.run_id
-    assert concluded.registered
-    assert concluded.registered.uri == "prompts:/support-triage/1"
+    assert concluded.registered["prompt"].uri == "prompts:/support-triage/1"
     names = rows(state, "SELECT name, status FROM runs ORDER BY name")
     assert names == [
         ("candidate 0", "FINISHED"),
@@ -130,7 +130,7 @@ def test_the_result_survives_a_writer_that_dies(state: Path):
         drive(tracker)
         concluded = tracker.conclude(CONCLUSION)
     assert concluded.run_id == started.run_id
-    assert concluded.registered is None
+    assert concluded.registered == {}
     assert "MLflow's writer failed" in concluded.problems[0]
 
 
@@ -153,4 +153,4 @@ def test_without_tracking_nothing_happens():
         assert tracker.ready.result() is None
         concluded = tracker.conclude(CONCLUSION)
         tracker.abort("FAILED", "why not")
-    assert (concluded.run_id, concluded.registered) == (None, None)
+    assert (concluded.run_id, concluded.registered) == (None, {})

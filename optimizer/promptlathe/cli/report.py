@@ -86,7 +86,7 @@ def show_result(job: "Job", result: Result) -> None:
     for note in result.notes:
         out(f"note      {note}")
     if result.run_id:
-        out(f"MLflow    run {result.run_id}{_promotion(job, result)}")
+        out(f"MLflow    run {result.run_id}{_promotion(result)}")
         here = (
             ""
             if Path.cwd().resolve() == job.workspace.resolve()
@@ -202,10 +202,11 @@ def _spent(result: Result) -> str:
     )
 
 
-def _promotion(job: "Job", result: Result) -> str:
-    if result.promoted is None:
+def _promotion(result: Result) -> str:
+    if not result.registered:
         return "; nothing was promoted"
-    return f"; prompts:/{job.prompt_name}/{result.promoted} is the champion"
+    named = " and ".join(f"prompts:/{name}/{one}" for name, one in result.registered.items())
+    return f"; {named} {'is' if len(result.registered) == 1 else 'are'} the champion"
 
 
 def _levels(levels: tuple[tuple[str, object], ...]) -> str:

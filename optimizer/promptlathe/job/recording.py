@@ -18,6 +18,7 @@ from promptlathe.job.stores import tracking_uri
 from promptlathe.ledger import Ledger
 from promptlathe.records import Candidate, Example, Outcome, Split, Standing
 from promptlathe.search.operators import ancestry
+from promptlathe.space import placeholders
 from promptlathe.track.records import About, Conclusion, Dataset, RegisteredPrompt, Side, Started
 from promptlathe.track.tracker import NoTracker, Tracker
 
@@ -31,7 +32,7 @@ class Recorder:
     def __init__(self, job: Job, plan: Plan, run: str) -> None:
         self._job, self._plan, self._run = job, plan, run
         self._notes: list[str] = []
-        self._registered: RegisteredPrompt | None = None
+        self._registered: Mapping[str, RegisteredPrompt] = {}
         self._over = False
 
     @cached_property
@@ -60,13 +61,9 @@ class Recorder:
         Raises InputError when the store cannot be used.
         """
         started = await asyncio.wrap_future(self._tracker.ready)
-        self._registered = _fitting(started, self._job)
-        return self.known_champion
-
-    @property
-    def known_champion(self) -> Candidate | None:
-        """As `champion` found it."""
-        return Candidate.single((), self._registered.prompt) if self._registered else None
+        self._registered = _fitting(started, self._job, self._plan)
+        prompts = {name: one.prompt for name, one in self._registered.items()}
+        return Candidate((), prompts) if prompts else None
 
     def candidate(self, standing: Standing) -> None:
         """A candidate's cells are done: its nested run."""
@@ -99,10 +96,14 @@ class Recorder:
             Conclusion(
                 verdict=result.verdict,
                 finish_reason=result.finish_reason,
-                seed=self._plan.space.seed.prompt,
-                best=best.prompt,
+                seed=self._plan.space.seed.prompts,
+                best=best.prompts,
                 comparison=decided.best_seed,
                 champion=decided.best_champion,
+                compared_with=result.compared_with,
+                recommended=result.recommended,
+                opening=result.opened,
+                notes=result.notes,
                 promote=promote,
                 description=_description(result),
                 metrics=_metrics(result),
@@ -113,9 +114,11 @@ class Recorder:
             )
         )
         self._tracker.close()
+        versions = {one.name: one.version for one in concluded.registered.values()}
         return replace(
             result,
-            promoted=concluded.registered.version if concluded.registered else None,
+            promoted=next(iter(versions.values()), None),
+            registered=versions,
             notes=(*result.notes, *(started.problems if started else ()), *concluded.problems),
         )
 
@@ -144,6 +147,7 @@ def about(job: Job, plan: Plan, run: str) -> About:
         run_file=resolved(job),
         model=job.model.name,
         target=objective.target,
+        prompts=tuple(plan.space.seed.prompts),
         pass_fail=frozenset(s.name for s in objective.scorers if s.keyword in PASS_FAIL),
         parameters=job.model.parameters,
         params=_params(job, plan),
@@ -164,20 +168,19 @@ def _tracker(job: Job) -> Tracker:
     return MlflowTracker(tracking_uri(job), artifacts=default_artifacts(job.state), log=log)
 
 
-def _fitting(started: Started | None, job: Job) -> RegisteredPrompt | None:
-    """The champion, unless it has placeholders that the rows cannot fill."""
-    from promptlathe.space import placeholders
-
-    registered = started.champion if started else None
-    if registered is None:
-        return None
-    names = {n for m in registered.prompt.messages for n in placeholders(m.text)}
-    if missing := sorted(names - job.objective.fields):
-        raise InputError(
-            f"the champion {registered.uri} needs fields that the data lacks: {missing}",
-            job.place("run", ("track", "prompt")),
-            "name another prompt with track.prompt: this one belongs to another task",
-        )
+def _fitting(started: Started | None, job: Job, plan: Plan) -> Mapping[str, RegisteredPrompt]:
+    """The champion by prompt, unless it has placeholders that nothing can fill."""
+    registered = started.champion if started else {}
+    known = set(job.objective.fields)
+    for name, one in registered.items() if job.function is None else ():
+        names = {n for m in one.prompt.messages for n in placeholders(m.text)}
+        if missing := sorted(names - known):
+            raise InputError(
+                f"the champion {one.uri} needs fields that the data lacks: {missing}",
+                job.place("run", ("track", "prompt")),
+                "name another prompt with track.prompt: this one belongs to another task",
+            )
+        known |= {name} if len(plan.space.seed.prompts) > 1 else set()
     return registered
 
 

@@ -1,7 +1,7 @@
 """What a job ends with, and its machine-readable form (docs/reference/result.md)."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptlathe.decide import Comparison, Verdict
@@ -146,7 +146,8 @@ class Result:
     opened: int
     """How often these test rows were opened for a decision, this one included."""
     promoted: int | None
-    """Version in the prompt registry that got the alias `champion`; None when none did."""
+    """Version in the prompt registry that got the alias `champion`, of several prompts the first
+    one's; None when none did."""
     notes: tuple[str, ...]
     standings: tuple[Standing, ...]
     """Every candidate that was proposed."""
@@ -154,6 +155,8 @@ class Result:
     usd_at_most: float | None
     """USD, with attempts that failed and may be charged for; None when a price is unknown."""
     seconds: float
+    registered: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Versions by name in the prompt registry, of all prompts that were promoted."""
     limits: tuple[Checked, ...] = ()
     """The objective's limits, with what seed and best took on `test`."""
     found_effects: tuple[Effect, ...] = ()
@@ -207,6 +210,7 @@ class Result:
             "test_champion": self.test_champion.to_dict() if self.test_champion else None,
             "opened": self.opened,
             "promoted": self.promoted,
+            "registered": dict(self.registered),
             "notes": list(self.notes),
             "limits": [checked.to_dict() for checked in self.limits],
             "effects": [asdict(effect) for effect in self.found_effects],

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     DDL,
     URL,
+    Column,
     Engine,
     MetaData,
     Table,
@@ -17,7 +18,7 @@ from sqlalchemy import (
     make_url,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
 from sqlalchemy.schema import CreateColumn
 
 from promptlathe.errors import InputError
@@ -72,16 +73,23 @@ def open_engine(url: str) -> Engine:
 
 
 def add_columns(engine: Engine, metadata: MetaData) -> None:
-    """Give the tables of an older version the columns that they lack; these may be empty."""
+    """Give the tables of an older version the columns that they lack; these may be empty.
+
+    Raises InvalidRequestError, before anything is changed, for a table that is not ours.
+    """
     there = inspect(engine)
+    missing: list[tuple[Table, Column[Any]]] = []
+    for table in metadata.sorted_tables:
+        known = {column["name"] for column in there.get_columns(table.name)}
+        missing += [(table, column) for column in table.columns if column.name not in known]
+    for table, column in missing:
+        if not column.nullable:
+            raise InvalidRequestError(f"its table {table.name} is another program's")
     with engine.begin() as connection:
-        for table in metadata.sorted_tables:
-            known = {column["name"] for column in there.get_columns(table.name)}
-            for column in table.columns:
-                if column.name not in known:
-                    declared = CreateColumn(column).compile(dialect=engine.dialect)
-                    name = engine.dialect.identifier_preparer.format_table(table)
-                    connection.execute(DDL(f"ALTER TABLE {name} ADD COLUMN {declared}"))
+        for table, column in missing:
+            declared = CreateColumn(column).compile(dialect=engine.dialect)
+            name = engine.dialect.identifier_preparer.format_table(table)
+            connection.execute(DDL(f"ALTER TABLE {name} ADD COLUMN {declared}"))
 
 
 def insert_new(dialect: str, table: Table) -> Any:

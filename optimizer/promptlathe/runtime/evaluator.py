@@ -146,6 +146,8 @@ class Evaluator:
         await self.writer.wait()
         arrived = list(self.writer.written)
         self.writer.written.clear()
+        for event in arrived:
+            self._open.pop(event.unit.key, None)
         return arrived
 
     def hand_over(self, event: Event) -> Event:

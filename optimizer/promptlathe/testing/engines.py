@@ -90,8 +90,10 @@ async def serving() -> AsyncGenerator[Service]:
     app.router.add_post("/v1/chat/completions", service.handle)
     async with TestServer(app, handler_cancellation=True) as server:
         service.url = str(server.make_url("/v1"))
-        yield service
-        service.open.set()
+        try:
+            yield service
+        finally:
+            service.open.set()
 
 
 def call(lanes: Lanes, text: str, *, role: Role = "task", step: str = "") -> Call:

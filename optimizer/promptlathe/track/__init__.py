@@ -9,6 +9,7 @@ from promptlathe.track.records import (
     RegisteredPrompt,
     Side,
     Started,
+    registered_names,
 )
 from promptlathe.track.store import (
     check_prompt_name,
@@ -34,5 +35,6 @@ __all__ = [
     "check_store",
     "default_artifacts",
     "default_uri",
+    "registered_names",
     "serve_ui",
 ]

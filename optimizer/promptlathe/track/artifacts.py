@@ -5,33 +5,50 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from promptlathe.records import Answer, Outcome, Prompt
+from promptlathe.records import Message, Outcome, Prompt
 from promptlathe.track.records import Side
 
 
-def prompt_json(prompt: Prompt) -> str:
-    """Messages and model parameters, for programs."""
+def prompts_json(prompts: Mapping[str, Prompt]) -> str:
+    """Messages and model parameters, for programs; several prompts by name."""
     content = {
-        "id": prompt.id,
-        "messages": [message.to_dict() for message in prompt.messages],
-        "parameters": dict(prompt.parameters),
+        name: {
+            "id": prompt.id,
+            "messages": [message.to_dict() for message in prompt.messages],
+            "parameters": dict(prompt.parameters),
+        }
+        for name, prompt in prompts.items()
     }
-    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    shown = content if len(content) > 1 else next(iter(content.values()))
+    return json.dumps(shown, ensure_ascii=False, indent=2) + "\n"
 
 
-def prompt_text(prompt: Prompt) -> str:
+def prompts_text(prompts: Mapping[str, Prompt]) -> str:
     """Messages and model parameters, for people."""
-    parts = [f"[{message.role}]\n{message.content}" for message in prompt.messages]
+    if len(prompts) == 1:
+        return _text(next(iter(prompts.values())))
+    return "\n\n".join(f"# {name}\n\n{_text(prompt)}" for name, prompt in prompts.items())
+
+
+def plain(message: Message) -> str:
+    """The content as one text: a line for each part, a picture as its address."""
+    if isinstance(message.content, str):
+        return message.content
+    return "\n".join(part if isinstance(part, str) else part.url for part in message.content)
+
+
+def _text(prompt: Prompt) -> str:
+    parts = [f"[{message.role}]\n{plain(message)}" for message in prompt.messages]
     if prompt.parameters:
         parts.append("[parameters]\n" + "\n".join(f"{k} = {v}" for k, v in prompt.parameters))
     return "\n\n".join(parts) + "\n"
 
 
-def prompt_diff(seed: Prompt, best: Prompt) -> str:
+def prompts_diff(seed: Mapping[str, Prompt], best: Mapping[str, Prompt]) -> str:
     """Unified diff of the two texts; empty when they are equal."""
     lines = difflib.unified_diff(
-        prompt_text(seed).splitlines(),
-        prompt_text(best).splitlines(),
+        prompts_text(seed).splitlines(),
+        prompts_text(best).splitlines(),
         "seed",
         "best",
         n=100,
@@ -41,12 +58,10 @@ def prompt_diff(seed: Prompt, best: Prompt) -> str:
 
 
 def answer_of(outcome: Outcome) -> str:
-    """The raw answer, or why there is none."""
-    match outcome.reply:
-        case Answer(text=text):
-            return text
-        case failure:
-            return f"({failure.reason}: {failure.detail})"
+    """The output, or why there is none."""
+    if failure := outcome.failure:
+        return f"({failure.reason}: {failure.detail})"
+    return outcome.trace.text
 
 
 def examples_table(sides: Mapping[Side, list[Outcome]], target: str | None) -> dict[str, list[Any]]:

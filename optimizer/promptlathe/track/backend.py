@@ -1,18 +1,15 @@
-"""MLflow itself, opened by explicit URI, and many writes in one transaction.
+"""MLflow itself, opened by explicit URI.
 
-MLflow's own writing code is used throughout. What makes it slow on SQLite is around it: every
-call opens several sessions, each with three PRAGMAs and a commit, and reads the experiment
-again. So a batch of calls shares one session, and the experiment is read once.
+All that can be is written by `MlflowClient`. What is not public is used in two places only, each
+with its reason beside it: docs/decisions/0013-mlflow-internals.md.
 """
 
 import fcntl
 import getpass
 import os
 import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
-from functools import lru_cache
-from typing import Any
 
 from promptlathe.errors import InputError
 from promptlathe.track.store import redacted, sqlite_file
@@ -37,7 +34,8 @@ def environment(artifacts: str | None) -> dict[str, str]:
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
         env.pop(name, None)
     if artifacts:
-        # Otherwise MLflow's experiment 0 would point to ./mlruns of the current folder.
+        # Not public, and no other way: a store that MLflow makes without it has its experiment 0
+        # (`Default`, which a user may name) in ./mlruns of the current folder for ever.
         env["_MLFLOW_SERVER_ARTIFACT_ROOT"] = artifacts
     return env
 
@@ -51,6 +49,7 @@ class Backend:
         Raises InputError when that fails.
         """
         from mlflow.exceptions import MlflowException
+        from mlflow.tracing.client import TracingClient
         from mlflow.tracking import MlflowClient
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -60,38 +59,16 @@ class Backend:
         try:
             with _alone(uri):
                 self.client = MlflowClient(uri, uri)
-                # The store behind the client: the same calls for a database and for a server,
-                # and the only way to give a run's start, end and tags in one call each.
-                self.store: Any = self.client._tracking_client.store  # pyright: ignore[reportPrivateUsage]
-            self.store.search_experiments(max_results=1)
+                # What MLflow's own exporter of traces writes with, and not documented. The
+                # documented way (`MlflowClient.start_trace` to `end_trace`, then
+                # `mlflow.log_assessment`) took 24 ms of processor time for a trace of two spans
+                # and two assessments in SQLite, this 3 ms, and it only logs what cannot be
+                # written. With 300 held-out rows: 7 s against 1 s, after the last answer.
+                self.traces = TracingClient(uri)
+            self.client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError, sqlite3.Error, ImportError) as error:
             raise unusable(uri, error) from error
-        if hasattr(self.store, "ManagedSessionMaker"):
-            self.store.get_experiment = lru_cache(self.store.get_experiment)
         self.user = _user()
-
-    @contextmanager
-    def one_transaction(self) -> Generator["Batch"]:
-        """All writes inside are committed together, or not at all; a server writes each.
-
-        Not for many writes: a session slows down with what it holds, so keep it to about 30
-        runs or traces.
-        """
-        maker: Callable[..., Any] | None = getattr(self.store, "ManagedSessionMaker", None)
-        if maker is None:
-            yield Batch(None)
-            return
-        with maker(read_only=False) as session:
-
-            @contextmanager
-            def shared(read_only: bool = True) -> Generator[Any]:
-                yield session
-
-            self.store.ManagedSessionMaker = shared
-            try:
-                yield Batch(session)
-            finally:
-                self.store.ManagedSessionMaker = maker
 
     def experiment(self, name: str) -> str:
         """The id of the experiment `name`, made when it is missing. May raise InputError."""
@@ -114,32 +91,6 @@ class Backend:
                 "or name another with track.experiment",
             )
         return str(found.experiment_id)
-
-
-class Batch:
-    """The session that the writes of one transaction share, if there is one."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-
-    @contextmanager
-    def collected(self) -> Generator[None]:
-        """Inserts inside are sent together at the end; nothing inside may read them."""
-        if self._session is None:
-            yield
-            return
-        flush = self._session.flush
-        self._session.flush = _nothing
-        try:
-            with self._session.no_autoflush:
-                yield
-        finally:
-            self._session.flush = flush
-        flush()
-
-
-def _nothing(*_: object) -> None:
-    pass
 
 
 def unusable(uri: str, error: BaseException) -> InputError:

@@ -2,14 +2,19 @@
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from promptlathe.errors import InputError
 from promptlathe.records import Outcome, Standing
 from promptlathe.track import registry, runs
-from promptlathe.track.artifacts import examples_table, prompt_diff, prompt_json, prompt_text
-from promptlathe.track.backend import Backend, Batch, unusable
+from promptlathe.track.artifacts import (
+    examples_table,
+    prompts_diff,
+    prompts_json,
+    prompts_text,
+)
+from promptlathe.track.backend import Backend, unusable
 from promptlathe.track.evaluation import (
     EvaluationRun,
     begin_evaluation,
@@ -28,14 +33,14 @@ from promptlathe.track.records import (
 )
 
 T = TypeVar("T")
-BATCH = 30
-"""Runs or traces in one transaction: more slow the session down."""
+ROWS = 30
+"""Held-out rows whose spans are sent together."""
 TABLE = "test_rows.json"
 _logger = logging.getLogger(__name__)
 
 
 class Book:
-    """Writes one run. What is told is kept until `flush`, and then written in batches.
+    """Writes one run. What is told is kept until `flush`.
 
     Only `start` raises; what fails later is a line in `problems`.
     """
@@ -53,9 +58,8 @@ class Book:
         """Open the store and begin the run. Raises InputError."""
         self._about = about
         self._backend = Backend(self._uri, self._artifacts)
-        champion = None
         try:
-            champion = registry.champion(self._backend, about.prompt)
+            champion, complaint = registry.champion(self._backend, about.registered)
             self._experiment = self._backend.experiment(about.experiment)
             self._run = runs.begin_parent(self._backend, self._experiment, about)
         except InputError:
@@ -63,9 +67,8 @@ class Book:
         except Exception as error:  # a server may answer with anything
             raise unusable(self._uri, error) from error
         self._open = True
-        if champion and registry.is_program(champion.prompt):
-            self.problem(f"{champion.uri} is a Jinja program: it is not compared with")
-            champion = None
+        if complaint:
+            self.problem(complaint)
         told, self.problems = tuple(self.problems), []
         return Started(self._run.id, self._experiment, champion, told)
 
@@ -98,8 +101,11 @@ class Book:
         """Write what was told."""
         standings, self._standings = self._standings, []
         rows, self._rows = self._rows, []
-        self._in_batches("candidate", standings, self._write_candidates)
-        self._in_batches("test row", rows, self._write_rows)
+        for standing in standings:
+            self._try("candidate", lambda one=standing: self._write_candidate(one))
+        for first in range(0, len(rows), ROWS):
+            some = rows[first : first + ROWS]
+            self._try("test rows", lambda some=some: self._write_rows(some))
         if points := self._points.take():
             self._try("progress", lambda: runs.log_points(self._backend, self._run, points))
 
@@ -112,7 +118,7 @@ class Book:
                 f"evaluation run of {side.side}",
                 lambda side=side: end_evaluation(self._backend, side),
             )
-        registered = self._register(conclusion) if conclusion.promote else None
+        registered = self._register(conclusion) if conclusion.promote else {}
         self._try("artifacts", lambda: self._write_artifacts(conclusion))
         self._try("summary", lambda: self._write_summary(conclusion))
         self._end("FINISHED")
@@ -137,14 +143,19 @@ class Book:
         if line not in self.problems:
             self.problems.append(line)
 
-    def _write_candidates(self, standings: Sequence[Standing], _: Batch) -> None:
-        for standing in standings:
-            runs.log_candidate(self._backend, self._experiment, self._run, standing)
+    def _write_candidate(self, standing: Standing) -> None:
+        runs.log_candidate(self._backend, self._experiment, self._run, standing)
 
-    def _write_rows(self, rows: Sequence[tuple[EvaluationRun, Outcome]], batch: Batch) -> None:
-        log_rows(self._backend, self._experiment, self._about, rows, batch)
+    def _write_rows(self, rows: list[tuple[EvaluationRun, Outcome]]) -> None:
+        log_rows(
+            self._backend,
+            self._experiment,
+            self._about,
+            rows,
+            lambda error: self._failed("test row", error),
+        )
 
-    def _register(self, conclusion: Conclusion) -> RegisteredPrompt | None:
+    def _register(self, conclusion: Conclusion) -> Mapping[str, RegisteredPrompt]:
         registered = self._try(
             "registered prompt",
             lambda: registry.register(
@@ -155,16 +166,16 @@ class Book:
                 experiment=self._experiment,
             ),
         )
-        if registered:
-            told = (o for side in self._sides.values() for o in side.outcomes)
-            examples = {o.cell.example.id: o.cell.example for o in told}.values()
+        told = (o for side in self._sides.values() for o in side.outcomes)
+        examples = {o.cell.example.id: o.cell.example for o in told}.values()
+        for one in (registered or {}).values():
             warning = self._try(
                 "check of the registered prompt",
-                lambda: registry.check_faithful(self._backend, registered, examples),
+                lambda one=one: registry.check_faithful(self._backend, one, examples),
             )
             if warning:
                 self.problem(warning)
-        return registered
+        return registered or {}
 
     def _write_artifacts(self, conclusion: Conclusion) -> None:
         outcomes: dict[Side, list[Outcome]] = {
@@ -172,18 +183,17 @@ class Book:
         }
         table = examples_table(outcomes, self._about.target)
         texts = {
-            "best_prompt.json": prompt_json(conclusion.best),
-            "best_prompt.txt": prompt_text(conclusion.best),
-            "seed_prompt.json": prompt_json(conclusion.seed),
-            "seed_prompt.txt": prompt_text(conclusion.seed),
-            "prompt.diff": prompt_diff(conclusion.seed, conclusion.best),
+            "best_prompt.json": prompts_json(conclusion.best),
+            "best_prompt.txt": prompts_text(conclusion.best),
+            "seed_prompt.json": prompts_json(conclusion.seed),
+            "seed_prompt.txt": prompts_text(conclusion.seed),
+            "prompt.diff": prompts_diff(conclusion.seed, conclusion.best),
             "result.json": conclusion.result,
             "order.jsonl": conclusion.order,
         }
         if table["data"]:
             texts[TABLE] = json.dumps(table, ensure_ascii=False, default=str)
-        for name, text in {**texts, **conclusion.tables}.items():
-            runs.log_text(self._backend, self._run, text, name)
+        runs.log_texts(self._backend, self._run, {**texts, **conclusion.tables})
 
     def _write_summary(self, conclusion: Conclusion) -> None:
         figures: dict[str, float | None] = {
@@ -200,7 +210,13 @@ class Book:
                 "test_examples": test.examples,
             }
         if test := conclusion.champion:
-            figures |= {"champion_score": test.baseline, "gain_over_champion": test.gain}
+            figures |= {
+                "champion_score": test.baseline,
+                "gain_over_champion": test.gain,
+                "gain_over_champion_low": test.low,
+                "gain_over_champion_high": test.high,
+            }
+        figures["test_opening"] = conclusion.opening
         tables = [TABLE, *conclusion.tables]
         runs.log(
             self._backend,
@@ -212,7 +228,10 @@ class Book:
                     [{"path": path, "type": "table"} for path in tables]
                 ),
                 "promptlathe.verdict": conclusion.verdict or "not compared",
+                "promptlathe.compared_with": conclusion.compared_with,
+                "promptlathe.recommended": conclusion.recommended or "not compared",
                 "promptlathe.finish_reason": conclusion.finish_reason,
+                **({"promptlathe.notes": "\n".join(conclusion.notes)} if conclusion.notes else {}),
                 **conclusion.tags,
             },
         )
@@ -221,27 +240,14 @@ class Book:
         self._open = False
         self._try("end", lambda: runs.end(self._backend, self._run, status))
 
-    def _in_batches(
-        self, what: str, items: Sequence[T], write: Callable[[Sequence[T], Batch], None]
-    ) -> None:
-        for first in range(0, len(items), BATCH):
-            some = items[first : first + BATCH]
-            try:
-                self._write(some, write)
-            except Exception:  # then one by one, so that one bad item costs only itself
-                _logger.exception("a batch failed")
-                for item in some:
-                    self._try(what, lambda item=item: self._write([item], write))
-
-    def _write(self, items: Sequence[T], write: Callable[[Sequence[T], Batch], None]) -> None:
-        with self._backend.one_transaction() as batch:
-            write(items, batch)
-
     def _try(self, what: str, write: Callable[[], T]) -> T | None:
         try:
             return write()
-        except Exception as error:
-            _logger.exception("%s failed", what)
-            lines: list[Any] = str(error).strip().splitlines() or [type(error).__name__]
-            self.problem(f"MLflow did not take the {what}: {lines[0]}")
+        except Exception as error:  # noqa: BLE001 - a server may answer with anything
+            self._failed(what, error)
             return None
+
+    def _failed(self, what: str, error: Exception) -> None:
+        _logger.error("%s failed", what, exc_info=error)
+        lines: list[Any] = str(error).strip().splitlines() or [type(error).__name__]
+        self.problem(f"MLflow did not take the {what}: {lines[0]}")

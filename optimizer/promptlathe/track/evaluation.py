@@ -1,24 +1,22 @@
 """A side of the final comparison as an MLflow evaluation run: a trace for every row.
 
 What `mlflow.genai.evaluate` would store, without its thread pools and its active run: a trace
-with the row as inputs and the answer as outputs, the messages that were sent in a span below,
-the target as an expectation and each score as feedback; the run holds `<scorer>/mean`.
+with the row as inputs and the output as outputs, a span below for each call that was made, the
+target as an expectation and each score as feedback; the run holds `<scorer>/mean`.
 """
 
-import base64
-import json
-import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from promptlathe.records import Answer, Failure, Message, Outcome, Scalar
-from promptlathe.space.template import render
-from promptlathe.track.backend import Backend, Batch
+from promptlathe.records import Answer, Outcome, Sent, total
+from promptlathe.track.backend import Backend
 from promptlathe.track.records import About, Side
 from promptlathe.track.runs import PARENT, Run, begin, end, log, log_datasets
+from promptlathe.track.spans import Spans, as_json, usage
 
 if TYPE_CHECKING:
     from mlflow.entities import Assessment, Span, TraceInfo
@@ -69,31 +67,33 @@ def log_rows(
     experiment: str,
     about: About,
     rows: Sequence[tuple[EvaluationRun, Outcome]],
-    batch: Batch,
+    problem: Callable[[Exception], object],
 ) -> None:
-    """Store a trace for each row, within a transaction."""
+    """Store a trace for each row; `problem` is told of one that is not taken."""
     spans: list[Span] = []
-    with batch.collected():
-        for side, outcome in rows:
+    for side, outcome in rows:
+        try:
             info, own = trace(experiment, side.run.id, about, outcome)
-            backend.store.start_trace(info)
+            backend.traces.start_trace(info)
             spans += own
-    backend.store.log_spans(experiment, spans)
+        except Exception as error:  # noqa: BLE001 - a server may answer with anything
+            problem(error)
+    if spans:
+        backend.traces.log_spans(experiment, spans)
 
 
 def end_evaluation(backend: Backend, side: EvaluationRun) -> None:
     """Write the means and close the run."""
     told = side.outcomes
-    answered = [o for o in told if isinstance(o.reply, Answer)]
-    tokens = [o.tokens for o in answered]
-    costs = [o.cost for o in answered]
+    answered = [outcome for outcome in told if outcome.answer]
     metrics: dict[str, float | None] = {
         **side.means(),
         "examples": len(told),
-        "failures": len(told) - len(answered),
-        "unparsed": sum(o.unparsed for o in told),
-        "tokens": None if None in tokens else sum(t for t in tokens if t is not None),
-        "cost_usd": None if None in costs else sum(c for c in costs if c is not None),
+        "failures": sum(outcome.value is None for outcome in told),
+        "failed": sum(bool(o.failure and o.failure.of_prompt) for o in told),
+        "unread": sum(outcome.unread for outcome in told),
+        "tokens": total([outcome.tokens for outcome in answered]),
+        "cost_usd": total([outcome.cost for outcome in answered]),
     }
     log(backend, side.run, metrics=metrics)
     end(backend, side.run)
@@ -105,26 +105,23 @@ def trace(
     """MLflow's records for one row of an evaluation run."""
     from mlflow.entities import TraceInfo, TraceLocation, TraceState
 
-    cell, reply = outcome.cell, outcome.reply
-    inputs = {k: v for k, v in cell.example.row.items() if k != about.target}
-    answer, latency = (reply.text, reply.latency) if isinstance(reply, Answer) else (None, 0.0)
-    finish = time.time_ns()
-    start = finish - int(latency * 1e9)
+    example, failure = outcome.cell.example, outcome.failure
+    inputs = {k: v for k, v in example.row.items() if k != about.target}
+    times = _times(outcome.trace.calls)
+    start, finish = times[0], times[-1]
     trace_id = uuid4().hex
-    spans = _Spans(trace_id, start, finish, reply if isinstance(reply, Failure) else None)
-    metadata = {"mlflow.sourceRun": run_id, "promptlathe.example": cell.example.id}
-    usage = _usage(reply)
-    if usage:
-        metadata["mlflow.trace.tokenUsage"] = json.dumps(usage)
+    metadata = {"mlflow.sourceRun": run_id, "promptlathe.example": example.id}
+    if used := usage(outcome.trace.answers()):
+        metadata["mlflow.trace.tokenUsage"] = as_json(used)
     if outcome.cost is not None:
-        metadata["mlflow.trace.cost"] = json.dumps({"total_cost": outcome.cost})
+        metadata["mlflow.trace.cost"] = as_json({"total_cost": outcome.cost})
     info = TraceInfo(
         trace_id=f"tr-{trace_id}",
         trace_location=TraceLocation.from_experiment_id(experiment),
         request_time=start // 1_000_000,
-        state=TraceState.ERROR if isinstance(reply, Failure) else TraceState.OK,
-        request_preview=_json(inputs)[:PREVIEW],
-        response_preview=answer and answer[:PREVIEW],
+        state=TraceState.ERROR if failure else TraceState.OK,
+        request_preview=as_json(inputs)[:PREVIEW],
+        response_preview=None if failure else outcome.trace.text[:PREVIEW],
         execution_duration=(finish - start) // 1_000_000,
         trace_metadata=metadata,
         tags={
@@ -133,63 +130,23 @@ def trace(
         },
         assessments=_assessments(run_id, about, outcome),
     )
-    root = spans.make("row", "CHAIN", inputs, answer)
-    messages = render(cell.candidate.prompt, cell.example.row)
-    parameters = {**about.parameters, **dict(cell.candidate.prompt.parameters)}
-    model = str(parameters.pop("name", about.model))
-    sent = spans.make(
-        about.model,
-        "CHAT_MODEL",
-        _request(model, messages, parameters),
-        _response(answer),
-        {"mlflow.chat.tokenUsage": usage, "mlflow.llm.model": model} if usage else {},
-        parent=root,
-    )
-    return info, [root, sent]
+    spans = Spans(trace_id)
+    root = spans.root(inputs, outcome.trace.output, failure, start=start, finish=finish)
+    calls = [
+        spans.call(sent, root, start=begun, finish=ended)
+        for sent, (begun, ended) in zip(outcome.trace.calls, pairwise(times), strict=False)
+    ]
+    return info, [root, *calls]
 
 
-class _Spans:
-    """Makes the finished spans of one trace."""
-
-    def __init__(self, trace_id: str, start: int, finish: int, failure: Failure | None) -> None:
-        self._trace_id, self._start, self._finish = trace_id, start, finish
-        self._status = {"code": "STATUS_CODE_OK", "message": ""}
-        if failure:
-            said = f"{failure.reason}: {failure.detail}"
-            self._status = {"code": "STATUS_CODE_ERROR", "message": said}
-
-    def make(
-        self,
-        name: str,
-        kind: str,
-        inputs: object,
-        outputs: object,
-        attributes: Mapping[str, object] | None = None,
-        *,
-        parent: "Span | None" = None,
-    ) -> "Span":
-        from mlflow.entities import Span
-
-        content = {
-            "mlflow.traceRequestId": f"tr-{self._trace_id}",
-            "mlflow.spanType": kind,
-            "mlflow.spanInputs": inputs,
-            "mlflow.spanOutputs": outputs,
-            **(attributes or {}),
-        }
-        return Span.from_dict(
-            {
-                "trace_id": _base64(bytes.fromhex(self._trace_id)),
-                "span_id": _base64(os.urandom(8)),
-                "parent_span_id": parent and _base64(bytes.fromhex(parent.span_id)),
-                "name": name,
-                "start_time_unix_nano": self._start,
-                "end_time_unix_nano": self._finish,
-                "status": self._status,
-                "attributes": {key: _json(value) for key, value in content.items()},
-                "events": [],
-            }
-        )
+def _times(calls: Sequence[Sent]) -> list[int]:
+    """When each call began, and the last ended: one after the other, up to now. Nanoseconds."""
+    replies = (sent.reply for sent in calls)
+    seconds = [reply.latency if isinstance(reply, Answer) else 0.0 for reply in replies]
+    times = [time.time_ns() - int(sum(seconds) * 1e9)]
+    for one in seconds:
+        times.append(times[-1] + int(one * 1e9))
+    return times
 
 
 def _assessments(run_id: str, about: About, outcome: Outcome) -> "list[Assessment]":
@@ -201,23 +158,24 @@ def _assessments(run_id: str, about: About, outcome: Outcome) -> "list[Assessmen
     if about.target is not None and row.get(about.target) is not None:
         human = AssessmentSource("HUMAN", "dataset")
         expected = row[about.target]
-        value = expected if isinstance(expected, str | int | float | bool) else _json(expected)
+        value = expected if isinstance(expected, str | int | float | bool) else as_json(expected)
         found.append(Expectation(about.target, value, source=human, metadata=source))
+    judges = {sent.call.step for sent in outcome.trace.calls if sent.call.role == "judge"}
     for scorer, score in outcome.scores.items():
         found.append(
             Feedback(
                 scorer,
                 bool(score) if scorer in about.pass_fail else score,
-                source=AssessmentSource("CODE", scorer),
-                rationale=rationale(outcome, about.target),
+                source=AssessmentSource("LLM_JUDGE" if scorer in judges else "CODE", scorer),
+                rationale=outcome.rationales.get(scorer) or rationale(outcome, about.target),
                 metadata=source,
             )
         )
-    if isinstance(outcome.reply, Failure):
+    if failure := outcome.failure:
         found.append(
             Feedback(
                 "call",
-                error=AssessmentError(outcome.reply.reason, outcome.reply.detail),
+                error=AssessmentError(failure.reason, failure.detail),
                 source=AssessmentSource("CODE", "promptlathe"),
                 metadata=source,
             )
@@ -226,40 +184,12 @@ def _assessments(run_id: str, about: About, outcome: Outcome) -> "list[Assessmen
 
 
 def rationale(outcome: Outcome, target: str | None) -> str:
-    """Why a row scored as it did, in one line."""
+    """Why a row scored as it did, in one line, when the scorer does not say."""
     expected = f"expected {outcome.cell.example.row.get(target)!r}" if target else ""
-    if outcome.unparsed:
-        read = "the answer could not be parsed"
+    if outcome.unread:
+        read = "the output could not be read"
     elif outcome.parsed is not None:
         read = f"read {outcome.parsed!r}"
     else:
         read = ""
     return ", ".join(part for part in (expected, read) if part)
-
-
-def _request(
-    model: str, messages: Sequence[Message], parameters: Mapping[str, Scalar]
-) -> dict[str, Any]:
-    return {"model": model, "messages": [m.to_dict() for m in messages], **parameters}
-
-
-def _response(answer: str | None) -> dict[str, Any] | None:
-    if answer is None:
-        return None
-    return {"choices": [{"index": 0, "message": {"role": "assistant", "content": answer}}]}
-
-
-def _usage(reply: Answer | Failure) -> dict[str, int] | None:
-    match reply:
-        case Answer(input_tokens=int(i), output_tokens=int(o)):
-            return {"input_tokens": i, "output_tokens": o, "total_tokens": i + o}
-        case _:
-            return None
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _base64(value: bytes) -> str:
-    return base64.b64encode(value).decode()

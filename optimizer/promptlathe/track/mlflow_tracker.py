@@ -92,7 +92,7 @@ class MlflowTracker:
             raise
         except RuntimeError as error:  # the writer died: the result is still worth telling
             run_id = started.run_id if started else None
-            return Concluded(run_id, None, (f"MLflow's writer failed: {error}",))
+            return Concluded(run_id, problems=(f"MLflow's writer failed: {error}",))
 
     def abort(self, status: Literal["FAILED", "KILLED"], reason: str) -> None:
         """End the run without a result. Waits; a run that never began needs no end."""

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Self
 
-from promptlathe.records import Example, Prompt, Scalar, Split, content_hash
+from promptlathe.records import PROMPT, Example, Json, Prompt, Split, content_hash
 
 if TYPE_CHECKING:
     from promptlathe.decide import Comparison, Verdict
+    from promptlathe.decide.recommendation import Use
 
 Side = Literal["seed", "best", "champion"]
 """Who answers the held-out rows."""
@@ -43,21 +44,38 @@ class About:
     experiment: str
     """MLflow experiment; made when it is missing."""
     prompt: str
-    """Name in the prompt registry: letters, digits, `_`, `-` and `.`."""
+    """Name in the prompt registry: letters, digits, `_`, `-` and `.`; of several, what their
+    names begin with."""
     run_name: str
     run_file: str
     """The resolved run file, YAML."""
     model: str
     target: str | None = None
     """The row field that holds the expected answer."""
+    prompts: tuple[str, ...] = (PROMPT,)
+    """Names of the space's prompts, in its order."""
     pass_fail: frozenset[str] = frozenset()
     """Scorers whose scores are 0 or 1 only: shown as pass and fail."""
-    parameters: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+    parameters: Mapping[str, Json] = field(default_factory=dict[str, Json])
     """Model parameters that the run file fixes for every prompt."""
     params: Mapping[str, object] = field(default_factory=dict[str, object])
     """The run's MLflow params, flat."""
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     datasets: tuple[Dataset, ...] = ()
+
+    @property
+    def registered(self) -> dict[str, str]:
+        """The space's names to those in the registry."""
+        return registered_names(self.prompt, self.prompts)
+
+
+def registered_names(prompt: str, names: Iterable[str]) -> dict[str, str]:
+    """Each of a space's prompt names to its name in the registry.
+
+    One prompt has the name itself, of several each has `<prompt>-<name>`.
+    """
+    names = tuple(names)
+    return {name: prompt if len(names) == 1 else f"{prompt}-{name}" for name in names}
 
 
 @dataclass(frozen=True)
@@ -82,8 +100,9 @@ class Started:
 
     run_id: str
     experiment_id: str
-    champion: RegisteredPrompt | None
-    """The version with the alias `champion`, if there is one that can be read."""
+    champion: Mapping[str, RegisteredPrompt] = field(default_factory=dict[str, RegisteredPrompt])
+    """By the space's names, the versions with the alias `champion`: all of them, of one set, or
+    none."""
     problems: tuple[str, ...] = ()
 
 
@@ -92,18 +111,25 @@ class Conclusion:
     """How a run ended. The caller has decided; this is only written down."""
 
     verdict: "Verdict | None"
-    """None when nothing could be compared."""
+    """Of the best prompts, against `compared_with`; None when nothing could be compared."""
     finish_reason: str
-    seed: Prompt
-    best: Prompt
+    seed: Mapping[str, Prompt]
+    best: Mapping[str, Prompt]
+    """Both by the space's names."""
     comparison: "Comparison | None"
     """Seed (baseline) and best (challenger) on `test`."""
     promote: bool
-    """Register the best prompt and give it the alias `champion`."""
+    """Register the best prompts and give them the alias `champion`."""
     description: str
     """Markdown, shown on top of the run's page."""
     champion: "Comparison | None" = None
     """Registered champion (baseline) and best (challenger) on `test`."""
+    compared_with: Literal["seed", "champion"] = "seed"
+    recommended: "Use | None" = None
+    opening: int | None = None
+    """How often the test split has been opened, this time included."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know, in words."""
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
     """More metrics of the parent run."""
     result: str = "{}"
@@ -115,12 +141,18 @@ class Conclusion:
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     """More tags of the parent run."""
 
+    @property
+    def decisive(self) -> "Comparison | None":
+        """The comparison that the verdict is of."""
+        return self.champion if self.compared_with == "champion" else self.comparison
+
 
 @dataclass(frozen=True)
 class Concluded:
     """What MLflow holds now."""
 
     run_id: str | None
-    registered: RegisteredPrompt | None
+    registered: Mapping[str, RegisteredPrompt] = field(default_factory=dict[str, RegisteredPrompt])
+    """By the space's names; none without a promotion."""
     problems: tuple[str, ...] = ()
     """What could not be written; the result itself is not touched by it."""

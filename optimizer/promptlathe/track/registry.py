@@ -1,4 +1,11 @@
-"""The prompt registry: a promoted prompt in, the registered champion out.
+"""The prompt registry: promoted prompts in, the registered champion out.
+
+Each prompt of a space has a name of its own here. Those that were promoted together are a set: all
+have the alias, and each version has a tag with the run and the versions of the whole set.
+
+A template is what MLflow can fill in: a role and one text for each message, where a picture stands
+as its address on a line of its own. What that cannot hold (parts, tool calls) is kept as it is in
+a tag, from which the champion is read.
 
 MLflow's `register_prompt` and `link_prompt_version_to_run` also write to the *active*
 experiment and store, whichever these are; the calls used here write only where they are told.
@@ -6,12 +13,13 @@ experiment and store, whichever these are; the calls used here write only where 
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from promptlathe.errors import InputError
-from promptlathe.records import Example, Message, Prompt
-from promptlathe.space.template import STATEMENT, render
+from promptlathe.records import Candidate, Content, Example, Image, Message, Prompt
+from promptlathe.space.template import STATEMENT, placeholders, render
+from promptlathe.track.artifacts import plain
 from promptlathe.track.backend import Backend
 from promptlathe.track.records import About, Conclusion, RegisteredPrompt
 from promptlathe.track.store import ALIAS
@@ -23,17 +31,47 @@ LINKED_PROMPTS = "mlflow.linkedPrompts"
 EXPERIMENT_IDS = "_mlflow_experiment_ids"
 """Prompt tag by which an experiment's page finds its prompts."""
 PARAMETERS = "promptlathe.parameters"
-RUN_ID = "promptlathe.run_id"
+MESSAGES = "promptlathe.messages"
+"""Version tag: the messages as they are, when the template is not the same."""
+SET = "promptlathe.set"
+"""Version tag: the run, and the versions that were promoted together, by registry name."""
+FORMAT = "response_format"
 _MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
 """A missing alias is an invalid parameter to a database, and not found to a server."""
 
 
-def champion(backend: Backend, name: str) -> RegisteredPrompt | None:
-    """The version with the alias `champion`, or None when there is none."""
+def champion(
+    backend: Backend, names: Mapping[str, str]
+) -> tuple[dict[str, RegisteredPrompt], str | None]:
+    """The versions with the alias `champion`, by the space's names, which `names` maps to those
+    of the registry: all of them or none, and in the second case why, if there is something.
+    """
+    found = {name: version for name in names if (version := _aliased(backend, names[name]))}
+    if not found:
+        return {}, None
+    if lacking := [names[name] for name in names if name not in found]:
+        return {}, f"no champion is compared with: {_listed(lacking)} have no version {ALIAS!r}"
+    sets = {json.dumps(_set(version)) for version in found.values()}
+    versions = {version.name: int(version.version) for version in found.values()}
+    recorded = _set(next(iter(found.values())))
+    if len(sets) > 1 or (recorded and recorded["versions"] != versions):
+        listed = _listed(f"{name}/{number}" for name, number in versions.items())
+        return {}, f"no champion is compared with: {listed} were not registered together"
+    run_id: str | None = recorded["run"] if recorded else None
+    prompts = {
+        name: RegisteredPrompt(names[name], int(version.version), read(version), run_id)
+        for name, version in found.items()
+    }
+    if programs := [one.uri for one in prompts.values() if is_program(one.prompt)]:
+        return {}, f"{_listed(programs)} is a Jinja program: it is not compared with"
+    return prompts, None
+
+
+def _aliased(backend: Backend, name: str) -> Any:
     from mlflow.exceptions import MlflowException
 
     try:
-        version: Any = backend.client.get_prompt_version_by_alias(name, ALIAS)
+        return backend.client.get_prompt_version_by_alias(name, ALIAS)
     except MlflowException as error:
         if "registered as a model" in str(error):
             raise InputError(
@@ -44,9 +82,15 @@ def champion(backend: Backend, name: str) -> RegisteredPrompt | None:
         if error.error_code in _MISSING:
             return None
         raise
-    if version is None:
-        return None
-    return RegisteredPrompt(name, int(version.version), read(version), version.tags.get(RUN_ID))
+
+
+def _set(version: Any) -> dict[str, Any] | None:
+    """What the tag says; None of a version that somebody else registered."""
+    return json.loads(version.tags[SET]) if SET in version.tags else None
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
 
 
 def read(version: Any) -> Prompt:
@@ -54,54 +98,112 @@ def read(version: Any) -> Prompt:
     template: str | list[dict[str, Any]] = version.template
     if isinstance(template, str):
         template = [{"role": "user", "content": template}]
+    told: list[dict[str, Any]] = template
+    if MESSAGES in version.tags:
+        told = json.loads(version.tags[MESSAGES])
     if PARAMETERS in version.tags:
         parameters = json.loads(version.tags[PARAMETERS])
     else:
         parameters = dict(version.model_config or {})
         for key in ("provider", "model_name"):
             parameters.pop(key, None)
-    return Prompt(
-        tuple(Message(m["role"], m["content"]) for m in template),
-        tuple(sorted(parameters.items())),
+        if version.response_format:
+            parameters[FORMAT] = _sent_format(version.response_format)
+    return Prompt(tuple(_message(message) for message in told), tuple(sorted(parameters.items())))
+
+
+def _message(told: Mapping[str, Any]) -> Message:
+    more = {key: value for key, value in told.items() if key not in ("role", "content")}
+    return Message(told["role"], _content(told["content"]), more)
+
+
+def _content(told: Any) -> Content:
+    if not isinstance(told, list):
+        return told or ""
+    parts: list[dict[str, Any]] = told
+    return tuple(
+        part["text"]
+        if part["type"] == "text"
+        else Image(part["image_url"]["url"], part["image_url"].get("detail"))
+        for part in parts
     )
+
+
+def _sent_format(schema: dict[str, Any]) -> dict[str, Any]:
+    """As endpoints take it: MLflow also keeps bare JSON schemas, as of a Pydantic class."""
+    if schema.get("type") in ("json_schema", "json_object", "text"):
+        return schema
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
 
 
 def is_program(prompt: Prompt) -> bool:
     """True when MLflow would run the text as a Jinja program instead of filling it in."""
-    return any(STATEMENT.search(message.content) for message in prompt.messages)
+    return any(STATEMENT.search(plain(message)) for message in prompt.messages)
 
 
 def register(
     backend: Backend, about: About, conclusion: Conclusion, *, run_id: str, experiment: str
+) -> dict[str, RegisteredPrompt]:
+    """A new version of each prompt, linked both ways with the run, then the alias on all.
+
+    The aliases move last and together: what fails before leaves the champion as it was.
+    """
+    made = {
+        name: _new_version(backend, about, conclusion, name, run_id=run_id, experiment=experiment)
+        for name in conclusion.best
+    }
+    versions = {one.name: one.version for one in made.values()}
+    entry = json.dumps({"run": run_id, "versions": versions})
+    for name, number in versions.items():
+        backend.client.set_prompt_version_tag(name, number, SET, entry)
+    linked = [{"name": name, "version": str(number)} for name, number in versions.items()]
+    backend.client.set_tag(run_id, LINKED_PROMPTS, json.dumps(linked))
+    for name, number in versions.items():
+        backend.client.set_prompt_alias(name, ALIAS, number)
+    return made
+
+
+def _new_version(
+    backend: Backend,
+    about: About,
+    conclusion: Conclusion,
+    name: str,
+    *,
+    run_id: str,
+    experiment: str,
 ) -> RegisteredPrompt:
-    """A new version of the prompt, linked both ways with its run, and the alias on it."""
-    best = conclusion.best
-    _ensure_prompt(backend, about.prompt, experiment)
-    message = commit_message(conclusion)
-    parameters = {**about.parameters, **dict(best.parameters)}
+    registered, prompt = about.registered[name], conclusion.best[name]
+    _ensure_prompt(backend, registered, experiment)
+    tags = _tags(conclusion, run_id) | {PARAMETERS: json.dumps(dict(prompt.parameters))}
+    messages = [message.to_dict() for message in prompt.messages]
+    template = _template(prompt.messages)
+    if template != messages:
+        tags[MESSAGES] = json.dumps(messages, ensure_ascii=False)
+    parameters = {**about.parameters, **dict(prompt.parameters)}
     version: Any = backend.client.create_prompt_version(
-        about.prompt,
-        [m.to_dict() for m in best.messages],
-        description=message,
-        tags=_tags(conclusion, run_id),
+        registered,
+        template,
+        description=commit_message(conclusion),
+        tags=tags,
+        response_format=parameters.pop(FORMAT, None),
         model_config={"model_name": parameters.pop("name", about.model), **parameters},
     )
-    number = int(version.version)
-    entry = json.dumps([{"name": about.prompt, "version": str(number)}])
-    backend.client.set_tag(run_id, LINKED_PROMPTS, entry)
-    backend.client.set_prompt_alias(about.prompt, ALIAS, number)
-    return RegisteredPrompt(about.prompt, number, best, run_id)
+    return RegisteredPrompt(registered, int(version.version), prompt, run_id)
+
+
+def _template(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    return [{"role": message.role, "content": plain(message)} for message in messages]
 
 
 def commit_message(conclusion: Conclusion) -> str:
     """One line: the prompts' list shows nothing else of a score."""
-    against = conclusion.comparison
+    against = conclusion.decisive
     if against is None:
         return "not compared on held-out rows"
     return (
         f"{against.challenger:.2f} on {against.examples} held-out rows "
-        f"({against.gain:+.2f}, 95 % interval {against.low:+.2f} to {against.high:+.2f} "
-        "over the seed)"
+        f"({against.gain:+.2f}, {100 * (1 - against.alpha):.4g} % interval "
+        f"{against.low:+.2f} to {against.high:+.2f} over the {conclusion.compared_with})"
     )
 
 
@@ -109,8 +211,11 @@ def unfaithful(version: Any, prompt: Prompt, examples: Iterable[Example]) -> str
     """The first example that MLflow would format to other messages than were scored."""
     from mlflow.exceptions import MlflowException
 
+    names = {name for message in prompt.messages for name in placeholders(plain(message))}
     for example in examples:
-        ours = [m.to_dict() for m in render(prompt, example.row)]
+        if names - example.row.keys():
+            continue  # a step's prompt, filled in with what another one gave
+        ours = _template(render(prompt, example.row))
         try:
             same = version.format(**example.row) == ours
         except (MlflowException, TypeError, re.error):  # a field's name is used as a pattern
@@ -129,6 +234,8 @@ def check_faithful(
     again there; ours is one pass.
     """
     version = backend.client.get_prompt_version(registered.name, registered.version)
+    if read(version) != registered.prompt:
+        return f"MLflow gives {registered.uri} back otherwise than it was scored"
     example = unfaithful(version, registered.prompt, examples)
     return example and (
         f"MLflow formats {registered.uri} for example {example} to other messages than were "
@@ -150,10 +257,9 @@ def _ensure_prompt(backend: Backend, name: str, experiment: str) -> None:
 def _tags(conclusion: Conclusion, run_id: str) -> dict[str, str]:
     tags = {
         RUN_IDS: run_id,
-        RUN_ID: run_id,
-        PARAMETERS: json.dumps(dict(conclusion.best.parameters)),
-        "candidate": conclusion.best.id,
+        "candidate": Candidate((), conclusion.best).id,
         "verdict": conclusion.verdict or "not compared",
+        "compared_with": conclusion.compared_with,
     }
     if against := conclusion.comparison:
         tags |= {
@@ -165,4 +271,6 @@ def _tags(conclusion: Conclusion, run_id: str) -> dict[str, str]:
         }
     if over := conclusion.champion:
         tags["gain_over_champion"] = f"{over.gain:+.4f}"
+    if conclusion.opening is not None:
+        tags["test_opening"] = str(conclusion.opening)
     return tags

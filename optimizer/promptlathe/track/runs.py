@@ -1,15 +1,12 @@
 """The parent run and its children, as MLflow stores them."""
 
+import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from promptlathe.records import Standing
-from promptlathe.track.artifacts import prompt_json, prompt_text
+from promptlathe.track.artifacts import prompts_json, prompts_text
 from promptlathe.track.backend import Backend
 from promptlathe.track.records import About, Dataset, Status
 
@@ -28,35 +25,18 @@ class Run:
 
     id: str
     name: str
-    artifacts: str
-    """URI of its artifacts."""
 
 
-def begin(
-    backend: Backend,
-    experiment: str,
-    name: str,
-    tags: Mapping[str, str],
-    *,
-    started: int | None = None,
-) -> Run:
+def begin(backend: Backend, experiment: str, name: str, tags: Mapping[str, str]) -> Run:
     """Create a run, explicitly: there is no active run."""
-    from mlflow.entities import RunTag
-
     everything = {
         "mlflow.source.name": "promptlathe",
         "mlflow.source.type": "LOCAL",
         "mlflow.user": backend.user,
         **tags,
     }
-    run = backend.store.create_run(
-        experiment_id=experiment,
-        user_id=backend.user,
-        start_time=started or now(),
-        tags=[RunTag(key, value) for key, value in everything.items()],
-        run_name=name,
-    )
-    return Run(str(run.info.run_id), name, str(run.info.artifact_uri))
+    run = backend.client.create_run(experiment, now(), everything, name)
+    return Run(str(run.info.run_id), name)
 
 
 def log(
@@ -71,7 +51,7 @@ def log(
     from mlflow.entities import Metric, Param, RunTag
 
     at = now()
-    backend.store.log_batch(
+    backend.client.log_batch(
         run.id,
         metrics=[Metric(k, float(v), at, 0) for k, v in (metrics or {}).items() if v is not None],
         params=[Param(k, str(v)[:PARAM_LIMIT]) for k, v in (params or {}).items()],
@@ -79,15 +59,10 @@ def log(
     )
 
 
-def log_text(backend: Backend, run: Run, text: str, file: str) -> None:
-    """Keep `text` as an artifact. On this machine it is simply written (1.1 → 0.1 ms)."""
-    scheme = urlsplit(run.artifacts).scheme
-    if scheme not in {"", "file"}:
+def log_texts(backend: Backend, run: Run, texts: Mapping[str, str]) -> None:
+    """Keep texts as artifacts, by file name."""
+    for file, text in texts.items():
         backend.client.log_text(run.id, text, file)
-        return
-    folder = Path(url2pathname(urlsplit(run.artifacts).path) if scheme else run.artifacts)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / file).write_text(text, "utf-8")
 
 
 def log_points(backend: Backend, run: Run, points: Iterable[tuple[str, int, float]]) -> None:
@@ -96,23 +71,16 @@ def log_points(backend: Backend, run: Run, points: Iterable[tuple[str, int, floa
 
     at = now()
     if metrics := [Metric(name, value, at, step) for name, step, value in points]:
-        for first in range(0, len(metrics), 1000):
-            backend.store.log_batch(run.id, metrics[first : first + 1000], params=[], tags=[])
+        backend.client.log_batch(run.id, metrics)
 
 
 def end(backend: Backend, run: Run, status: Status = "FINISHED") -> None:
     """Close a run."""
-    from mlflow.entities import RunStatus
-
-    # Typed as an enum's member in newer stubs, as an int in older ones: both take this.
-    value: Any = RunStatus.from_string(status)
-    backend.store.update_run_info(run.id, value, now(), run.name)
+    backend.client.set_terminated(run.id, status)
 
 
 def log_datasets(backend: Backend, run: Run, datasets: Iterable[Dataset]) -> None:
     """Name the data as inputs of a run, one for each split."""
-    import json
-
     from mlflow.entities import Dataset as Entity
     from mlflow.entities import DatasetInput, InputTag
 
@@ -137,7 +105,7 @@ def log_datasets(backend: Backend, run: Run, datasets: Iterable[Dataset]) -> Non
         for d in datasets
     ]
     if inputs:
-        backend.store.log_inputs(run.id, datasets=inputs)
+        backend.client.log_inputs(run.id, datasets=inputs)
 
 
 def begin_parent(backend: Backend, experiment: str, about: About) -> Run:
@@ -147,13 +115,16 @@ def begin_parent(backend: Backend, experiment: str, about: About) -> Run:
     )
     log(backend, run, params=about.params)
     log_datasets(backend, run, about.datasets)
-    log_text(backend, run, about.run_file, "run.yaml")
+    log_texts(backend, run, {"run.yaml": about.run_file})
     return run
 
 
 def log_candidate(backend: Backend, experiment: str, parent: Run, standing: Standing) -> None:
-    """A nested run for a scored candidate: levels as params, what it gave as metrics."""
-    candidate, estimate = standing.candidate, standing.estimate
+    """A nested run for a scored candidate: levels as params, what it gave as metrics.
+
+    One that MLflow does not take whole ends as FAILED, and raises.
+    """
+    candidate = standing.candidate
     run = begin(
         backend,
         experiment,
@@ -165,22 +136,30 @@ def log_candidate(backend: Backend, experiment: str, parent: Run, standing: Stan
             "promptlathe.state": standing.state,
         },
     )
-    log(
-        backend,
-        run,
-        params=dict(candidate.levels),
-        metrics={
-            "estimate": estimate and estimate.mean,
-            "estimate_low": estimate and estimate.low,
-            "estimate_high": estimate and estimate.high,
-            "examples": estimate and estimate.n,
-            "calls": standing.calls,
-            "tokens": standing.tokens,
-            "cost_usd": standing.cost,
-            "failures": standing.failures,
-            "unparsed": standing.unparsed,
-        },
-    )
-    log_text(backend, run, prompt_text(candidate.prompt), "prompt.txt")
-    log_text(backend, run, prompt_json(candidate.prompt), "prompt.json")
+    try:
+        log(backend, run, params=dict(candidate.levels), metrics=_figures(standing))
+        texts = {
+            "prompt.txt": prompts_text(candidate.prompts),
+            "prompt.json": prompts_json(candidate.prompts),
+        }
+        log_texts(backend, run, texts)
+    except Exception:
+        end(backend, run, "FAILED")
+        raise
     end(backend, run)
+
+
+def _figures(standing: Standing) -> dict[str, float | None]:
+    estimate = standing.estimate
+    return {
+        "estimate": estimate and estimate.mean,
+        "estimate_low": estimate and estimate.low,
+        "estimate_high": estimate and estimate.high,
+        "examples": estimate and estimate.n,
+        "cells": standing.cells,
+        "tokens": standing.tokens,
+        "cost_usd": standing.cost,
+        "failures": standing.failures,
+        "failed": standing.failed,
+        "unread": standing.unread,
+    }

@@ -41,7 +41,7 @@ class Tracker(Protocol):
         ...
 
     def conclude(self, conclusion: Conclusion) -> Concluded:
-        """Write the result, register the prompt if it is promoted, and end the run."""
+        """Write the result, register the prompts if they are promoted, and end the run."""
         ...
 
     def abort(self, status: Literal["FAILED", "KILLED"], reason: str) -> None:
@@ -86,7 +86,7 @@ class NoTracker:
 
     def conclude(self, conclusion: Conclusion) -> Concluded:
         """Nothing is registered."""
-        return Concluded(None, None)
+        return Concluded(None)
 
     def abort(self, status: Literal["FAILED", "KILLED"], reason: str) -> None:
         """Nothing to end."""
