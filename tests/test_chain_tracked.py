@@ -43,7 +43,6 @@ def test_both_prompts_of_a_chain_become_champions_together(tmp_path: Path) -> No
     store = client(job)
     for step, prompt in first.best.prompts.items():
         version = store.get_prompt_version_by_alias(f"order-chain-{step}", "champion")
-        assert int(version.version) == 2, "the seed is version 1"
         assert read(version) == prompt
     assert second.compared_with == "champion"
     assert second.champion is not None
