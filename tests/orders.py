@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -34,7 +34,6 @@ DECISIONS = ("refund", "replace", "wait", "decline", "ask_details")
 VAGUE = "The customer writes about an order."
 ENGINES = ["local", pytest.param("ray", marks=pytest.mark.ray)]
 """For tests that take the fixture `engine`."""
-Step = Literal["plan", "answer"]
 
 
 def spaces() -> dict[str, SearchSpace]:
@@ -43,7 +42,7 @@ def spaces() -> dict[str, SearchSpace]:
     return {step: SearchSpace.load(folder / f"order_{step}.yaml") for step in ("plan", "answer")}
 
 
-def step_of(arrived: Arrived) -> Step:
+def step_of(arrived: Arrived) -> str:
     """Which of the two prompts it is."""
     return "answer" if "Note of a colleague:" in arrived.prompt else "plan"
 
@@ -81,7 +80,7 @@ def shop(arrived: Arrived) -> str:
     return decide(arrived) if step_of(arrived) == "answer" else note(arrived)
 
 
-def steps_sent(server: ScriptedServer) -> Counter[Step]:
+def steps_sent(server: ScriptedServer) -> Counter[str]:
     """How many requests of each step came."""
     return Counter(map(step_of, server.arrived))
 

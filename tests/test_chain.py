@@ -21,6 +21,7 @@ from tests.orders import (
 )
 
 from promptlathe.job import Result, run
+from promptlathe.job.progress import View
 from promptlathe.models.settings import ModelSettings
 from promptlathe.space import SearchSpace, join
 from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
@@ -150,6 +151,34 @@ def test_a_second_run_pays_nothing(server: ScriptedServer, tmp_path: Path) -> No
     assert essence(second)[2:] == essence(first)[2:]
     assert second.spent.calls == 0
     assert second.spent.cached_calls == first.spent.calls == paid
+
+
+class Stops:
+    """A progress display that fails in the middle of a run."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def update(self, view: View) -> None:
+        self.left -= 1
+        if not self.left:
+            raise RuntimeError("no more")
+
+
+def test_a_run_that_was_cut_off_goes_on(
+    alone: Alone, server: ScriptedServer, tmp_path: Path
+) -> None:
+    """Both runs together pay what one pays, and the result is the same."""
+    job = chain(tmp_path, server, calls=CALLS)
+    cold = replace(job, search=job.search.model_copy(update={"warm_start": False}))
+    with pytest.raises(RuntimeError, match="no more"):
+        run(cold, progress=Stops(after=90))
+    paid = len(server.arrived)
+    result = run(cold)
+    assert essence(result) == essence(alone[0])
+    assert server.prompts == alone[1].prompts
+    assert result.spent.cached_calls == paid
+    assert result.spent.used_calls == alone[0].spent.calls
 
 
 @pytest.mark.parametrize("concurrency", [1, 16])

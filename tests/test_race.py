@@ -218,6 +218,11 @@ def test_intervals_of_means() -> None:
     assert wide
     assert (wide.low + wide.high) / 2 == pytest.approx(6.0)
     assert estimate([5.0]).low == -math.inf  # type: ignore[union-attr]
+    for n in range(1, 200):  # the mean is within, whatever rounding does
+        for same in (0.0, 1.0):
+            found = estimate([same] * n)
+            assert found
+            assert found.low <= found.mean <= found.high
 
 
 def stored(path: Path) -> list[FrozenTrial]:

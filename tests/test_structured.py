@@ -60,7 +60,7 @@ def kind_of(arrived: Arrived) -> str:
     """Which level made the request."""
     asked = (arrived.body.get("response_format") or {}).get("type")
     named = {"json_schema": "native", "json_object": "loose"}
-    return named.get(asked) or ("sentence" if "as JSON" in arrived.prompt else "draft")
+    return named.get(str(asked)) or ("sentence" if "as JSON" in arrived.prompt else "draft")
 
 
 def honours(arrived: Arrived) -> str:

@@ -25,7 +25,8 @@ def estimate(values: Sequence[float]) -> Estimate | None:
         shrink = 1 + Z95**2 / n
         centre = (mean + Z95**2 / (2 * n)) / shrink
         half = Z95 * math.sqrt(mean * (1 - mean) / n + Z95**2 / (4 * n**2)) / shrink
-        return Estimate(mean, max(0.0, centre - half), min(1.0, centre + half), n)
+        low, high = max(0.0, centre - half), min(1.0, centre + half)
+        return Estimate(mean, min(low, mean), max(high, mean), n)  # 1e-17 beside it, by rounding
     half = Z95 * float(x.std(ddof=1)) / math.sqrt(n) if n > 1 else math.inf
     return Estimate(mean, mean - half, mean + half, n)
 
