@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from promptlathe.job import Job
+from promptlathe.job import Job, run
 
 RUN_FILE = Path(__file__).parent.parent / "runs" / "support_triage.yaml"
 
@@ -20,7 +20,7 @@ def one(seed: int, policy: str) -> dict[str, object]:
     settings = (("search.seed", str(seed)), ("search.policy", policy), ("track", "false"))
     with TemporaryDirectory() as folder:
         job = Job.load(RUN_FILE, settings=settings, workspace=Path(folder))
-        result = job.run().to_dict()
+        result = run(job).to_dict()
     return {"seed_number": seed, "policy": policy, **result}
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from promptlathe.job import Job, Result
+from promptlathe.job import Job, Result, run
 from promptlathe.job.progress import View
 from promptlathe.job.runfile import ParallelOptions
 from promptlathe.models.pocket.faults import Faults
@@ -74,7 +74,7 @@ async def measure(options: argparse.Namespace, *, operators: bool) -> None:
                 parallel=ParallelOptions(concurrency=options.slots),
             )
             ended = Ended()
-            run = asyncio.ensure_future(asyncio.to_thread(job.run, progress=ended))
+            run = asyncio.ensure_future(asyncio.to_thread(run, job, progress=ended))
             share = await busy(task, options.slots, ended, run)
             result = await run
         name = "with operators" if operators else "without"

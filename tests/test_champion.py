@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from promptlathe.job import Job, Result
+from promptlathe.job import Job, Result, make_plan, run
 from promptlathe.ledger import Ledger
 from promptlathe.records import Message
 from promptlathe.track import default_uri
@@ -19,7 +19,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, Result]:
     settings = (("budget.calls", "600"), ("search.seed", "0"))
     workspace = tmp_path_factory.mktemp("workspace")
     job = Job.load(ROOT / "runs" / "support_triage.yaml", settings=settings, workspace=workspace)
-    return job, job.run()
+    return job, run(job)
 
 
 def test_the_winner_is_promoted_and_linked_both_ways(finished: tuple[Job, Result]):
@@ -87,7 +87,7 @@ def test_the_champion_formatted_with_a_row_is_byte_for_byte_what_was_scored(
     prompt = mlflow.genai.load_prompt("prompts:/support-triage@champion")
     ledger = Ledger(f"sqlite:///{job.state / 'ledger.db'}")
     keys: list[str] = []
-    for example in job.plan.test:
+    for example in make_plan(job).test:
         formatted = prompt.format(**example.row)
         messages = [Message(m["role"], m["content"]) for m in formatted]
         keys.append(job.model.call(messages, tuple(result.best.parameters.items())).key)

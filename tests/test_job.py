@@ -14,7 +14,7 @@ from tests.jobs import OBJECTIVE, ROWS, WORDS, Jitter, answers_file, canaries, e
 
 import promptlathe as pl
 from promptlathe.errors import BudgetTooSmall, InputError, Interrupted, ModelUnavailable
-from promptlathe.job import Job, Result
+from promptlathe.job import Job, Result, run
 from promptlathe.job.runfile import ParallelOptions, SearchOptions, TrackOptions
 from promptlathe.models.pocket.faults import Every, Fault, Faults
 from promptlathe.models.pocket.server import PocketServer, serve
@@ -69,14 +69,14 @@ def served(server: PocketServer) -> dict[str, Any]:
 
 def in_thread(one: Job, **options: Any) -> asyncio.Future[Result]:
     """Beside the server, which lives in this thread's loop."""
-    return asyncio.ensure_future(asyncio.to_thread(one.run, **options))
+    return asyncio.ensure_future(asyncio.to_thread(run, one, **options))
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
     """The job with one call in flight, embedded: what the others are compared with."""
     folder = tmp_path_factory.mktemp("alone")
-    return job(folder).run(), folder
+    return run(job(folder)), folder
 
 
 def test_it_finds_a_better_prompt(alone: tuple[Result, Path]) -> None:
@@ -91,8 +91,8 @@ def test_it_finds_a_better_prompt(alone: tuple[Result, Path]) -> None:
 
 
 def test_the_same_seed_gives_the_same_result(alone: tuple[Result, Path], tmp_path: Path) -> None:
-    assert essence(job(tmp_path).run()) == essence(alone[0])
-    other = job(tmp_path / "other", search=SearchOptions(seed=1)).run()
+    assert essence(run(job(tmp_path))) == essence(alone[0])
+    other = run(job(tmp_path / "other", search=SearchOptions(seed=1)))
     assert [s.candidate for s in other.standings] != [s.candidate for s in alone[0].standings]
 
 
@@ -106,7 +106,7 @@ async def test_http_gives_the_same_result(alone: tuple[Result, Path], tmp_path: 
 def test_ray_gives_the_same_result(
     cluster: None, alone: tuple[Result, Path], tmp_path: Path
 ) -> None:
-    assert essence(job(tmp_path, engine="ray").run()) == essence(alone[0])
+    assert essence(run(job(tmp_path, engine="ray"))) == essence(alone[0])
 
 
 def answers(workspace: Path) -> dict[str, tuple[Any, ...]]:
@@ -122,7 +122,7 @@ def test_many_in_flight_get_the_same_answers(
 ) -> None:
     if engine == "ray":
         request.getfixturevalue("cluster")
-    job(tmp_path, concurrency=16, engine=engine).run()
+    run(job(tmp_path, concurrency=16, engine=engine))
     first, second = answers(alone[1]), answers(tmp_path)
     common = first.keys() & second.keys()
     assert len(common) > 50
@@ -191,16 +191,16 @@ async def test_a_replay_leaves_out_what_the_clock_kept_from_the_decision(tmp_pat
 def test_only_finished_runs_of_this_workspace_can_be_replayed(tmp_path: Path) -> None:
     one = job(tmp_path, calls=60)
     with pytest.raises(InputError, match="no run 'unknown'"):
-        one.run(replay="unknown")
-    first = one.run()
+        run(one, replay="unknown")
+    first = run(one)
     with pytest.raises(InputError, match="another course"):
-        replace(one, search=SearchOptions(seed=5)).run(replay=first.run)
+        run(replace(one, search=SearchOptions(seed=5)), replay=first.run)
 
 
 @pytest.mark.parametrize("concurrency", [1, 16])
 def test_the_second_run_pays_for_nothing(tmp_path: Path, concurrency: int) -> None:
     cold = SearchOptions(warm_start=False)
-    first, second = (job(tmp_path, concurrency=concurrency, search=cold).run() for _ in range(2))
+    first, second = (run(job(tmp_path, concurrency=concurrency, search=cold)) for _ in range(2))
     assert first.spent.calls == 260
     assert second.to_dict()["calls"]["total"] == 0
     assert second.spent.cached_calls == 260
@@ -286,7 +286,7 @@ async def test_a_model_that_refuses_every_call_is_named(tmp_path: Path) -> None:
 
 def test_too_small_a_budget_is_said_before_anything_is_sent(tmp_path: Path) -> None:
     with pytest.raises(BudgetTooSmall, match="too few"):
-        job(tmp_path, calls=49).run()
+        run(job(tmp_path, calls=49))
     assert not answers_file(tmp_path).exists()
 
 
@@ -362,12 +362,12 @@ def test_ctrl_c_stops_the_calls_and_keeps_what_was_paid_for(tmp_path: Path, note
     one = job(tmp_path, model=server.model, concurrency=2)
 
     async def cell() -> Result:
-        return one.run()
+        return run(one)
 
     loop = asyncio.new_event_loop()
     try:
         with pytest.raises(Interrupted) as caught:
-            loop.run_until_complete(cell()) if notebook else one.run()
+            loop.run_until_complete(cell()) if notebook else run(one)
     finally:
         loop.close()
         server.join()
@@ -380,9 +380,9 @@ def test_ctrl_c_stops_the_calls_and_keeps_what_was_paid_for(tmp_path: Path, note
 def test_a_promoted_prompt_changes_neither_replay_nor_verdict(tmp_path: Path) -> None:
     """The first run promotes its best; the replay then has a champion that it knew nothing of."""
     one = job(tmp_path, concurrency=4, track=TrackOptions())
-    first = one.run()
+    first = run(one)
     assert first.promoted == 1
-    again = one.run(replay=first.run)
+    again = run(one, replay=first.run)
     assert essence(again) == essence(first)
     assert again.champion
     assert again.champion.gain == 0.0

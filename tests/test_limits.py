@@ -1,6 +1,5 @@
 """Limits on what a prompt takes: read, searched under, and checked at the end."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +7,11 @@ import numpy as np
 import pytest
 
 import promptlathe as pl
-from promptlathe.decide import Comparison
+from promptlathe.decide import Comparison, Kept, recommend
 from promptlathe.errors import InputError
-from promptlathe.job import Job
+from promptlathe.job import Job, check, run
+from promptlathe.job import check as checked
 from promptlathe.job.limits import Checked, best_within, check
-from promptlathe.job.running import Decided
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import (
     Answer,
@@ -203,19 +202,25 @@ def test_the_best_within_the_limits_is_taken() -> None:
     assert [taken(most) for most in (300, 200, 100, 50, 10)] == [best, second, third, seed, best]
 
 
-def decided(best: int | None, seed: int = 10, gain: float = 0.3, **more: Any) -> Decided:
-    limits = check([Limit("tokens", 90)], [outcome(seed)], [outcome(best)])
+@pytest.mark.parametrize(
+    ("best", "seed", "gain", "use"),
+    [
+        (30, 10, 0.3, "best"),
+        (31, 10, 0.3, "seed"),
+        (None, 10, 0.3, "best"),
+        (30, 31, -0.05, "seed"),
+        (30, 31, 0.05, "best"),  # a tie, and the seed breaks it
+        (30, 31, -0.2, "seed"),
+        (30, 10, 0.05, "seed"),
+    ],
+)
+def test_the_seed_is_recommended_when_the_best_breaks_a_limit(
+    best: int | None, seed: int, gain: float, use: str
+) -> None:
+    (limit,) = check([Limit("tokens", 90)], [outcome(seed)], [outcome(best)])
     comparison = Comparison(0.5, 0.5 + gain, gain, gain - 0.1, gain + 0.1, 50, 0)
-    return replace(Decided(comparison, None, False, limits), **more)
-
-
-def test_the_seed_is_recommended_when_the_best_breaks_a_limit() -> None:
-    assert decided(best=30).for_best
-    assert not decided(best=31).for_best
-    assert decided(best=None).for_best
-    assert decided(best=30, seed=31, gain=-0.05).for_best  # a tie, and the seed breaks it
-    assert not decided(best=30, seed=31, gain=-0.2).for_best
-    assert not decided(best=30, gain=0.05).for_best
+    kept = Kept(seed=limit.kept_by_seed, best=limit.kept)
+    assert recommend(comparison, kept=kept).use == use
 
 
 def test_a_note_says_what_was_broken() -> None:
@@ -236,10 +241,10 @@ def test_when_all_break_the_limit_the_cheaper_half_is_searched() -> None:
 
 def test_a_job_keeps_its_limits(tmp_path: Path) -> None:
     """Without a limit the best prompt takes more."""
-    (free,) = job(tmp_path, limited(tokens=10_000)).run().limits
+    (free,) = run(job(tmp_path, limited(tokens=10_000))).limits
     assert free.best is not None
     most = 0.9 * free.best
-    result = job(tmp_path, limited(tokens=most)).run()
+    result = run(job(tmp_path, limited(tokens=most)))
     (checked,) = result.limits
     assert result.best.levels != result.seed.levels
     assert checked.best is not None
@@ -250,7 +255,7 @@ def test_a_job_keeps_its_limits(tmp_path: Path) -> None:
 
 
 def test_a_limit_that_nothing_keeps_leaves_the_seed(tmp_path: Path) -> None:
-    result = job(tmp_path, objective=limited(tokens="<= 5")).run()
+    result = run(job(tmp_path, objective=limited(tokens="<= 5")))
     assert result.recommended == "seed"
     assert any("breaks the limit tokens <= 5" in note for note in result.notes)
 
@@ -262,4 +267,4 @@ def test_a_limit_on_cost_needs_a_price(tmp_path: Path) -> None:
         model={"name": "m", "base_url": "http://127.0.0.1:9/v1"},
     )
     with pytest.raises(InputError, match="needs a price"):
-        one.check()
+        checked(one)

@@ -14,7 +14,7 @@ from tests.jobs import OBJECTIVE, ROWS, WORDS, Jitter, answers_file, canaries, e
 import promptlathe as pl
 from promptlathe.cli.report import operator_lines
 from promptlathe.errors import InputError
-from promptlathe.job import Job, Result
+from promptlathe.job import Job, Result, run
 from promptlathe.job.runfile import ParallelOptions, SearchOptions, TrackOptions
 from promptlathe.models.pocket.server import serve
 from promptlathe.models.settings import ModelSettings
@@ -74,11 +74,11 @@ async def run(one: Job, **options: Any) -> Result:
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Result:
     """With one call in flight, on the embedded model."""
     with ScriptedServer(writer) as server:
-        return job(tmp_path_factory.mktemp("alone"), rewriter=settings(server)).run()
+        return run(job(tmp_path_factory.mktemp("alone"), rewriter=settings(server)))
 
 
 def test_a_poor_draft_is_repaired(alone: Result, tmp_path: Path) -> None:
-    without = job(tmp_path, search=SearchOptions(operators=())).run()
+    without = run(job(tmp_path, search=SearchOptions(operators=())))
     assert without.lineage == without.operators == ()
     assert alone.test.best > without.test.best + 0.2
     assert alone.verdict == "better"
@@ -112,17 +112,17 @@ def test_the_record_says_where_levels_come_from(alone: Result) -> None:
 def test_the_share_of_the_calls_is_kept(alone: Result, tmp_path: Path) -> None:
     search = SearchOptions(operators=ASKING, rewrite_share=0.08)
     with ScriptedServer(writer) as server:
-        small = job(tmp_path, search=search, rewriter=settings(server)).run()
+        small = run(job(tmp_path, search=search, rewriter=settings(server)))
     train = {example.id for example in OBJECTIVE.examples("train")}
     assert train
     for result, share in ((alone, 0.2), (small, 0.08)):
-        assert result.spent.rewrite_calls <= share * CALLS
+        assert result.spent.of("rewrite").calls <= share * CALLS
     assert small.spent.rewrite_calls < alone.spent.rewrite_calls
 
 
 def test_the_same_seed_gives_the_same_texts(alone: Result, tmp_path: Path) -> None:
     with ScriptedServer(writer) as server:
-        again = job(tmp_path, rewriter=settings(server)).run()
+        again = run(job(tmp_path, rewriter=settings(server)))
     assert essence(again) == essence(alone)
     assert again.lineage == alone.lineage
 
@@ -167,8 +167,8 @@ async def test_the_budget_is_exact_by_the_servers_own_counts(tmp_path: Path) -> 
                 parallel=ParallelOptions(concurrency=8),
             )
         )
-        assert len(rewriter.arrived) == result.spent.rewrite_calls > 0
-        assert server.requests == result.spent.calls - result.spent.rewrite_calls
+        assert len(rewriter.arrived) == result.spent.of("rewrite").calls > 0
+        assert server.requests == result.spent.calls - result.spent.of("rewrite").calls
         assert result.spent.calls <= CALLS
 
 
@@ -204,7 +204,7 @@ async def test_a_mad_rewriter_costs_its_calls_only(tmp_path: Path, name: str) ->
     said, why = MAD[name]
     async with ScriptedServer(said) as rewriter:
         result = await run(job(tmp_path, rewriter=settings(rewriter)))
-        assert len(rewriter.arrived) == result.spent.rewrite_calls > 0
+        assert len(rewriter.arrived) == result.spent.of("rewrite").calls > 0
     refused = [reason for o in result.operators for reason in o.refused]
     assert why in refused
     written = [one for one in result.lineage if one.birth.tokens]
@@ -231,7 +231,7 @@ async def test_an_unreachable_rewriter_is_said_once(tmp_path: Path) -> None:
     nobody = ModelSettings(name="writer", base_url="http://127.0.0.1:9/v1", retries=0, timeout=2)
     result = await run(job(tmp_path, rewriter=nobody))
     assert sum("the rewriter could not be used (connection" in note for note in result.notes) == 1
-    assert result.spent.rewrite_calls <= 6
+    assert result.spent.of("rewrite").calls <= 6
     assert result.test.examples == len(OBJECTIVE.examples("test"))
 
 
@@ -255,7 +255,7 @@ def test_operators_that_cannot_work_are_refused_before_any_call(tmp_path: Path) 
         ({"space": frozen, "search": SearchOptions(operators=("rewrite",))}, "no component is"),
     ):
         with pytest.raises(InputError, match=message):
-            job(tmp_path, **changes).run()
+            run(job(tmp_path, **changes))
     assert not answers_file(tmp_path).exists()
 
 
@@ -265,8 +265,8 @@ def test_a_space_of_one_candidate_needs_operators(tmp_path: Path) -> None:
         components={"task": pl.Text("Name the team.", rewrite=True)},
     )
     with pytest.raises(InputError, match="one candidate only"):
-        job(tmp_path, space=one, search=SearchOptions(operators=())).run()
-    result = job(tmp_path, space=one, search=SearchOptions()).run()
+        run(job(tmp_path, space=one, search=SearchOptions(operators=())))
+    result = run(job(tmp_path, space=one, search=SearchOptions()))
     assert result.test.best > result.test.seed + 0.2
 
 
@@ -278,21 +278,21 @@ def test_custom_operators_take_part(tmp_path: Path) -> None:
         "    return 1 / 0\n"
     )
     options = SearchOptions(operators=("mine.py:teams", "mine.py:broken"))
-    result = job(tmp_path, search=options).run()
+    result = run(job(tmp_path, search=options))
     assert [o.operator for o in result.operators] == ["teams", "broken"]
     [teams] = [one for one in result.lineage if one.birth.operator == "teams"][:1]
     assert teams.calls > 8
     assert sum("broken" in note for note in result.notes) == 1
-    assert result.spent.rewrite_calls == 0
+    assert result.spent.of("rewrite").calls == 0
 
 
 def test_a_draft_is_repaired_without_a_rewriter(tmp_path: Path) -> None:
     """By default the embedded model is asked for no text: what data say is enough."""
     one = job(tmp_path, search=SearchOptions())
     assert one.operators == WITHOUT_REWRITER
-    result = one.run()
+    result = run(one)
     assert result.test.best > result.test.seed + 0.2
-    assert result.spent.rewrite_calls == 0
+    assert result.spent.of("rewrite").calls == 0
     prompt = "\n".join(message.text for message in result.best.messages)
     for team in WORDS:
         assert prompt.count(f"- {team}") <= 1  # one list of labels at most
@@ -303,19 +303,21 @@ def test_the_record_in_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     from mlflow import MlflowClient
 
     with ScriptedServer(writer) as server:
-        result = job(tmp_path, track=TrackOptions(), rewriter=settings(server)).run()
+        result = run(job(tmp_path, track=TrackOptions(), rewriter=settings(server)))
     state = tmp_path / ".promptlathe"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", default_uri(state))  # `load_table` reads it
     client = MlflowClient(default_uri(state), default_uri(state))
-    run = client.get_run(str(result.run_id))
-    lineage = client.load_table(run.info.experiment_id, "lineage.json", [run.info.run_id])
+    kept_run = client.get_run(str(result.run_id))
+    lineage = client.load_table(kept_run.info.experiment_id, "lineage.json", [kept_run.info.run_id])
     assert list(lineage["level"]) == [one.birth.level for one in result.lineage]
-    operators = client.load_table(run.info.experiment_id, "operators.json", [run.info.run_id])
+    operators = client.load_table(
+        kept_run.info.experiment_id, "operators.json", [kept_run.info.run_id]
+    )
     assert list(operators["levels"]) == [one.levels for one in result.operators]
     kept = next(one.birth for one in result.lineage if one.kept)
-    assert f"{kept.component}: {kept.level} ← " in run.data.tags["promptlathe.lineage"]
-    assert f"{kept.operator}: " in run.data.tags["promptlathe.operators"]
-    assert run.data.metrics["rewrite_calls"] == result.spent.rewrite_calls
+    assert f"{kept.component}: {kept.level} ← " in kept_run.data.tags["promptlathe.lineage"]
+    assert f"{kept.operator}: " in kept_run.data.tags["promptlathe.operators"]
+    assert kept_run.data.metrics["rewrite_calls"] == result.spent.of("rewrite").calls
 
 
 def test_the_report_shows_what_operators_did(alone: Result) -> None:
@@ -330,7 +332,7 @@ def test_on_ray(cluster: None, tmp_path: Path) -> None:
     """The task's calls go to the cluster, the rewriter's stay here."""
     ray = ParallelOptions(engine="ray", concurrency=4, workers=1)
     with ScriptedServer(writer) as server:
-        result = job(tmp_path, parallel=ray, rewriter=settings(server)).run()
+        result = run(job(tmp_path, parallel=ray, rewriter=settings(server)))
     assert result.verdict == "better"
     assert any(one.birth.tokens and one.kept for one in result.lineage)
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import promptlathe as pl
-from promptlathe.job import Job, Result
+from promptlathe.job import Job, Result, run
 from promptlathe.job.runfile import ParallelOptions, SearchOptions
 from promptlathe.job.warm import comparable
-from promptlathe.ledger import Known, Ledger, Terms
+from promptlathe.ledger import EarlierOutcome, Ledger, ScoringTerms
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import (
     Answer,
@@ -100,7 +100,7 @@ def first_answers(workspace: Path, run: str) -> set[tuple[str, str]]:
 
 
 def test_a_second_run_begins_where_the_first_ended(tmp_path: Path) -> None:
-    first, second = (job(tmp_path).run() for _ in range(2))
+    first, second = (run(job(tmp_path)) for _ in range(2))
     assert known(tmp_path, first) == 0
     assert known(tmp_path, second) >= 100
     assert second.spent.calls < first.spent.calls
@@ -111,18 +111,18 @@ def test_a_second_run_begins_where_the_first_ended(tmp_path: Path) -> None:
 
 
 def test_a_search_that_ends_by_itself_says_what_it_saved(tmp_path: Path) -> None:
-    result = job(tmp_path, calls=400).run()
+    result = run(job(tmp_path, calls=400))
     assert result.finish_reason.startswith("sure: ")
     saved = 400 - result.spent.used_calls
     assert saved > 100
     assert f"{saved} of 400 calls of the budget were not needed" in result.notes
-    tokens = job(tmp_path, budget=Budget(tokens=100_000)).run()
+    tokens = run(job(tmp_path, budget=Budget(tokens=100_000)))
     assert any("% of the budget was not needed" in note for note in tokens.notes)
 
 
 def test_without_it_the_first_is_repeated(tmp_path: Path) -> None:
-    first = job(tmp_path).run()
-    cold = job(tmp_path, search=SearchOptions(warm_start=False)).run()
+    first = run(job(tmp_path))
+    cold = run(job(tmp_path, search=SearchOptions(warm_start=False)))
     assert searched(cold) == searched(first)
     assert cold.spent.calls == 0
     assert known(tmp_path, cold) == 0
@@ -130,68 +130,68 @@ def test_without_it_the_first_is_repeated(tmp_path: Path) -> None:
 
 def test_other_policies_do_not_learn_from_it(tmp_path: Path) -> None:
     for_tpe = job(tmp_path, search=SearchOptions(policy="tpe"))
-    first, second = for_tpe.run(), for_tpe.run()
+    first, second = run(for_tpe), run(for_tpe)
     assert searched(first) == searched(second)
     assert second.spent.calls == 0
-    assert known(tmp_path, job(tmp_path).run()) > 100
+    assert known(tmp_path, run(job(tmp_path))) > 100
 
 
 def test_a_replay_knows_what_the_run_knew(tmp_path: Path) -> None:
     """Also when more was told since, and whatever the run file says of warm starts now."""
     one = job(tmp_path, concurrency=4)
-    one.run()
-    second = one.run()
-    replace(one, search=SearchOptions(seed=3)).run()
+    run(one)
+    second = run(one)
+    run(replace(one, search=SearchOptions(seed=3)))
     cold = SearchOptions(warm_start=False)
     for again in (one, replace(one, search=cold)):
-        replayed = again.run(replay=second.run)
+        replayed = run(again, replay=second.run)
         assert searched(replayed) == searched(second)
         assert replayed.spent.calls == 0
 
 
 def test_a_replay_of_a_cold_run_is_cold(tmp_path: Path) -> None:
     one = job(tmp_path, concurrency=4)
-    first = one.run()
-    cold = replace(one, search=SearchOptions(warm_start=False, seed=1)).run()
-    replayed = replace(one, search=SearchOptions(seed=1)).run(replay=cold.run)
+    first = run(one)
+    cold = run(replace(one, search=SearchOptions(warm_start=False, seed=1)))
+    replayed = run(replace(one, search=SearchOptions(seed=1)), replay=cold.run)
     assert searched(replayed) == searched(cold)
-    assert searched(one.run(replay=first.run)) == searched(first)
+    assert searched(run(one, replay=first.run)) == searched(first)
 
 
 def test_another_measure_is_another_objective(tmp_path: Path) -> None:
-    job(tmp_path).run()
+    run(job(tmp_path))
     other = objective(scorer=pl.exact_match("label", parse="label"))
-    assert known(tmp_path, job(tmp_path, objective=other).run()) == 0
+    assert known(tmp_path, run(job(tmp_path, objective=other))) == 0
 
 
 def test_rows_may_come_and_go(tmp_path: Path) -> None:
-    job(tmp_path).run()
+    run(job(tmp_path))
     fewer = pl.Objective(ROWS[:51], scorer=pl.exact_match("label"))
     assert fewer.digest != objective().digest
     assert fewer.scoring == objective().scoring
-    assert known(tmp_path, job(tmp_path, objective=fewer).run()) > 20
+    assert known(tmp_path, run(job(tmp_path, objective=fewer))) > 20
 
 
 def test_a_text_that_changed_under_its_name_is_not_known(tmp_path: Path) -> None:
-    job(tmp_path).run()
+    run(job(tmp_path))
     changed = space({"draft": "Read the message!", "team": "Name the team now."})
-    assert known(tmp_path, job(tmp_path, space=changed).run()) == 0
+    assert known(tmp_path, run(job(tmp_path, space=changed))) == 0
 
 
 def test_a_ledger_of_an_older_version_goes_on_working(tmp_path: Path) -> None:
-    first = job(tmp_path).run()
+    first = run(job(tmp_path))
     with sqlite3.connect(tmp_path / ".promptlathe" / "ledger.db") as ledger:
         ledger.execute("DROP TABLE runs")
         ledger.execute("DROP TABLE candidates")
     ledger.close()
-    replayed = job(tmp_path).run(replay=first.run)
+    replayed = run(job(tmp_path), replay=first.run)
     assert searched(replayed) == searched(first)
-    again = job(tmp_path).run()
+    again = run(job(tmp_path))
     assert searched(again) == searched(first)
-    assert known(tmp_path, job(tmp_path).run()) > 0
+    assert known(tmp_path, run(job(tmp_path))) > 0
 
 
-TERMS = Terms("objective", "m", "", "p")
+TERMS = ScoringTerms("objective", "m", "", "p")
 SELECT = [Example(f"e{i}", {"text": str(i)}, "select") for i in range(12)]
 
 
@@ -200,6 +200,10 @@ def told(name: str, example: int, value: float | None = 1.0, repeat: int = 0) ->
     cell = Cell(candidate, SELECT[example], repeat)
     reply = Failure("timeout", "no answer") if value is None else Answer("yes")
     return outcome(cell, reply, value=value)
+
+
+def record(ledger: Ledger, run: str, outcomes: list[Outcome]) -> None:
+    ledger.record((), run, [(one, 0) for one in outcomes])
 
 
 def names(ledger: Ledger, run: str, examples: range = range(12)) -> list[tuple[object, str, bool]]:
@@ -215,10 +219,10 @@ def ledger(tmp_path: Path) -> Any:
 
 
 def test_the_latest_outcomes_come_first(ledger: Ledger) -> None:
-    for run, terms in (("1", TERMS), ("2", replace(TERMS, model="n"))):
-        ledger.begin(run, terms, warm=True)
-        ledger.record((), run, [told(f"a{run}", 0), told(f"b{run}", 1), told(f"a{run}", 2)])
-        ledger.stop(run, "calls")
+    for name, terms in (("1", TERMS), ("2", replace(TERMS, model="n"))):
+        ledger.begin(name, terms, warm=True)
+        record(ledger, name, [told(f"a{name}", 0), told(f"b{name}", 1), told(f"a{name}", 2)])
+        ledger.stop(name, "calls", told=ledger.count(name))
     ledger.begin("3", TERMS, warm=True)
     assert names(ledger, "3", range(2)) == [
         ("b2", "e1", False),
@@ -231,18 +235,18 @@ def test_the_latest_outcomes_come_first(ledger: Ledger) -> None:
 @pytest.mark.parametrize("changed", ["model", "endpoint", "parameters"])
 def test_what_the_model_is(ledger: Ledger, changed: str) -> None:
     ledger.begin("1", replace(TERMS, **{changed: "other"}), warm=True)
-    ledger.record((), "1", [told("a", 0)])
-    ledger.stop("1", "")
+    record(ledger, "1", [told("a", 0)])
+    ledger.stop("1", "", told=ledger.count("1"))
     ledger.begin("2", TERMS, warm=True)
     assert names(ledger, "2") == [("a", "e0", False)]
 
 
 def test_failures_repeats_and_runs_that_broke_off_are_not_known(ledger: Ledger) -> None:
-    for run in ("ended", "broken"):
-        ledger.begin(run, TERMS, warm=True)
-        outcomes = [told(run, 0), told(run, 1, None), told(run, 2, repeat=1)]
-        ledger.record((), run, outcomes)
-    ledger.stop("ended", "calls")
+    for name in ("ended", "broken"):
+        ledger.begin(name, TERMS, warm=True)
+        outcomes = [told(name, 0), told(name, 1, None), told(name, 2, repeat=1)]
+        record(ledger, name, outcomes)
+    ledger.stop("ended", "calls", told=ledger.count("ended"))
     ledger.begin("next", TERMS, warm=True)
     assert names(ledger, "next") == [("ended", "e0", True)]
 
@@ -250,11 +254,11 @@ def test_failures_repeats_and_runs_that_broke_off_are_not_known(ledger: Ledger) 
 def test_what_is_told_later_is_not_known(ledger: Ledger) -> None:
     """Two runs beside each other, in whatever order they end."""
     ledger.begin("1", TERMS, warm=True)
-    ledger.record((), "1", [told("a", 0)])
-    ledger.stop("1", "calls")
+    record(ledger, "1", [told("a", 0)])
+    ledger.stop("1", "calls", told=ledger.count("1"))
     ledger.begin("2", TERMS, warm=True)
     ledger.begin("cold", TERMS, warm=False)
-    ledger.record((), "1", [told("a", 1)])
+    record(ledger, "1", [told("a", 1)])
     assert names(ledger, "2") == [("a", "e0", True)]
     assert names(ledger, "cold") == []
     assert names(ledger, "nobody") == []
@@ -266,14 +270,14 @@ def test_only_prompts_that_the_space_makes_are_comparable() -> None:
     bound = BoundSpace(space(constraints=[{"forbid": {"task": "team", "teams": "none"}}]), ())
     open_ = BoundSpace(space(), ())
     levels = {"task": "draft", "teams": "none", "form": "bare"}
-    right = Known(bound.candidate(levels).id, levels, "e", 1.0, True)
+    right = EarlierOutcome(bound.candidate(levels).id, levels, "e", 1.0, True)
     assert comparable(bound, [right]) == [Earlier(levels, "e", 1.0, True)]
     forbidden = levels | {"task": "team"}
     wrong = [
         replace(right, candidate="0" * 16),
         replace(right, levels=levels | {"task": "gone"}),
         replace(right, levels={"other": 1}),
-        Known(open_.candidate(forbidden).id, forbidden, "e", 1.0, True),
+        EarlierOutcome(open_.candidate(forbidden).id, forbidden, "e", 1.0, True),
     ]
     assert comparable(bound, wrong) == []
 

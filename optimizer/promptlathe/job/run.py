@@ -183,7 +183,7 @@ class Running:
         reason = await self._search()
         limits, policy = self._job.objective.limits.all, self._policy
         best = best_within(limits, policy.best, policy.seed, policy.standings, self._told)
-        champion = await self._recorder.champion()
+        champion = self._known_then(await self._recorder.champion())
         self._view.stage = "decision"
         self._account.reserve = NOTHING
         decision = Decision(
@@ -201,6 +201,14 @@ class Running:
         return self._recorder.conclude(
             self._result(reason, best, decided), best.candidate, decided, self._ledger
         )
+
+    def _known_then(self, champion: Candidate | None) -> Candidate | None:
+        """None for one that did not take part in the decision that is replayed."""
+        if self._recorded is None or champion is None:
+            return champion
+        met = {key[0] for part in self._recorded.decision for key, _ in part.events}
+        seed, best = self._plan.space.seed.id, self._policy.best.candidate.id
+        return champion if champion.id in met - {seed, best} else None
 
     async def close(self) -> None:
         """Nothing goes on after this."""
