@@ -19,7 +19,8 @@ from tests.scripted_jobs import (
 import promptlathe as pl
 from promptlathe.errors import InputError, ModelUnavailable
 from promptlathe.job.runfile import SearchOptions
-from promptlathe.records import Budget, Candidate, Json
+from promptlathe.records import Answer, Budget, Call, Candidate, Failure, Json
+from promptlathe.runtime.health import IN_A_ROW, Health
 from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
 
 LATHE = SearchOptions(policy="lathe", operators=())
@@ -181,3 +182,16 @@ async def test_the_version_of_the_embedded_model_is_part_of_a_call(tmp_path: Pat
 
     call = ModelSettings(name="pocket").call(())
     assert call.key != replace(call, endpoint="pocket-0").key
+
+
+def test_calls_that_hang_while_others_are_answered_are_no_outage() -> None:
+    """They end together when the budget has ended; those begun since the last answer count."""
+    health, call, late = Health({"task": "m"}), Call("m", ()), Failure("timeout", "late", 1)
+    before = health.answers("task")
+    health.watch(call, Answer("fine"), before=before)
+    for _ in range(2 * IN_A_ROW):
+        health.watch(call, late, before=before)
+    for _ in range(IN_A_ROW - 1):
+        health.watch(call, late, before=health.answers("task"))
+    with pytest.raises(ModelUnavailable, match="timeout"):
+        health.watch(call, late, before=health.answers("task"))

@@ -79,6 +79,7 @@ class Caller:
     async def _pay(self, call: Call, alive: Callable[[], bool]) -> tuple[Sent, Amounts]:
         retries = self.lanes.settings(call.role, call.step).retries
         took, billed, attempt = NOTHING, 0, 0
+        before = self.health.answers(call.role)
         while True:
             if not alive():
                 raise Abandoned("given up")
@@ -102,7 +103,7 @@ class Caller:
         else:
             self._counted.add(call.key)
             self.writer.answer(call, reply)
-        self.health.watch(call, reply)
+        self.health.watch(call, reply, before=before)
         cost = self.account.cost(call, reply) if isinstance(reply, Answer) else None
         return Sent(call, reply, cost), took
 

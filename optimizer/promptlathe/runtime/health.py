@@ -11,7 +11,8 @@ from promptlathe.records import Answer, Call, Failure, FailureReason, Outcome, R
 
 HOPELESS: tuple[FailureReason, ...] = ("authentication", "not_found")
 IN_A_ROW = 12
-"""Failed calls, each retried already, without one answer between them."""
+"""Failed calls, each retried already, that were begun after the last answer came: many that hang
+end together, and say little while others are answered."""
 KNOCKS = (0.0, 0.5, 1.5)
 """Seconds to wait before each attempt to reach the service, at the start of a job."""
 KNOCK_SECONDS = 5.0
@@ -45,19 +46,29 @@ class Health:
     _in_a_row: dict[Role, int] = field(default_factory=dict[Role, int])
     _answered: set[str] = field(default_factory=set[str])
     """Models that have answered."""
+    _answers: dict[Role, int] = field(default_factory=dict[Role, int])
     _unscored: int = 0
 
-    def watch(self, call: Call, reply: Answer | Failure) -> None:
-        """Raises ModelUnavailable for a hopeless failure, or after IN_A_ROW of any kind."""
+    def answers(self, role: Role) -> int:
+        """How many calls of a role were answered."""
+        return self._answers.get(role, 0)
+
+    def watch(self, call: Call, reply: Answer | Failure, *, before: int = 0) -> None:
+        """Raises ModelUnavailable for a hopeless failure, or after IN_A_ROW of any kind.
+
+        before: `answers` of its role when the call was begun.
+        """
         if call.role == "rewrite":
             return
         if isinstance(reply, Answer):
             self._in_a_row[call.role] = 0
+            self._answers[call.role] = self.answers(call.role) + 1
             self._answered.add(call.model)
             return
         if reply.of_prompt and self._answered:
             return  # other prompts are answered: this one's failures are its own
-        found = self._in_a_row[call.role] = self._in_a_row.get(call.role, 0) + 1
+        recent = before == self.answers(call.role)
+        found = self._in_a_row[call.role] = self._in_a_row.get(call.role, 0) + recent
         only = self.fixed.get(call.role) == call.model
         hopeless = reply.reason in HOPELESS and only
         if hopeless and reply.reason == "not_found":
