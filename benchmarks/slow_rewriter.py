@@ -74,9 +74,9 @@ async def measure(options: argparse.Namespace, *, operators: bool) -> None:
                 parallel=ParallelOptions(concurrency=options.slots),
             )
             ended = Ended()
-            run = asyncio.ensure_future(asyncio.to_thread(run, job, progress=ended))
-            share = await busy(task, options.slots, ended, run)
-            result = await run
+            running = asyncio.ensure_future(asyncio.to_thread(run, job, progress=ended))
+            share = await busy(task, options.slots, ended, running)
+            result = await running
         name = "with operators" if operators else "without"
         print(
             f"{name:15} {share:6.1%} of {options.slots} slots busy; "

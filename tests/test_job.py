@@ -378,13 +378,12 @@ def test_ctrl_c_stops_the_calls_and_keeps_what_was_paid_for(tmp_path: Path, note
 
 
 def test_a_promoted_prompt_changes_neither_replay_nor_verdict(tmp_path: Path) -> None:
-    """The first run promotes its best; the replay then has a champion that it knew nothing of."""
+    """The first run promotes its best; the replay does not meet it: it was none then."""
     one = job(tmp_path, concurrency=4, track=TrackOptions())
     first = run(one)
     assert first.promoted == 1
     again = run(one, replay=first.run)
     assert essence(again) == essence(first)
-    assert again.champion
-    assert again.champion.gain == 0.0
+    assert again.champion is None
     assert again.promoted is None
     assert again.spent.calls == 0

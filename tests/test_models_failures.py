@@ -18,7 +18,6 @@ from promptlathe.models.failures import (
     reason_of,
     reason_of_status,
     retry_after,
-    retryable,
 )
 from promptlathe.records import Failure, FailureReason, PromptFailure, ServiceFailure
 
@@ -111,7 +110,7 @@ def test_details_are_one_short_line() -> None:
 def test_what_a_status_means(status: int, said: str, reason: FailureReason) -> None:
     assert reason_of_status(status, said) == reason
     again = ("rate_limited", "server_error", "timeout")
-    assert retryable(Failure(reason, "")) == (reason in again)
+    assert Failure(reason, "").retryable == (reason in again)
 
 
 @pytest.mark.parametrize(

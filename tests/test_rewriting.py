@@ -14,7 +14,8 @@ from tests.jobs import OBJECTIVE, ROWS, WORDS, Jitter, answers_file, canaries, e
 import promptlathe as pl
 from promptlathe.cli.report import operator_lines
 from promptlathe.errors import InputError
-from promptlathe.job import Job, Result, run
+from promptlathe.job import Job, Result
+from promptlathe.job import run as run_job
 from promptlathe.job.runfile import ParallelOptions, SearchOptions, TrackOptions
 from promptlathe.models.pocket.server import serve
 from promptlathe.models.settings import ModelSettings
@@ -67,18 +68,18 @@ def settings(server: ScriptedServer) -> ModelSettings:
 
 
 async def run(one: Job, **options: Any) -> Result:
-    return await asyncio.to_thread(one.run, **options)
+    return await asyncio.to_thread(run_job, one, **options)
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Result:
     """With one call in flight, on the embedded model."""
     with ScriptedServer(writer) as server:
-        return run(job(tmp_path_factory.mktemp("alone"), rewriter=settings(server)))
+        return run_job(job(tmp_path_factory.mktemp("alone"), rewriter=settings(server)))
 
 
 def test_a_poor_draft_is_repaired(alone: Result, tmp_path: Path) -> None:
-    without = run(job(tmp_path, search=SearchOptions(operators=())))
+    without = run_job(job(tmp_path, search=SearchOptions(operators=())))
     assert without.lineage == without.operators == ()
     assert alone.test.best > without.test.best + 0.2
     assert alone.verdict == "better"
@@ -112,7 +113,7 @@ def test_the_record_says_where_levels_come_from(alone: Result) -> None:
 def test_the_share_of_the_calls_is_kept(alone: Result, tmp_path: Path) -> None:
     search = SearchOptions(operators=ASKING, rewrite_share=0.08)
     with ScriptedServer(writer) as server:
-        small = run(job(tmp_path, search=search, rewriter=settings(server)))
+        small = run_job(job(tmp_path, search=search, rewriter=settings(server)))
     train = {example.id for example in OBJECTIVE.examples("train")}
     assert train
     for result, share in ((alone, 0.2), (small, 0.08)):
@@ -122,7 +123,7 @@ def test_the_share_of_the_calls_is_kept(alone: Result, tmp_path: Path) -> None:
 
 def test_the_same_seed_gives_the_same_texts(alone: Result, tmp_path: Path) -> None:
     with ScriptedServer(writer) as server:
-        again = run(job(tmp_path, rewriter=settings(server)))
+        again = run_job(job(tmp_path, rewriter=settings(server)))
     assert essence(again) == essence(alone)
     assert again.lineage == alone.lineage
 
@@ -255,7 +256,7 @@ def test_operators_that_cannot_work_are_refused_before_any_call(tmp_path: Path) 
         ({"space": frozen, "search": SearchOptions(operators=("rewrite",))}, "no component is"),
     ):
         with pytest.raises(InputError, match=message):
-            run(job(tmp_path, **changes))
+            run_job(job(tmp_path, **changes))
     assert not answers_file(tmp_path).exists()
 
 
@@ -265,8 +266,8 @@ def test_a_space_of_one_candidate_needs_operators(tmp_path: Path) -> None:
         components={"task": pl.Text("Name the team.", rewrite=True)},
     )
     with pytest.raises(InputError, match="one candidate only"):
-        run(job(tmp_path, space=one, search=SearchOptions(operators=())))
-    result = run(job(tmp_path, space=one, search=SearchOptions()))
+        run_job(job(tmp_path, space=one, search=SearchOptions(operators=())))
+    result = run_job(job(tmp_path, space=one, search=SearchOptions()))
     assert result.test.best > result.test.seed + 0.2
 
 
@@ -278,7 +279,7 @@ def test_custom_operators_take_part(tmp_path: Path) -> None:
         "    return 1 / 0\n"
     )
     options = SearchOptions(operators=("mine.py:teams", "mine.py:broken"))
-    result = run(job(tmp_path, search=options))
+    result = run_job(job(tmp_path, search=options))
     assert [o.operator for o in result.operators] == ["teams", "broken"]
     [teams] = [one for one in result.lineage if one.birth.operator == "teams"][:1]
     assert teams.calls > 8
@@ -290,7 +291,7 @@ def test_a_draft_is_repaired_without_a_rewriter(tmp_path: Path) -> None:
     """By default the embedded model is asked for no text: what data say is enough."""
     one = job(tmp_path, search=SearchOptions())
     assert one.operators == WITHOUT_REWRITER
-    result = run(one)
+    result = run_job(one)
     assert result.test.best > result.test.seed + 0.2
     assert result.spent.of("rewrite").calls == 0
     prompt = "\n".join(message.text for message in result.best.messages)
@@ -303,7 +304,7 @@ def test_the_record_in_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     from mlflow import MlflowClient
 
     with ScriptedServer(writer) as server:
-        result = run(job(tmp_path, track=TrackOptions(), rewriter=settings(server)))
+        result = run_job(job(tmp_path, track=TrackOptions(), rewriter=settings(server)))
     state = tmp_path / ".promptlathe"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", default_uri(state))  # `load_table` reads it
     client = MlflowClient(default_uri(state), default_uri(state))
@@ -332,7 +333,7 @@ def test_on_ray(cluster: None, tmp_path: Path) -> None:
     """The task's calls go to the cluster, the rewriter's stay here."""
     ray = ParallelOptions(engine="ray", concurrency=4, workers=1)
     with ScriptedServer(writer) as server:
-        result = run(job(tmp_path, parallel=ray, rewriter=settings(server)))
+        result = run_job(job(tmp_path, parallel=ray, rewriter=settings(server)))
     assert result.verdict == "better"
     assert any(one.birth.tokens and one.kept for one in result.lineage)
 

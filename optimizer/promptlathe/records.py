@@ -38,6 +38,13 @@ PromptFailure = Literal[
 ]
 """What the prompt or its parameters caused. `target`: a function of yours raised."""
 FailureReason = ServiceFailure | PromptFailure
+RETRYABLE: tuple[FailureReason, ...] = (
+    "rate_limited",
+    "server_error",
+    "timeout",
+    "connection",
+    "malformed",
+)
 OF_PROMPT: tuple[FailureReason, ...] = (
     "not_found",
     "bad_request",
@@ -302,6 +309,11 @@ class Failure:
     answered it."""
     retry_after: float | None = None
     """Seconds that the service asks to wait before another attempt."""
+
+    @property
+    def retryable(self) -> bool:
+        """Another attempt at the same call may succeed."""
+        return self.reason in RETRYABLE
 
     @property
     def of_prompt(self) -> bool:

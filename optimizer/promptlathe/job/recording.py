@@ -29,8 +29,8 @@ PASS_FAIL = ("exact_match", "contains", "regex", "numeric")
 class Recorder:
     """One run's record, from its first call to its end."""
 
-    def __init__(self, job: Job, plan: Plan, run: str) -> None:
-        self._job, self._plan, self._run = job, plan, run
+    def __init__(self, job: Job, plan: Plan, run: str, *, replay: bool) -> None:
+        self._job, self._plan, self._run, self._replay = job, plan, run, replay
         self._notes: list[str] = []
         self._registered: Mapping[str, RegisteredPrompt] = {}
         self._over = False
@@ -87,7 +87,7 @@ class Recorder:
             return result
         started = self._tracker.ready.result()
         result = replace(result, run_id=started.run_id if started else None)
-        promote = track.promote == "if_better" and decided.promotes
+        promote = track.promote == "if_better" and decided.promotes and not self._replay
         order = (
             json.dumps(dict(zip(("candidate", "example", "repeat"), cell, strict=True)))
             for cell in ledger.order(self._run)

@@ -93,7 +93,7 @@ async def _run(job: Job, plan: Plan, progress: Progress | None, replay: str | No
             for lane in lanes_of(job).by_name.values():
                 await check_reachable(lane.settings)
         async with engine_of(job) as engine:
-            recorder = Recorder(job, plan, run)
+            recorder = Recorder(job, plan, run, replay=recorded is not None)
             running = Running(job, plan, run, ledger, engine, recorder, progress, replay, recorded)
             try:
                 return await running.to_the_end()

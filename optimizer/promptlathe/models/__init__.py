@@ -13,7 +13,6 @@
 One attempt, and its time limit, live here; retries and concurrency are `runtime`'s part.
 """
 
-from promptlathe.models.failures import retryable
 from promptlathe.models.images import embed
 from promptlathe.models.pricing import Price, Prices, check_prices, cost, worst_case
 from promptlathe.models.seam import Model, check_key, connect
@@ -29,6 +28,5 @@ __all__ = [
     "connect",
     "cost",
     "embed",
-    "retryable",
     "worst_case",
 ]

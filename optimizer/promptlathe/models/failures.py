@@ -21,13 +21,6 @@ from aiohttp.http_exceptions import HttpProcessingError
 from promptlathe.records import Failure, FailureReason
 
 _LIMIT = 300
-_RETRYABLE: tuple[FailureReason, ...] = (
-    "rate_limited",
-    "server_error",
-    "timeout",
-    "connection",
-    "malformed",
-)
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _BY_CLASS: tuple[tuple[type[Exception], FailureReason], ...] = (
     (openai.APITimeoutError, "timeout"),
@@ -71,11 +64,6 @@ _TOO_LONG = (
 _FILTERED = ("content_filter", "content_policy", "content management policy", "responsibleai")
 _MODERATED = (*_FILTERED, "moderation", "flagged", "safety")
 _NO_QUOTA = "insufficient_quota"
-
-
-def retryable(failure: Failure) -> bool:
-    """Whether another attempt at the same call may succeed."""
-    return failure.reason in _RETRYABLE
 
 
 def reason_of_status(status: int, said: str = "") -> FailureReason:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from promptlathe.ledger import Ledger
-from promptlathe.models.failures import retryable
 from promptlathe.records import Answer, Call, Failure, Sent
 from promptlathe.runtime.account import Account
 from promptlathe.runtime.amounts import NOTHING, Amounts
@@ -90,7 +89,7 @@ class Caller:
                 self.account.settle(hold, None)
                 raise
             wait = None
-            if isinstance(reply, Failure) and attempt < retries and retryable(reply):
+            if isinstance(reply, Failure) and attempt < retries and reply.retryable:
                 wait = pause(reply, attempt)
             took += self.account.settle(hold, reply, again=wait is not None)
             billed += reply.billed if isinstance(reply, Failure) else 0
