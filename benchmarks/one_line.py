@@ -68,7 +68,7 @@ def run(given: Given) -> dict[str, Any]:
         "final": test.best if result.recommended == "best" else test.seed,
         "rows": test.examples,
         "calls": result.spent.calls,
-        "rewrite_calls": result.spent.rewrite_calls,
+        "rewrite_calls": result.spent.of("rewrite").calls,
         "tokens": result.spent.tokens,
         "seconds": round(result.seconds, 1),
     }

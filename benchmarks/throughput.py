@@ -7,7 +7,7 @@ answer) with 256 calls in flight. Repeats are interleaved, the figures are media
 
     bare       asyncio.gather over AsyncOpenAI.chat.completions.create, aiohttp transport
     local      LocalEngine alone
-    evaluator  what a job does for a call: the loop with a fixed policy, the budget's meter,
+    evaluator  what a job does for a call: the loop with a fixed policy, the account, the target,
                rendering, the ledger on disk, LocalEngine, scoring
     ray        RayEngine with two workers
     dspy       dspy.Evaluate with 256 threads, in the interpreter that --dspy names
@@ -36,12 +36,29 @@ from canned_server import canned_server
 from promptlathe.job.loop import Fixed, drive
 from promptlathe.ledger import Ledger
 from promptlathe.models import ModelSettings, Prices
-from promptlathe.records import Budget, Call, Candidate, Cell, Message, Prompt
+from promptlathe.records import (
+    Answer,
+    Budget,
+    Call,
+    Candidate,
+    Cell,
+    Event,
+    Message,
+    Outcome,
+    Prompt,
+)
+from promptlathe.runtime.account import Account
+from promptlathe.runtime.amounts import Amounts
+from promptlathe.runtime.caller import Caller
 from promptlathe.runtime.engine import Engine
 from promptlathe.runtime.evaluator import Evaluator
+from promptlathe.runtime.forecast import Forecast
+from promptlathe.runtime.health import Health
+from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.local import LocalEngine
-from promptlathe.runtime.meter import Meter
+from promptlathe.runtime.writer import Writer
 from promptlathe.scoring import Objective, exact_match
+from promptlathe.targets import PromptTarget
 
 MESSAGES = (
     Message("system", "You triage support tickets. Answer with the name of the team. " * 8),
@@ -87,52 +104,55 @@ async def bare(url: str, concurrency: int, stack: AsyncExitStack) -> Runner:
     return run
 
 
-async def engine(made: Engine, settings: ModelSettings, stack: AsyncExitStack) -> Runner:
-    """An engine with a queue that is never empty, as a job keeps it."""
+async def engine(made: Engine, lanes: Lanes, stack: AsyncExitStack) -> Runner:
+    """An engine that always has calls waiting, as a job keeps it."""
     await stack.enter_async_context(made)
+    lane = lanes.by_name["task"]
+    places = asyncio.Semaphore(2 * lane.slots)
 
-    def call(i: int) -> Call:
-        return settings.call(MESSAGES, repeat=i)
+    async def one(call: Call) -> None:
+        async with places:
+            reply = await made.send(call)
+        assert isinstance(reply, Answer)
+        assert reply.text == "billing"
 
     async def run(calls: int) -> None:
-        sent = min(calls, 2 * made.concurrency)
-        for i in range(sent):
-            made.submit(call(i))
-        while replies := await made.next():
-            assert all(getattr(reply, "text", None) == "billing" for _, reply in replies)
-            for i in range(sent, min(calls, sent + len(replies))):
-                made.submit(call(i))
-            sent = min(calls, sent + len(replies))
+        await asyncio.gather(*(one(lane.settings.call(MESSAGES, repeat=i)) for i in range(calls)))
 
     return run
 
 
-async def evaluator(settings: ModelSettings, concurrency: int, stack: AsyncExitStack) -> Runner:
+async def evaluator(lanes: Lanes, stack: AsyncExitStack) -> Runner:
     """The whole path of a cell, the search aside; every cell is new to the ledger."""
-    made = await stack.enter_async_context(LocalEngine(settings, concurrency))
+    made = await stack.enter_async_context(LocalEngine(lanes))
     folder = stack.enter_context(TemporaryDirectory())
     ledger = stack.enter_context(closing(Ledger(f"sqlite:///{folder}/ledger.db")))
     data = [
-        {"text": f"{MESSAGES[1].content} {i}", "label": LABELS[i % len(LABELS)]} for i in range(500)
+        {"text": f"{MESSAGES[1].text} {i}", "label": LABELS[i % len(LABELS)]} for i in range(500)
     ]
     objective = Objective(data, scorer=exact_match("label", parse="label"))
     examples = objective.examples("select")
     candidate = Candidate.single((), TEMPLATE)
-    numbers = count()
+    numbers, runs = count(), count()
 
     async def run(calls: int) -> None:
         cells = [
             Cell(candidate, examples[i % len(examples)], i // len(examples))
             for i in islice(numbers, calls)
         ]
-        meter = Meter(Budget(calls=calls), Prices())
+        writer = Writer(ledger, f"bench-{next(runs)}")
+        account = Account(Budget(calls=calls), Prices())
+        caller = Caller(made, ledger, account, lanes, Health({}), writer)
+        units = Evaluator(caller, writer, PromptTarget(), objective, Forecast(Amounts(1)))
         told: list[float | None] = []
-        await drive(
-            Fixed(cells),
-            Evaluator(made, ledger, objective, settings, meter, "bench"),
-            concurrency=concurrency,
-            watch=lambda outcome, _: told.append(outcome.value),
-        )
+
+        def watch(event: Event, _: object) -> None:
+            assert isinstance(event, Outcome)
+            told.append(event.value)
+
+        concurrency = lanes.by_name["task"].slots
+        await drive(Fixed(cells), units, concurrency=concurrency, watch=watch)
+        await units.close()
         assert len(told) == calls
         assert {0.0, 1.0} == set(told)
 
@@ -146,7 +166,8 @@ async def rows(url: str, args: argparse.Namespace) -> list[Row]:
     rates: dict[str, list[float]] = {}
     costs: dict[str, list[float]] = {}
     async with AsyncExitStack() as stack:
-        ways = {name: await opened(name, settings, n, stack) for name in args.rows}
+        lanes = Lanes({"task": Lane(settings, n)})
+        ways = {name: await opened(name, lanes, stack) for name in args.rows}
         for turn in range(args.repeats + 1):
             for name, run in ways.items():
                 calls = args.calls if turn else min(args.calls, 2 * n)
@@ -167,22 +188,20 @@ async def rows(url: str, args: argparse.Namespace) -> list[Row]:
     ]
 
 
-async def opened(
-    name: str, settings: ModelSettings, concurrency: int, stack: AsyncExitStack
-) -> Runner:
+async def opened(name: str, lanes: Lanes, stack: AsyncExitStack) -> Runner:
     """One of WAYS, warm after its first run."""
+    lane = lanes.by_name["task"]
     match name:
         case "bare":
-            return await bare(str(settings.base_url), concurrency, stack)
+            return await bare(str(lane.settings.base_url), lane.slots, stack)
         case "local":
-            return await engine(LocalEngine(settings, concurrency), settings, stack)
+            return await engine(LocalEngine(lanes), lanes, stack)
         case "evaluator":
-            return await evaluator(settings, concurrency, stack)
+            return await evaluator(lanes, stack)
         case _:
             from promptlathe.runtime.ray_engine import RayEngine
 
-            made = RayEngine(settings, concurrency, workers=2, address="local")
-            return await engine(made, settings, stack)
+            return await engine(RayEngine(lanes, workers=2, address="local"), lanes, stack)
 
 
 def dspy(url: str, args: argparse.Namespace) -> tuple[float, float]:

@@ -164,7 +164,7 @@ def test_the_workspace_is_right_to_begin_with(folder: Path):
         pytest.param(
             "space.yaml", None,
             'messages: {user: "{{ role }} {{ text }}"}\ncomponents: {role: {choice: [a]}}\n',
-            "space.yaml:2: components: the space has one candidate only",
+            "space.yaml:2: the space has one candidate only",
             id="a space of one candidate",
         ),
         pytest.param(
@@ -323,7 +323,7 @@ def test_in_a_real_process(folder: Path):
 @pytest.mark.parametrize(
     ("metric", "words"),
     [
-        ("def brevity(row):\n    return 1\n", "cannot be called with a row and an answer"),
+        ("def brevity(row):\n    return 1\n", "cannot be called with a row and an output"),
         ("def brevity(:\n", "metric.py:1: is not Python"),
         ("import sys\nsys.exit(3)\n", "metric.py:2: does not load: SystemExit: 3"),
     ],

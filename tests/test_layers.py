@@ -5,7 +5,6 @@ import inspect
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,19 +44,10 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(PACKAGE))
 
 
-def nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under `if TYPE_CHECKING`."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
-        yield node
-        yield from nodes(node)
-
-
 def imports(path: Path) -> set[str]:
-    """The full names of the modules that a file imports, at its top or later."""
+    """The full names of what a file imports, at its top, later, or for the type checker."""
     found: set[str] = set()
-    for node in nodes(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:
             case ast.Import(names=names):
                 found |= {alias.name for alias in names}
@@ -85,6 +75,35 @@ def test_imports_run_upwards(path: Path) -> None:
         if part and part != own:
             assert part in LEVEL, f"{module} is not a part of the package"
             assert LEVEL[part] < LEVEL[own], f"{own} must not import {module}"
+
+
+def module_of(path: Path) -> str:
+    parts = ("promptlathe", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Also not inside a folder, and not for the type checker. A package's `__init__` gathers what
+    is below it: there, only what other modules take from it counts."""
+    modules = {module_of(path): path for path in FILES}
+    graph: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        near = {one if one in modules else one.rpartition(".")[0] for one in imports(path)}
+        graph[name] = (near & modules.keys()) - {name}
+    circles: list[list[str]] = []
+    done: set[str] = set()
+
+    def walk(name: str, way: list[str]) -> None:
+        if name in way:
+            circles.append(way[way.index(name) :])
+        elif name not in done:
+            for other in sorted(graph[name]):
+                walk(other, [*way, name])
+            done.add(name)
+
+    for name in graph:
+        walk(name, [])
+    assert circles == []
 
 
 def test_the_list_of_layers_is_the_package() -> None:

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from promptlathe.documents import Document, parse
 from promptlathe.errors import InputError
 from promptlathe.models import ModelSettings, check_key, connect
+from promptlathe.models.pocket import VERSION
 from promptlathe.records import Answer, Message
 
 HI = (Message("user", "hi"),)
@@ -61,7 +62,7 @@ def test_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ModelSettings(name="m").endpoint == "https://api.openai.com/v1"
     monkeypatch.setenv("OPENAI_BASE_URL", "https://proxy.example/v1/")
     assert ModelSettings(name="m").endpoint == "https://proxy.example/v1"
-    assert ModelSettings(name="pocket").endpoint == "pocket-1"
+    assert ModelSettings(name="pocket").endpoint == f"pocket-{VERSION}"
 
 
 @pytest.mark.parametrize(

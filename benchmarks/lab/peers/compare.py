@@ -18,7 +18,18 @@ from lab.peers.counting import CountingServer, Counts
 from lab.peers.task import CONCURRENCY, MAX_TOKENS, TEXT, Messages, Order
 from promptlathe.errors import PromptlatheError
 from promptlathe.models import ModelSettings
-from promptlathe.records import Answer, Candidate, Cell, Message, Prompt
+from promptlathe.records import (
+    Answer,
+    Candidate,
+    Cell,
+    Example,
+    Message,
+    Prompt,
+    Request,
+    Role,
+    Trace,
+)
+from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.local import LocalEngine
 
 OURS = ("lathe", "lathe-demos", "lathe-data")
@@ -101,20 +112,28 @@ class Bench:
         settings = ModelSettings(
             name="pocket", base_url=self.server.base_url, max_tokens=MAX_TOKENS
         )
-        candidate = Candidate.single((), Prompt(()))
-        scores: list[float] = []
-        async with LocalEngine(settings, CONCURRENCY) as engine:
-            for number, example in enumerate(case.objective.examples("test")):
+        lanes = Lanes({"task": Lane(settings, CONCURRENCY)})
+        async with LocalEngine(lanes) as engine:
+
+            async def score(number: int, example: Example) -> float:
                 text = str(example.row["text"])
                 filled = tuple(Message(r, c.replace(TEXT, text)) for r, c in template)
-                engine.submit(settings.call(filled, repeat=number))
-            while replies := await engine.next():
-                for call, reply in replies:
-                    assert isinstance(reply, Answer), reply
-                    example = case.objective.examples("test")[call.repeat]
-                    scored = case.objective.score(Cell(candidate, example), reply)
-                    scores.append(scored.value or 0.0)
+                reply = await engine.send(settings.call(filled, repeat=number))
+                assert isinstance(reply, Answer), reply
+                cell = Cell(Candidate.single((), Prompt(())), example)
+                outcome = await case.objective.score(cell, Trace(reply.text), NoCalls())
+                return outcome.value or 0.0
+
+            examples = case.objective.examples("test")
+            scores = await asyncio.gather(*(score(i, one) for i, one in enumerate(examples)))
         return sum(scores) / len(scores)
+
+
+class NoCalls:
+    """A context for scorers that ask no model."""
+
+    async def call(self, request: Request, *, role: Role = "task", step: str = "") -> Answer:
+        raise AssertionError(f"{step} called a model")
 
 
 async def child(python: str, order: Order) -> dict[str, Any]:

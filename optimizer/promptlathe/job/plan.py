@@ -21,6 +21,8 @@ FEWEST_TEST_ROWS = 10
 FULL_PASSES = 10
 """Not more `select` rows are used than leave the search this many full passes."""
 FEWEST_SELECT_ROWS = 16
+TYPICAL_OUTPUT = 200
+"""Tokens of an answer, for estimates only: `max_tokens` says little about it."""
 SAMPLE = 20
 BYTES_PER_TOKEN = 4
 """A rule of thumb for English and French prose, for estimates only."""
@@ -47,8 +49,8 @@ class Plan:
 
     @property
     def first_guess(self) -> Amounts:
-        """What a cell takes, before anything is known: half of what its answers may be at most."""
-        tokens = self.input_tokens + self.output_tokens // 2
+        """What a cell takes, before anything is known."""
+        tokens = self.input_tokens + min(self.output_tokens, TYPICAL_OUTPUT)
         return Amounts(1, tokens, self.usd or 0.0) * self.calls_per_cell
 
 
@@ -83,7 +85,8 @@ def make_plan(job: Job) -> Plan:
     price = job.prices.of(call)
     usd = price.of(tokens, output) if price else None
     each = len(space.seed.prompts) + len(objective.judges)
-    limit = _tightest(job, tokens + output, usd)
+    typical = min(output, TYPICAL_OUTPUT)
+    limit = _tightest(job, tokens + typical, price.of(tokens, typical) if price else None)
     rows = _rows(limit, each, len(select), len(test))
     notes = [
         f"{used} of {there} {split} rows are used: the budget affords no more"
@@ -156,7 +159,7 @@ def _typical(job: Job, space: BoundSpace, select: Sequence[Example]) -> Call:
 
 
 def _tightest(job: Job, tokens: int, usd: float | None) -> "Affordable | None":
-    """The limit that ends the job first; tokens and usd are those of one call."""
+    """The limit that ends the job first; tokens and usd are those of one typical call."""
     each = {"calls": 1, "tokens": tokens, "usd": usd}
     limits = [
         Affordable(name, limit, cost)
@@ -168,7 +171,7 @@ def _tightest(job: Job, tokens: int, usd: float | None) -> "Affordable | None":
 
 @dataclass(frozen=True)
 class Affordable:
-    """A limit of the budget, and what a call takes of it at most, estimated."""
+    """A limit of the budget, and what a typical call takes of it."""
 
     name: str
     amount: float

@@ -90,8 +90,9 @@ async def _run(job: Job, plan: Plan, progress: Progress | None, replay: str | No
     try:
         recorded = _recorded(ledger, replay) if replay else None
         if job.parallel.engine == "local":
-            for lane in lanes_of(job).by_name.values():
-                await check_reachable(lane.settings)
+            for name, lane in lanes_of(job).by_name.items():
+                if name != "rewrite":  # a search can go on without
+                    await check_reachable(lane.settings)
         async with engine_of(job) as engine:
             recorder = Recorder(job, plan, run, replay=recorded is not None)
             running = Running(job, plan, run, ledger, engine, recorder, progress, replay, recorded)
@@ -198,6 +199,7 @@ class Running:
         decided = await decision.meet(
             partial(self._drive, decision=True), self._affordable, self._recorder.test_outcome
         )
+        await self.close()  # requests that nobody waited for count as sent
         return self._recorder.conclude(
             self._result(reason, best, decided), best.candidate, decided, self._ledger
         )
@@ -286,7 +288,9 @@ class Running:
     def _decision_cost(self, sides: Sequence[Candidate]) -> Amounts:
         """Of tokens and USD at most their share of the budget: then fewer rows are asked."""
         rows, limits = len(self._plan.test), self._job.budget.limits
-        wanted = sum((self._forecast.cells(one, rows) for one in sides), NOTHING)
+        # What the service fails as often as so far is asked once more.
+        again = 1 + self._failed / self._ended if self._ended else 1.0
+        wanted = sum((self._forecast.cells(one, rows) for one in sides), NOTHING) * again
         most = {name: DECISION_SHARE * limit for name, limit in limits.items()}
         return Amounts(
             calls=wanted.calls,
