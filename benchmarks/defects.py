@@ -109,7 +109,7 @@ def run(trial: Trial) -> dict[str, Any]:
         "final": test.best if result.recommended == "best" else test.seed,
         "rows": test.examples,
         "calls": result.spent.calls,
-        "rewrite_calls": result.spent.of("rewrite").calls,
+        "levels": len(result.lineage),
         "seconds": round(result.seconds, 1),
     }
 

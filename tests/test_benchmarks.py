@@ -323,6 +323,6 @@ def test_defects_writes_what_was_recovered(tmp_path: Path):
     told = json.loads(out.read_text("utf-8"))
     assert told["total"] == len(told["rows"]) == len(told["others"]) == 6
     assert told["recovered"] == sum(row["recovered"] for row in told["rows"])
-    assert all(run["rewrite_calls"] for row in told["rows"] for run in row["runs"])
-    assert not any(run["rewrite_calls"] for row in told["others"] for run in row["runs"])
+    assert all(run["levels"] for row in told["rows"] for run in row["runs"])
+    assert not any(run["levels"] for row in told["others"] for run in row["runs"])
     assert all(row["final"] >= row["draft"] for row in told["rows"])

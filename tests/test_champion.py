@@ -52,7 +52,7 @@ def test_the_record_has_every_candidate_and_the_course(finished: tuple[Job, Resu
     nested = client.search_runs(
         [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{result.run_id}'"
     )
-    asked = [standing for standing in result.standings if standing.calls]
+    asked = [standing for standing in result.standings if standing.cells]
     assert sum(standing.state == "running" for standing in asked) > 10
     names = {run.data.tags.get("promptlathe.candidate") for run in nested}
     assert {standing.candidate.id for standing in asked} <= names

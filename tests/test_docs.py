@@ -237,7 +237,7 @@ def test_the_run_files_keys_and_defaults():
             found = str(real[key]).lower() if isinstance(real[key], bool) else str(real[key])
             assert found in (said.strip("`"), f"{said.strip('`')}.0"), key
         elif said in ("none", "in the workspace", "the run file's name"):
-            assert not real[key] or key == "prices", key
+            assert not real[key] or key in ("prices", "space"), key
     assert file.budget.record == promptlathe.Budget(calls=1000)
 
 
