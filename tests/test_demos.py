@@ -12,7 +12,7 @@ from promptlathe.errors import InputError
 from promptlathe.records import Cell, Example, Failure, Outcome, Trace
 from promptlathe.search.lathe.effects import effects_of
 from promptlathe.search.lathe.landscape import SpaceLandscape
-from promptlathe.search.operators.brief import Case
+from promptlathe.search.operators.operator_context import Case
 from promptlathe.search.operators.recruit import RECRUITERS, bootstrapped, boundary, diverse, hard
 from promptlathe.space import BoundSpace, Demos, Recruited, SearchSpace
 

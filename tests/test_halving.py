@@ -13,8 +13,8 @@ from optuna.trial import TrialState
 
 from promptlathe.records import Answer, Candidate, Cell, Example, Failure, Outcome, Standing
 from promptlathe.search import HalvingPolicy, make_policy
-from promptlathe.search.entrant import Entrant
 from promptlathe.search.halving import bracket, deviations
+from promptlathe.search.pooled import PooledCandidate
 from promptlathe.space import BoundSpace, Choice, SearchSpace
 from promptlathe.testing import records
 
@@ -102,8 +102,8 @@ def test_brackets(
 @pytest.mark.parametrize("examples", [40, 200, 1000])
 def test_a_bracket_uses_what_the_budget_has(examples: int, calls: int) -> None:
     cost, before = 0, 0
-    for entrants, size in bracket(examples, calls):
-        cost += entrants * (size - before)
+    for members, size in bracket(examples, calls):
+        cost += members * (size - before)
         before = size
     assert 0.5 * calls <= cost <= calls
 
@@ -158,7 +158,7 @@ def test_when_the_budget_ends_within_a_bracket_the_last_decided_rung_counts() ->
 def test_an_answer_that_is_missing_makes_no_example_easier() -> None:
     """The worse one did not meet the hard example: its mean is higher, and it is still worse."""
     candidates = [BoundSpace(SPACE, []).candidate(dict.fromkeys(SPACE.components, x)) for x in "ab"]
-    better, worse = (Entrant(i, candidate) for i, candidate in enumerate(candidates))
+    better, worse = (PooledCandidate(i, candidate) for i, candidate in enumerate(candidates))
     better.values = {0: 1.0, 1: 0.8, 2: 0.1, 9: 0.0}
     worse.values = {0: 0.9, 1: 0.7}
     assert worse.mean > better.mean

@@ -26,17 +26,17 @@ from promptlathe.records import (
 )
 from promptlathe.scoring.contract import Contract
 from promptlathe.search.operators.bandit import choose
-from promptlathe.search.operators.book import TrainBook
-from promptlathe.search.operators.brief import Brief, Case
 from promptlathe.search.operators.guards import Leaks, language_of, objection, unwrapped
-from promptlathe.search.operators.lineage import Birth, Descent, ancestry, descendants
+from promptlathe.search.operators.lineage import LevelLineage, LevelOrigin, ancestry, descendants
+from promptlathe.search.operators.operator_context import Case, OperatorContext
 from promptlathe.search.operators.portfolio import (
     BUILT_IN,
     NAMES,
     load_portfolio,
     read_texts,
 )
-from promptlathe.search.operators.purse import Purse
+from promptlathe.search.operators.reflection import ReflectionExamples
+from promptlathe.search.operators.rewrite_budget import RewriteBudget
 from promptlathe.starter import starter
 
 REQUESTS = load_portfolio(NAMES, Path("nowhere"), starter()).requests
@@ -61,7 +61,7 @@ CASES = (
 MORE = (Example("more", {"text": "Which parcel service?", "label": "delivery"}, "train"),)
 
 
-def brief(cases: Sequence[Case] = CASES, **changes: object) -> Brief:
+def brief(cases: Sequence[Case] = CASES, **changes: object) -> OperatorContext:
     made = {
         "subject": CANDIDATE.id,
         "component": "instruction",
@@ -85,10 +85,10 @@ def brief(cases: Sequence[Case] = CASES, **changes: object) -> Brief:
         "prompts": REQUESTS,
         "rng": np.random.default_rng(0),
     }
-    return Brief(**{**made, **changes})  # type: ignore[arg-type]
+    return OperatorContext(**{**made, **changes})  # type: ignore[arg-type]
 
 
-def asked(name: str, told: Brief) -> str:
+def asked(name: str, told: OperatorContext) -> str:
     made = BUILT_IN[name](told)
     assert isinstance(made, str)
     assert "<new>" in made
@@ -195,7 +195,7 @@ def test_what_a_judge_said_is_told() -> None:
 
 
 def values_read(values: Sequence[float], bounds: tuple[float, float] | None) -> list[bool]:
-    book = TrainBook(ROWS, None, 0, allowance=None, seed=0, bounds=bounds)
+    book = ReflectionExamples(ROWS, None, 0, allowance=None, seed=0, bounds=bounds)
     for cell, value in zip(book.unread(CANDIDATE), values, strict=False):
         book.take(Outcome(cell, Trace("a"), {}, value))
     return [case.right for case in book.cases(CANDIDATE)]
@@ -297,14 +297,14 @@ def test_the_bandit_prefers_gain_per_token_and_tries_all() -> None:
     assert fresh == {"a", "b"}
 
 
-def birth(level: str, *parents: str) -> Birth:
-    return Birth("c", level, "rewrite", parents, (), "", "", 0, 0, 0)
+def origin(level: str, *parents: str) -> LevelOrigin:
+    return LevelOrigin("c", level, "rewrite", parents, (), "", "", 0, 0, 0)
 
 
 def test_ancestry_and_descent() -> None:
-    births = [birth("a", "draft"), birth("b", "a"), birth("m", "x", "b"), birth("z", "draft")]
-    assert descendants(births[0], births) == {("c", "a"), ("c", "b"), ("c", "m")}
-    lineage = [Descent(one, None, 0, False) for one in births]
+    origins = [origin("a", "draft"), origin("b", "a"), origin("m", "x", "b"), origin("z", "draft")]
+    assert descendants(origins[0], origins) == {("c", "a"), ("c", "b"), ("c", "m")}
+    lineage = [LevelLineage(one, None, 0, False) for one in origins]
     assert ancestry(lineage[1], lineage) == "b ← a ← draft"
 
 
@@ -354,7 +354,7 @@ def test_contracts_fit_the_parse_step(parse: str, sentence: str) -> None:
 ROWS = [Example(f"r{i}", {"text": f"t{i}", "label": "ab"[i % 2]}, "train") for i in range(60)]
 
 
-def read(book: TrainBook, prompt: Candidate, *, wrong: int) -> list[str]:
+def read(book: ReflectionExamples, prompt: Candidate, *, wrong: int) -> list[str]:
     """All rows that it wants; the first ones are wrong."""
     ids: list[str] = []
     while not book.is_read(prompt):
@@ -369,7 +369,7 @@ def prompts(count: int) -> list[Candidate]:
 
 
 def test_a_prompt_is_read_on_rows_that_are_half_new() -> None:
-    book = TrainBook(ROWS, "label", 2, allowance=None, seed=0)
+    book = ReflectionExamples(ROWS, "label", 2, allowance=None, seed=0)
     first, second, third = (read(book, one, wrong=9) for one in prompts(3))
     assert len(first) == len(second) == len(set(first)) == 24
     assert len(set(first) & set(second)) == len(set(second) & set(third)) == 12
@@ -377,16 +377,16 @@ def test_a_prompt_is_read_on_rows_that_are_half_new() -> None:
 
 
 def test_a_prompt_with_few_mistakes_is_read_on() -> None:
-    book = TrainBook(ROWS, "label", 2, allowance=None, seed=0)
+    book = ReflectionExamples(ROWS, "label", 2, allowance=None, seed=0)
     one, other = prompts(2)
     assert len(read(book, one, wrong=3)) == len(set(read(book, other, wrong=0))) == 60
     assert len(book.cases(one)) == 60
-    tight = TrainBook(ROWS, "label", 2, allowance=120, seed=0)
+    tight = ReflectionExamples(ROWS, "label", 2, allowance=120, seed=0)
     assert len(read(tight, one, wrong=0)) == 30
 
 
 def test_without_rows_there_is_nothing_to_read() -> None:
-    book = TrainBook([], None, 0, allowance=None, seed=0)
+    book = ReflectionExamples([], None, 0, allowance=None, seed=0)
     assert book.is_read(CANDIDATE)
     assert not book.missing(CANDIDATE)
 
@@ -397,73 +397,73 @@ def told(tokens: int, cost: float) -> Outcome:
     return replace(made, trace=Trace("billing", (sent,)))
 
 
-def test_the_purse_holds_a_share_of_each_limit() -> None:
-    purse = Purse({"calls": 1000, "tokens": 100_000}, 0.2)
-    assert purse.allowance == 200
-    assert purse.affords(40, over=False)
-    assert not purse.affords(41, over=False)
-    assert purse.affords(200, over=True)
+def test_the_budget_holds_a_share_of_each_limit() -> None:
+    share = RewriteBudget({"calls": 1000, "tokens": 100_000}, 0.2)
+    assert share.allowance == 200
+    assert share.affords(40, over=False)
+    assert not share.affords(41, over=False)
+    assert share.affords(200, over=True)
     for _ in range(600):
-        purse.tell(told(50, 0.0), own=False)
-    assert purse.affords(200, over=False)
-    purse.tell(told(20_001, 0.0), own=True)
-    assert not purse.affords(1, over=True)
+        share.tell(told(50, 0.0), own=False)
+    assert share.affords(200, over=False)
+    share.tell(told(20_001, 0.0), own=True)
+    assert not share.affords(1, over=True)
 
 
 def test_a_dear_rewriter_is_bound_by_its_price() -> None:
-    purse = Purse({"usd": 1.0}, 0.2)
-    assert purse.allowance is None
-    purse.tell(told(100, 0.06), own=True)
-    assert not purse.affords(1, over=False)
-    assert purse.affords(1, over=True)
+    share = RewriteBudget({"usd": 1.0}, 0.2)
+    assert share.allowance is None
+    share.tell(told(100, 0.06), own=True)
+    assert not share.affords(1, over=False)
+    assert share.affords(1, over=True)
     for _ in range(12):
-        purse.tell(told(100, 0.05), own=False)
-    assert purse.affords(1, over=False)
+        share.tell(told(100, 0.05), own=False)
+    assert share.affords(1, over=False)
 
 
 def test_without_a_limit_the_share_is_of_what_was_used() -> None:
-    purse = Purse({}, 0.1)
-    assert purse.affords(60, over=False)
-    assert not purse.affords(61, over=True)
+    share = RewriteBudget({}, 0.1)
+    assert share.affords(60, over=False)
+    assert not share.affords(61, over=True)
     for _ in range(100):
-        purse.tell(told(1, 0.0), own=False)
-    assert purse.affords(70, over=False)
+        share.tell(told(1, 0.0), own=False)
+    assert share.affords(70, over=False)
 
 
 def test_a_cell_of_several_calls_takes_as_many_of_the_share() -> None:
     """Of a chain, or with a judge."""
     made = told(10, 0.0)
     chain = replace(made, trace=replace(made.trace, calls=made.trace.calls * 5))
-    purse = Purse({"calls": 1000}, 0.2)
+    share = RewriteBudget({"calls": 1000}, 0.2)
     for _ in range(8):
-        purse.spend()
-        purse.tell(chain, own=True)
-    assert purse.used == 40
-    assert purse.affords(10, over=False)
-    assert not purse.affords(11, over=False)
-    purse.spend()
-    assert not purse.affords(10, over=False)
-    purse.put_back()
-    assert purse.affords(10, over=False)
+        share.spend()
+        share.tell(chain, own=True)
+    assert share.used == 40
+    assert share.affords(10, over=False)
+    assert not share.affords(11, over=False)
+    share.spend()
+    assert not share.affords(10, over=False)
+    share.put_back()
+    assert share.affords(10, over=False)
 
 
 def test_levels_wait_until_those_before_are_tried() -> None:
-    purse = Purse({"calls": 1000}, 0.2)
+    share = RewriteBudget({"calls": 1000}, 0.2)
     for i in range(6):
-        assert purse.has_room(0)
-        purse.open("c", f"new-{i}")
-    assert not purse.has_room(0)
+        assert share.has_room(0)
+        share.open("c", f"new-{i}")
+    assert not share.has_room(0)
     for _ in range(8):
-        purse.tell(told(1, 0.0), own=False)
-        purse.tried([("c", "new-0")], 100)
-    assert purse.has_room(0)
-    assert not purse.has_room(1)
-    purse.open("c", "new-6")
+        share.tell(told(1, 0.0), own=False)
+        share.tried([("c", "new-0")], 100)
+    assert share.has_room(0)
+    assert not share.has_room(1)
+    share.open("c", "new-6")
     for i in range(1, 7):
         for _ in range(8):
-            purse.tried([("c", f"new-{i}")], 100)
-    assert not purse.has_room(0)  # none waits, but trials have a share of the calls too
+            share.tried([("c", f"new-{i}")], 100)
+    assert not share.has_room(0)  # none waits, but trials have a share of the calls too
     for _ in range(24):
-        purse.tell(told(1, 0.0), own=False)
-    assert purse.has_room(0)
-    assert purse.trial_tokens == 800
+        share.tell(told(1, 0.0), own=False)
+    assert share.has_room(0)
+    assert share.trial_tokens == 800

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from promptlathe.records import Answer, Call, Candidate, Cell, Example, Outcome, Prompt, Sent, Trace
-from promptlathe.search.operators.brief import Brief, Case
 from promptlathe.search.operators.contract import contract
 from promptlathe.search.operators.definitions import definitions
 from promptlathe.search.operators.guards import Leaks, objection
 from promptlathe.search.operators.labels import labels
+from promptlathe.search.operators.operator_context import Case, OperatorContext
 from promptlathe.search.operators.said import format_requests, listing
 
 CANDIDATE = Candidate.single((), Prompt(()))
@@ -45,7 +45,7 @@ def case(row: Example, read: str | None) -> Case:
     return Case(row, outcome)
 
 
-def brief(text: str, beside: Sequence[tuple[str, str]] = (), **changes: object) -> Brief:
+def brief(text: str, beside: Sequence[tuple[str, str]] = (), **changes: object) -> OperatorContext:
     made = {
         "subject": CANDIDATE.id,
         "component": "instruction",
@@ -69,7 +69,7 @@ def brief(text: str, beside: Sequence[tuple[str, str]] = (), **changes: object) 
         "prompts": {},
         "rng": np.random.default_rng(0),
     }
-    return Brief(**{**made, **changes})  # type: ignore[arg-type]
+    return OperatorContext(**{**made, **changes})  # type: ignore[arg-type]
 
 
 def test_a_prompt_that_names_no_label_gets_a_list() -> None:

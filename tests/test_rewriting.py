@@ -98,7 +98,7 @@ def test_the_record_says_where_levels_come_from(alone: Result) -> None:
         assert line["at"] <= CALLS
         assert line["text"]
     for line, operator in zip(content["lineage"], alone.lineage, strict=True):
-        assert line["operator"] == operator.birth.operator
+        assert line["operator"] == operator.origin.operator
     assert sum(o["levels"] for o in content["operators"]) == len(made)
     assert sum(o["calls"] for o in content["operators"]) == content["calls"]["rewrite"] > 0
     assert sum(o["tokens"] for o in content["operators"]) == content["tokens"]["rewrite"] > 0
@@ -180,7 +180,7 @@ async def test_no_row_of_select_or_test_is_shown_to_the_rewriter(tmp_path: Path)
         result = await run(job(tmp_path, rewriter=settings(rewriter)))
         said = "\n".join(arrived.prompt for arrived in rewriter.arrived)
     prompts = "\n".join(m.text for s in result.standings for m in s.candidate.prompt.messages)
-    texts = "\n".join(one.birth.text for one in result.lineage)
+    texts = "\n".join(one.origin.text for one in result.lineage)
     for text in (said, prompts, texts):
         words = set(text.replace("<", " ").split())
         assert not words & canaries("select")
@@ -210,7 +210,7 @@ async def test_a_mad_rewriter_costs_its_calls_only(tmp_path: Path, name: str) ->
         assert len(rewriter.arrived) == result.spent.of("rewrite").calls > 0
     refused = [reason for o in result.operators for reason in o.refused]
     assert why in refused
-    written = [one for one in result.lineage if one.birth.tokens]
+    written = [one for one in result.lineage if one.origin.tokens]
     assert len(written) == (name == "the same for ever")
     assert result.test.examples
     assert all(len(m.text) < 5000 for m in result.best.messages)
@@ -283,7 +283,7 @@ def test_custom_operators_take_part(tmp_path: Path) -> None:
     options = SearchOptions(operators=("mine.py:teams", "mine.py:broken"))
     result = run_job(job(tmp_path, search=options))
     assert [o.operator for o in result.operators] == ["teams", "broken"]
-    [teams] = [one for one in result.lineage if one.birth.operator == "teams"][:1]
+    [teams] = [one for one in result.lineage if one.origin.operator == "teams"][:1]
     assert teams.calls > 8
     assert sum("broken" in note for note in result.notes) == 1
     assert result.spent.of("rewrite").calls == 0
@@ -312,12 +312,12 @@ def test_the_record_in_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     client = MlflowClient(default_uri(state), default_uri(state))
     kept_run = client.get_run(str(result.run_id))
     lineage = client.load_table(kept_run.info.experiment_id, "lineage.json", [kept_run.info.run_id])
-    assert list(lineage["level"]) == [one.birth.level for one in result.lineage]
+    assert list(lineage["level"]) == [one.origin.level for one in result.lineage]
     operators = client.load_table(
         kept_run.info.experiment_id, "operators.json", [kept_run.info.run_id]
     )
     assert list(operators["levels"]) == [one.levels for one in result.operators]
-    kept = next(one.birth for one in result.lineage if one.kept)
+    kept = next(one.origin for one in result.lineage if one.kept)
     assert f"{kept.component}: {kept.level} ← " in kept_run.data.tags["promptlathe.lineage"]
     assert f"{kept.operator}: " in kept_run.data.tags["promptlathe.operators"]
     assert kept_run.data.metrics["rewrite_calls"] == result.spent.of("rewrite").calls
@@ -337,7 +337,7 @@ def test_on_ray(cluster: None, tmp_path: Path) -> None:
     with ScriptedServer(writer) as server:
         result = run_job(job(tmp_path, parallel=ray, rewriter=settings(server)))
     assert result.verdict == "better"
-    assert any(one.birth.tokens and one.kept for one in result.lineage)
+    assert any(one.origin.tokens and one.kept for one in result.lineage)
 
 
 def test_the_rewriter_has_room_to_write(tmp_path: Path) -> None:

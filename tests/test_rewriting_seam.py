@@ -17,10 +17,10 @@ from promptlathe.records import (
 )
 from promptlathe.scoring.contract import Contract
 from promptlathe.search import make_policy
-from promptlathe.search.operators.brief import Brief
 from promptlathe.search.operators.guards import Leaks
+from promptlathe.search.operators.operator_context import OperatorContext
 from promptlathe.search.operators.portfolio import Portfolio
-from promptlathe.search.operators.workshop import Terms, Workshop
+from promptlathe.search.operators.rewriting_policy import RewritingPolicy, RewritingTerms
 from promptlathe.space import BoundSpace, Choice, SearchSpace
 from promptlathe.testing.records import outcome
 
@@ -30,15 +30,15 @@ ROLES = {f"role{i}": f"You are the answerer number {i}." for i in range(6)}
 SPACE = SearchSpace("{{ role }} {{ text }}", {"role": Choice(ROLES, rewrite=True)})
 
 
-def asking(brief: Brief) -> str:
+def asking(brief: OperatorContext) -> str:
     return f"Improve {brief.text}"
 
 
-def rewriting(calls: int = 400) -> Workshop:
+def rewriting(calls: int = 400) -> RewritingPolicy:
     bound = BoundSpace(SPACE, TRAIN)
-    terms = Terms({"calls": calls}, 0.3, 0, None, Contract(("text",)))
+    terms = RewritingTerms({"calls": calls}, 0.3, 0, None, Contract(("text",)))
     inner = make_policy("random", bound, SELECT, seed=0)
-    return Workshop(inner, bound, Portfolio({"ask": asking}, {}), terms, Leaks(SELECT))
+    return RewritingPolicy(inner, bound, Portfolio({"ask": asking}, {}), terms, Leaks(SELECT))
 
 
 def answered(cell: Cell) -> Outcome:
@@ -50,7 +50,9 @@ def rewritten(rewrite: Rewrite, reply: Answer | Failure) -> Rewritten:
     return Rewritten(rewrite, Sent(Call("m", rewrite.messages), reply, 0.0))
 
 
-def until_asked(policy: Workshop, slots: int = 4) -> tuple[list[Unit], list[Cell], list[Rewrite]]:
+def until_asked(
+    policy: RewritingPolicy, slots: int = 4
+) -> tuple[list[Unit], list[Cell], list[Rewrite]]:
     """All units in order, the cells that are still out, and the first requests."""
     seen: list[Unit] = []
     pending: list[Cell] = []
@@ -64,7 +66,7 @@ def until_asked(policy: Workshop, slots: int = 4) -> tuple[list[Unit], list[Cell
     raise AssertionError("nothing was asked")
 
 
-def requests(policy: Workshop) -> int:
+def requests(policy: RewritingPolicy) -> int:
     (report,) = policy.reports(())
     return report.calls
 
@@ -106,7 +108,7 @@ def test_refusals_that_pass_do_not_end_rewriting() -> None:
         asked = [one for one in units if isinstance(one, Rewrite)]
         assert asked
     policy.tell(rewritten(asked[0], Answer("<new>You answer it all well.</new>", 5, 5)))
-    assert [birth.text for birth in policy.births] == ["You answer it all well."]
+    assert [origin.text for origin in policy.origins] == ["You answer it all well."]
     assert not policy.notes
 
 

@@ -24,8 +24,8 @@ class Halving(Script):
         count = field(size(self.world), self.calls, self.world.examples)
         alive = list(islice(shuffled(self.world, self.rng), count))
         self.choice = alive[0]
-        for entrants, seen in rounds(count, self.calls, self.world.examples):
-            alive = alive[:entrants]
+        for members, seen in rounds(count, self.calls, self.world.examples):
+            alive = alive[:members]
             for codes in alive:
                 yield from self.missing(codes, self.order[:seen])
                 self.choice = max(alive, key=self._rank)
@@ -55,9 +55,9 @@ def rounds(count: int, calls: int, examples: int) -> list[tuple[int, int]]:
 
     def schedule(unit: float) -> list[tuple[int, int]]:
         seen, plan = 0.0, list[tuple[int, int]]()
-        for entrants in fields:
-            seen += unit / entrants
-            plan.append((entrants, min(examples, int(seen))))
+        for members in fields:
+            seen += unit / members
+            plan.append((members, min(examples, int(seen))))
         return plan
 
     def cost(plan: list[tuple[int, int]]) -> int:

@@ -6,7 +6,7 @@ from promptlathe.records import Role
 from promptlathe.runtime.engine import Engine
 from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.local import LocalEngine
-from promptlathe.search.operators.workshop import ASKED
+from promptlathe.search.operators.rewriting_policy import ASKED
 
 
 def lanes_of(job: Job) -> Lanes:

@@ -235,7 +235,7 @@ def _tags(result: Result) -> dict[str, str]:
         return {}
     worked = [f"{o.operator}: {o.levels}" for o in result.operators if o.levels]
     kept = [one for one in result.lineage if one.kept]
-    made = [f"{one.birth.component}: {ancestry(one, result.lineage)}" for one in kept]
+    made = [f"{one.origin.component}: {ancestry(one, result.lineage)}" for one in kept]
     return {
         "promptlathe.operators": ", ".join(worked) or "no level was made",
         "promptlathe.lineage": "; ".join(made) or "the best prompt has no level that was made",

@@ -21,7 +21,7 @@ from promptlathe.records import (
 )
 from promptlathe.runtime.account import Spent, Usage
 from promptlathe.search.lathe.effects import Effect
-from promptlathe.search.operators import Descent, OperatorReport
+from promptlathe.search.operators import LevelLineage, OperatorReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,7 +161,7 @@ class Result:
     """The objective's limits, with what seed and best took on `test`."""
     found_effects: tuple[Effect, ...] = ()
     """What `effects` shows."""
-    lineage: tuple[Descent, ...] = ()
+    lineage: tuple[LevelLineage, ...] = ()
     """The levels that operators made, and what became of them."""
     operators: tuple[OperatorReport, ...] = ()
     """What each operator did."""

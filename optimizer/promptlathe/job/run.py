@@ -42,10 +42,10 @@ from promptlathe.runtime.replay import ReplayedEvaluator
 from promptlathe.runtime.writer import Writer
 from promptlathe.search import Policy, make_policy
 from promptlathe.search.lathe.effects import Effect, effects_of
-from promptlathe.search.operators import Descent, OperatorReport, lineage_of
-from promptlathe.search.operators.briefing import answers_of
+from promptlathe.search.operators import LevelLineage, OperatorReport, lineage_of
+from promptlathe.search.operators.contexts import answers_of
 from promptlathe.search.operators.guards import Leaks
-from promptlathe.search.operators.workshop import Terms, Workshop
+from promptlathe.search.operators.rewriting_policy import RewritingPolicy, RewritingTerms
 from promptlathe.space import BoundSpace
 
 if TYPE_CHECKING:  # numpy and scipy load when they are needed
@@ -165,7 +165,7 @@ class Running:
             ledger.begin(run, terms(job), warm=job.search.warm_start)
         self._earlier = self._known(replay or run)
         self._policy = self._make_policy()
-        self._workshop = self._make_workshop() if job.operators else None
+        self._rewriting = self._make_rewriting() if job.operators else None
         self._view = View(self._policy, self._account, job.budget, job.model.name)
         self._settled: set[int] = set()
         """Numbers of the candidates whose cells are done."""
@@ -241,11 +241,11 @@ class Running:
             path=self._job.state / "optuna" / f"{name}.journal",
         )
 
-    def _make_workshop(self) -> Workshop:
+    def _make_rewriting(self) -> RewritingPolicy:
         """Around the policy: makes new levels while it searches."""
         job, plan = self._job, self._plan
         objective = job.objective
-        about = Terms(
+        about = RewritingTerms(
             limits=_search_limits(plan, job.budget),
             share=job.search.rewrite_share,
             seed=job.search.seed,
@@ -255,13 +255,13 @@ class Running:
         )
         rows = [example for split in SPLITS for example in objective.examples(split)]
         leaks = Leaks(rows, answers_of(plan.space.train, objective.target))
-        return Workshop(self._policy, plan.space, portfolio(job), about, leaks)
+        return RewritingPolicy(self._policy, plan.space, portfolio(job), about, leaks)
 
     # The search
 
     async def _search(self) -> str:
         """Keeps the calls of the decision back: also for a champion, until there is none."""
-        policy = self._workshop or self._policy
+        policy = self._rewriting or self._policy
         stopped = await self._drive(policy)
         if stopped.limit and await self._has_calls_left():
             self._sides = SIDES - 1
@@ -358,7 +358,7 @@ class Running:
         notes = [*self._plan.notes, *self._course_notes(reason), *decided.notes]
         effects = effects_of(self._space, self._told, self._earlier)
         lineage, operators = self._made(best.candidate, effects)
-        notes += self._workshop.notes if self._workshop else ()
+        notes += self._rewriting.notes if self._rewriting else ()
         if self._failed:
             notes.append(f"{self._failed} calls failed and were left unscored")
         spent, used = self._account.spent, self._account.used
@@ -391,16 +391,16 @@ class Running:
     @property
     def _space(self) -> BoundSpace:
         """With all levels that were made."""
-        return self._workshop.space if self._workshop else self._plan.space
+        return self._rewriting.space if self._rewriting else self._plan.space
 
     def _made(
         self, best: Candidate, effects: Sequence[Effect]
-    ) -> tuple[tuple[Descent, ...], tuple[OperatorReport, ...]]:
+    ) -> tuple[tuple[LevelLineage, ...], tuple[OperatorReport, ...]]:
         """The lineage of the levels that were made, and what each operator did."""
-        if self._workshop is None:
+        if self._rewriting is None:
             return (), ()
-        lineage = lineage_of(self._workshop.births, effects, best)
-        return lineage, tuple(self._workshop.reports(lineage))
+        lineage = lineage_of(self._rewriting.origins, effects, best)
+        return lineage, tuple(self._rewriting.reports(lineage))
 
     def _course_notes(self, reason: str) -> list[str]:
         """Where the search started from, and what it left of the budget."""

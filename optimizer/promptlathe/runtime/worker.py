@@ -15,7 +15,7 @@ from promptlathe.runtime.local import LocalEngine
 _LINGER = 0.005
 """Seconds that the first answer of a chunk waits for others to travel with it."""
 
-Reply = Answer | Failure | str
+Carried = Answer | Failure | str
 """A str is the traceback of a mistake of ours: exceptions stay in their process, as many do not
 survive the way."""
 
@@ -29,7 +29,7 @@ class Worker:
     def __init__(self, lanes: Lanes, keys: Mapping[str, SecretStr]) -> None:
         self._engine = LocalEngine(lanes, keys=keys)
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._replies: list[tuple[int, Reply]] = []
+        self._replies: list[tuple[int, Carried]] = []
         self._news = asyncio.Event()
 
     async def start(self) -> None:
@@ -47,7 +47,7 @@ class Worker:
             if task := self._tasks.pop(number, None):
                 task.cancel()
 
-    async def drain(self) -> list[tuple[int, Reply]]:
+    async def drain(self) -> list[tuple[int, Carried]]:
         """All replies since the last time; waits for the first, however long it takes."""
         await self._news.wait()
         await asyncio.sleep(_LINGER)

@@ -17,8 +17,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from statistics import fmean
 
 from promptlathe.records import Cell, Dropped, Example, Outcome, Standing
-from promptlathe.search.entrant import Entrant
-from promptlathe.search.roster import Roster
+from promptlathe.search.candidate_pool import CandidatePool
+from promptlathe.search.pooled import PooledCandidate
 from promptlathe.search.study import Study
 from promptlathe.space import BoundSpace
 
@@ -42,34 +42,34 @@ class HalvingPolicy:
         seed: int,
         calls: int | None = None,
     ) -> None:
-        self._roster = Roster(space, examples, study=study, seed=seed)
+        self._pool = CandidatePool(space, examples, study=study, seed=seed)
         self._calls = calls
-        self._incumbent = self._roster.seed
+        self._incumbent = self._pool.seed
         self._reach = 0
         """Examples on which the incumbent became it."""
-        self._decided: list[Entrant] = []
+        self._decided: list[PooledCandidate] = []
         """Not running any more, but not all of their cells are back."""
         self._start()
 
     def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Cell]:
         """The rung's cells, example by example, so that all have met about as many."""
         cells: list[Cell] = []
-        while len(cells) < limit and (entrant := self._next()):
-            cells.append(self._roster.send(entrant))
-            if entrant.sent < entrant.goal:
-                self._queue.append(entrant)
+        while len(cells) < limit and (member := self._next()):
+            cells.append(self._pool.send(member))
+            if member.sent < member.goal:
+                self._queue.append(member)
         return cells
 
     def tell(self, event: Outcome | Dropped) -> list[Standing]:
         """With a rung's last outcomes half of it is dropped, or all of it complete."""
         if isinstance(event, Dropped):
             return []
-        self._roster.take(event)
+        self._pool.take(event)
         if self._is_over():
             self._decide()
         settled = [e for e in self._decided if e.told == e.sent]
         self._decided = [e for e in self._decided if e.told < e.sent]
-        return [self._roster.settle(entrant) for entrant in settled]
+        return [self._pool.settle(member) for member in settled]
 
     @property
     def best(self) -> Standing:
@@ -77,51 +77,51 @@ class HalvingPolicy:
 
     @property
     def seed(self) -> Standing:
-        return self._roster.seed.standing()
+        return self._pool.seed.standing()
 
     @property
     def standings(self) -> Sequence[Standing]:
-        return self._roster.standings
+        return self._pool.standings
 
     @property
     def finish_reason(self) -> str | None:
         over = len(self._rung) == 1 and not self._queue
-        return self._roster.finish_reason if over else None
+        return self._pool.finish_reason if over else None
 
     def extend(self, space: BoundSpace) -> None:
-        self._roster.extend(space)
+        self._pool.extend(space)
         if len(self._rung) == 1:
             self._start()
 
     def close(self) -> None:
-        for entrant in self._decided:
-            self._roster.settle(entrant)
+        for member in self._decided:
+            self._pool.settle(member)
         self._decided = []
-        self._roster.close()
+        self._pool.close()
 
     def _start(self) -> None:
         """A new bracket, of the incumbent and newcomers."""
-        spent = sum(entrant.sent for entrant in self._roster.entrants)
+        spent = sum(member.sent for member in self._pool.members)
         left = self._calls and self._calls - spent
-        self._plan = bracket(self._roster.examples, left, reach=self._reach)
-        self._rung: list[Entrant] = []
+        self._plan = bracket(self._pool.examples, left, reach=self._reach)
+        self._rung: list[PooledCandidate] = []
         self._vacant = self._plan[0][0] - 1
         self._climb([self._incumbent])
 
-    def _climb(self, entrants: list[Entrant]) -> None:
+    def _climb(self, members: list[PooledCandidate]) -> None:
         """On to the plan's first rung that is left."""
-        self._rung = entrants
-        self._queue: deque[Entrant] = deque()
-        for entrant in entrants:
-            entrant.goal = max(entrant.goal, self._plan[0][1])
-            if entrant.sent < entrant.goal:
-                self._queue.append(entrant)
+        self._rung = members
+        self._queue: deque[PooledCandidate] = deque()
+        for member in members:
+            member.goal = max(member.goal, self._plan[0][1])
+            if member.sent < member.goal:
+                self._queue.append(member)
 
-    def _next(self) -> Entrant | None:
+    def _next(self) -> PooledCandidate | None:
         """Who gets the next call: the seed, then newcomers, then who has met the fewest."""
-        if self._vacant and self._roster.seed.sent:
+        if self._vacant and self._pool.seed.sent:
             self._vacant -= 1
-            newcomer = self._roster.drawn()
+            newcomer = self._pool.drawn()
             if newcomer:
                 newcomer.goal = self._plan[0][1]
                 self._rung.append(newcomer)
@@ -135,7 +135,7 @@ class HalvingPolicy:
         """The rung can be decided."""
         if self._vacant or self._queue or len(self._rung) == 1:
             return False
-        out = sum(entrant.sent - entrant.told for entrant in self._rung)
+        out = sum(member.sent - member.told for member in self._rung)
         return out <= OUT * len(self._rung) * self._plan[0][1]
 
     def _decide(self) -> None:
@@ -143,19 +143,19 @@ class HalvingPolicy:
         (_, size), *rest = self._plan
         scores = deviations(self._rung, size)
         ranked = sorted(
-            self._rung, key=lambda entrant: entrant.rank(scores[entrant.number]), reverse=True
+            self._rung, key=lambda member: member.rank(scores[member.number]), reverse=True
         )
         if size >= self._reach:
             self._incumbent, self._reach = ranked[0], size
         stay = [e for e in ranked[: rest[0][0] if rest else 0] if e.values]
         if self._incumbent not in stay:
             stay.append(self._incumbent)
-        for entrant in self._rung:
-            self._roster.report(entrant)
-            met_all = size == self._roster.examples
-            if entrant.state == "running" and (met_all or entrant not in stay):
-                entrant.state = "complete" if met_all else "dropped"
-                self._decided.append(entrant)
+        for member in self._rung:
+            self._pool.report(member)
+            met_all = size == self._pool.examples
+            if member.state == "running" and (met_all or member not in stay):
+                member.state = "complete" if met_all else "dropped"
+                self._decided.append(member)
         self._plan = rest
         if len(stay) > 1:
             self._climb(stay)
@@ -164,7 +164,7 @@ class HalvingPolicy:
 
 
 def bracket(examples: int, calls: int | None, *, reach: int = 0) -> list[tuple[int, int]]:
-    """The rungs: how many entrants meet how many examples, those of the rung before included.
+    """The rungs: how many members meet how many examples, those of the rung before included.
 
     As wide as `calls` allow; without a number, so that two are left when every example is met.
     reach: how many examples the last rung must have at least.
@@ -178,8 +178,8 @@ def bracket(examples: int, calls: int | None, *, reach: int = 0) -> list[tuple[i
 
     def cost(width: int) -> int:
         before, total = 0, 0
-        for entrants, size in _rungs(width, sizes, reach):
-            total += entrants * (size - before)
+        for members, size in _rungs(width, sizes, reach):
+            total += members * (size - before)
             before = size
         return total
 
@@ -195,15 +195,15 @@ def _rungs(width: int, sizes: Sequence[int], reach: int) -> Iterator[tuple[int, 
         width = max(2, -(-width // 2))
 
 
-def deviations(rung: Sequence[Entrant], size: int) -> Mapping[int, float]:
-    """By entrant's number: the mean deviation from the example's mean, on the first `size`."""
+def deviations(rung: Sequence[PooledCandidate], size: int) -> Mapping[int, float]:
+    """By member's number: the mean deviation from the example's mean, on the first `size`."""
     answers: defaultdict[int, list[float]] = defaultdict(list)
-    for entrant in rung:
-        for place, value in entrant.values.items():
+    for member in rung:
+        for place, value in member.values.items():
             answers[place].append(value)
     means = {place: fmean(values) for place, values in answers.items()}
     found: dict[int, float] = {}
-    for entrant in rung:
-        own = [value - means[place] for place, value in entrant.values.items() if place < size]
-        found[entrant.number] = round(fmean(own), DECIMALS) if own else 0.0
+    for member in rung:
+        own = [value - means[place] for place, value in member.values.items() if place < size]
+        found[member.number] = round(fmean(own), DECIMALS) if own else 0.0
     return found

@@ -10,8 +10,8 @@ candidate takes its calls; what is decided on these examples is never reported a
 from collections.abc import Collection, Sequence
 
 from promptlathe.records import Cell, Dropped, Example, Outcome, Standing
-from promptlathe.search.entrant import Entrant
-from promptlathe.search.roster import Roster
+from promptlathe.search.candidate_pool import CandidatePool
+from promptlathe.search.pooled import PooledCandidate
 from promptlathe.search.stats import worse_probability
 from promptlathe.search.study import Study
 from promptlathe.space import BoundSpace
@@ -32,43 +32,43 @@ class RacePolicy:
     def __init__(
         self, space: BoundSpace, examples: Sequence[Example], *, study: Study, seed: int
     ) -> None:
-        self._roster = Roster(space, examples, study=study, seed=seed)
+        self._pool = CandidatePool(space, examples, study=study, seed=seed)
         self._multi_objective = study.multi_objective
-        self._seed = self._roster.seed
-        self._seed.goal = self._roster.examples
+        self._seed = self._pool.seed
+        self._seed.goal = self._pool.examples
         self._running = [self._seed]
 
     def propose(self, pending: Collection[Cell], limit: int) -> Sequence[Cell]:
         """Candidates under way come first, in order of entry; then a new one."""
         cells: list[Cell] = []
         while len(cells) < limit:
-            entrant = next((e for e in self._running if e.sent < e.goal), None)
-            if entrant is None:
-                entrant = self._roster.suggested()
-                if entrant is None:
+            member = next((e for e in self._running if e.sent < e.goal), None)
+            if member is None:
+                member = self._pool.suggested()
+                if member is None:
                     break
-                entrant.goal = min(FIRST_CHECKPOINT, self._roster.examples)
-                self._running.append(entrant)
-            cells.append(self._roster.send(entrant))
+                member.goal = min(FIRST_CHECKPOINT, self._pool.examples)
+                self._running.append(member)
+            cells.append(self._pool.send(member))
         return cells
 
     def tell(self, event: Outcome | Dropped) -> list[Standing]:
         """At a checkpoint the candidate is dropped, goes on, or is complete."""
         if isinstance(event, Dropped):
             return []
-        entrant = self._roster.take(event)
-        if entrant.told < entrant.goal:
+        member = self._pool.take(event)
+        if member.told < member.goal:
             return []
-        self._roster.report(entrant)
-        if entrant is not self._seed and self._is_dropped(entrant):
-            entrant.state = "dropped"
-        elif entrant.told == self._roster.examples:
-            entrant.state = "complete"
+        self._pool.report(member)
+        if member is not self._seed and self._is_dropped(member):
+            member.state = "dropped"
+        elif member.told == self._pool.examples:
+            member.state = "complete"
         else:
-            entrant.goal = min(entrant.goal * 2, self._roster.examples)
+            member.goal = min(member.goal * 2, self._pool.examples)
             return []
-        self._running.remove(entrant)
-        return [self._roster.settle(entrant)]
+        self._running.remove(member)
+        return [self._pool.settle(member)]
 
     @property
     def best(self) -> Standing:
@@ -78,9 +78,9 @@ class RacePolicy:
         """
         best = self._leader()
         compared = [e for e in self._running if e.told >= FIRST_CHECKPOINT and e.reliable]
-        for entrant in compared:
-            if _loses(best, entrant, SURE):
-                best = entrant
+        for member in compared:
+            if _loses(best, member, SURE):
+                best = member
         return best.standing()
 
     @property
@@ -89,37 +89,37 @@ class RacePolicy:
 
     @property
     def standings(self) -> Sequence[Standing]:
-        return self._roster.standings
+        return self._pool.standings
 
     @property
     def finish_reason(self) -> str | None:
-        return self._roster.finish_reason
+        return self._pool.finish_reason
 
     def extend(self, space: BoundSpace) -> None:
-        self._roster.extend(space)
+        self._pool.extend(space)
 
     def close(self) -> None:
-        self._roster.close()
+        self._pool.close()
 
-    def _leader(self) -> Entrant:
+    def _leader(self) -> PooledCandidate:
         """The best that met every example; before there is one, the seed."""
-        complete = [e for e in self._roster.entrants if e.state == "complete"]
+        complete = [e for e in self._pool.members if e.state == "complete"]
         return max(complete, key=lambda e: e.rank(e.mean), default=self._seed)
 
-    def _is_dropped(self, entrant: Entrant) -> bool:
+    def _is_dropped(self, member: PooledCandidate) -> bool:
         """It loses to the leader, or never answered.
 
         When tokens count too (nsga2), only a leader that is not dearer can drop a candidate.
         """
-        if not entrant.values:
+        if not member.values:
             return True
         leader = self._leader()
-        if self._multi_objective and leader.price > entrant.price:
+        if self._multi_objective and leader.price > member.price:
             return False
-        return _loses(entrant, leader)
+        return _loses(member, leader)
 
 
-def _loses(one: Entrant, other: Entrant, level: float = ALPHA) -> bool:
+def _loses(one: PooledCandidate, other: PooledCandidate, level: float = ALPHA) -> bool:
     """The paired test on the examples that both have answered."""
     common = sorted(one.values.keys() & other.values.keys())
     differences = [one.values[place] - other.values[place] for place in common]

@@ -60,7 +60,7 @@ MOST_THREADS = 4096
 """As many as cells may be under way."""
 
 
-class Reply(str):
+class AnswerText(str):
     """An answer's text, with all else that the model gave in `answer`."""
 
     answer: Answer
@@ -86,7 +86,7 @@ class FunctionTarget:
                 return _plain(await self.function(dict(row), dict(prompts), llm.ask))
             loop = asyncio.get_running_loop()
 
-            def ask(prompt: Any, /, **fields: Json) -> Reply:
+            def ask(prompt: Any, /, **fields: Json) -> AnswerText:
                 return asyncio.run_coroutine_threadsafe(llm.ask(prompt, **fields), loop).result()
 
             arguments = dict(row), dict(prompts), ask
@@ -106,7 +106,7 @@ class Llm:
     ctx: Context
     ended: UnitEnded | None = None
 
-    async def ask(self, prompt: Any, /, *, repeat: int = 0, **fields: Json) -> Reply:
+    async def ask(self, prompt: Any, /, *, repeat: int = 0, **fields: Json) -> AnswerText:
         """The answer of one prompt, its placeholders filled with `fields`.
 
         prompt: one of those under test, or a text, or a list of messages of your own. repeat: to
@@ -125,7 +125,7 @@ class Llm:
             self.ended = ended
             raise
         text = output_of(answer)
-        reply = Reply(text if isinstance(text, str) else "")
+        reply = AnswerText(text if isinstance(text, str) else "")
         reply.answer = answer
         return reply
 

@@ -18,15 +18,15 @@ from typing import Any, BinaryIO
 from promptlathe.errors import InputError
 from promptlathe.track.book import Book
 
-Request = tuple[str, tuple[Any, ...], bool]
+Command = tuple[str, tuple[Any, ...], bool]
 """Method of `Book`, its arguments, and whether an answer is waited for."""
-Reply = tuple[bool, Any]
+CommandResult = tuple[bool, Any]
 """Whether it went well, and the result or the exception."""
 
 
 def serve(book: Book, requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer until the input ends. Requests that came together are written together."""
-    inbox: SimpleQueue[Request | None] = SimpleQueue()
+    inbox: SimpleQueue[Command | None] = SimpleQueue()
     Thread(target=_read, args=(requests, inbox), daemon=True).start()
     usable = True
     while (request := inbox.get()) is not None:
@@ -34,7 +34,7 @@ def serve(book: Book, requests: BinaryIO, replies: BinaryIO) -> None:
         if not usable and not answered:
             continue
         try:
-            reply: Reply = True, getattr(book, method)(*arguments)
+            reply: CommandResult = True, getattr(book, method)(*arguments)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other side waits for it
             reply = False, _portable(error)
             usable = usable and method != "start"
@@ -47,7 +47,7 @@ def serve(book: Book, requests: BinaryIO, replies: BinaryIO) -> None:
     book.abort("KILLED", "the optimizer ended unexpectedly")
 
 
-def _read(requests: BinaryIO, inbox: "SimpleQueue[Request | None]") -> None:
+def _read(requests: BinaryIO, inbox: "SimpleQueue[Command | None]") -> None:
     try:
         while True:
             inbox.put(pickle.load(requests))

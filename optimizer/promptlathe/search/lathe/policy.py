@@ -36,7 +36,6 @@ from threadpoolctl import ThreadpoolController
 from promptlathe.errors import InputError
 from promptlathe.records import Cell, Dropped, Estimate, Example, Outcome, Standing
 from promptlathe.scoring import Limit
-from promptlathe.search.entrant import Entrant
 from promptlathe.search.lathe.costs import Costs, within
 from promptlathe.search.lathe.landscape import Landscape, Point, SpaceLandscape
 from promptlathe.search.lathe.look import Look, encode, look
@@ -44,6 +43,7 @@ from promptlathe.search.lathe.model import Array, Data, Fit, fit
 from promptlathe.search.lathe.settings import Earlier, Settings
 from promptlathe.search.lathe.table import SILENT, Table
 from promptlathe.search.lathe.worth import worth
+from promptlathe.search.pooled import PooledCandidate
 from promptlathe.search.stats import Z95, estimate
 from promptlathe.search.study import Study
 from promptlathe.space import BoundSpace
@@ -106,7 +106,7 @@ class LathePolicy:
         self._tokens = Costs([TOKENS]) if self._settings.per_token else None
         self._row_of: dict[Point, int] = {}
         self._by_id: dict[str, int] = {}
-        self._entrants: list[Entrant] = []
+        self._members: list[PooledCandidate] = []
         self._told = self._sent = 0
         self._low, self._high = 0.0, 1.0
         self._start: Fit | None = None
@@ -126,7 +126,7 @@ class LathePolicy:
         self._finished: str | None = None
         self._blas = ThreadpoolController()
         self._enter(self._row(self._landscape.seed))
-        self._seed = self._best = self._entrants[0]
+        self._seed = self._best = self._members[0]
         self._learn(earlier)
         self._opening = self._open()
         self._grown = False
@@ -151,9 +151,9 @@ class LathePolicy:
     def _take(self, outcome: Outcome) -> list[Standing]:
         index = self._by_id[outcome.cell.candidate.id]
         place = self._place[outcome.cell.example.id]
-        entrant = self._table.rows[index].entrant
-        assert entrant is not None, "an outcome of a cell that was not proposed"
-        entrant.take(place, outcome)
+        member = self._table.rows[index].member
+        assert member is not None, "an outcome of a cell that was not proposed"
+        member.take(place, outcome)
         self._told += 1
         for costs in (self._limits, self._tokens):
             if costs is not None:
@@ -163,11 +163,11 @@ class LathePolicy:
             self._changes.append(change)
         if outcome.value is not None:
             self._low, self._high = min(self._low, outcome.value), max(self._high, outcome.value)
-        met = self._table.asked[index].all() and entrant.told == entrant.sent
-        if not met or entrant.state == "complete":
+        met = self._table.asked[index].all() and member.told == member.sent
+        if not met or member.state == "complete":
             return []
-        entrant.state = "complete"
-        return [self._standing(entrant)]
+        member.state = "complete"
+        return [self._standing(member)]
 
     def extend(self, space: BoundSpace) -> None:
         before, self._landscape = self._landscape, SpaceLandscape(space)
@@ -192,7 +192,7 @@ class LathePolicy:
 
     @property
     def standings(self) -> Sequence[Standing]:
-        return [self._standing(entrant) for entrant in self._entrants]
+        return [self._standing(member) for member in self._members]
 
     @property
     def finish_reason(self) -> str | None:
@@ -202,11 +202,11 @@ class LathePolicy:
         self._fit()
         if self._study is None:
             return
-        for entrant in self._entrants:
-            found = self._standing(entrant).estimate
-            levels = dict(self._table.rows[self._index(entrant)].point)
+        for member in self._members:
+            found = self._standing(member).estimate
+            levels = dict(self._table.rows[self._index(member)].point)
             note = "" if found else "no call was answered"
-            self._study.add(levels, found and found.mean, entrant.tokens_per_cell, note)
+            self._study.add(levels, found and found.mean, member.tokens_per_cell, note)
 
     # Cells
 
@@ -368,16 +368,16 @@ class LathePolicy:
         )
 
     def _send(self, index: int, place: int) -> Cell:
-        entrant = self._table.rows[index].entrant or self._enter(index)
+        member = self._table.rows[index].member or self._enter(index)
         repeat = self._table.send(index, place)
-        entrant.sent += 1
+        member.sent += 1
         self._sent += 1
-        return Cell(entrant.candidate, self._examples[place], repeat)
+        return Cell(member.candidate, self._examples[place], repeat)
 
     # Rows
 
-    def _index(self, entrant: Entrant) -> int:
-        return self._by_id[entrant.candidate.id]
+    def _index(self, member: PooledCandidate) -> int:
+        return self._by_id[member.candidate.id]
 
     def _row(self, point: Point) -> int:
         """The row of a point, which is added when it is new."""
@@ -395,12 +395,12 @@ class LathePolicy:
             return None
         return self._row(point)
 
-    def _enter(self, index: int) -> Entrant:
+    def _enter(self, index: int) -> PooledCandidate:
         row = self._table.rows[index]
-        row.entrant = Entrant(len(self._entrants), self._landscape.candidate(row.point))
-        self._entrants.append(row.entrant)
-        self._by_id[row.entrant.candidate.id] = index
-        return row.entrant
+        row.member = PooledCandidate(len(self._members), self._landscape.candidate(row.point))
+        self._members.append(row.member)
+        self._by_id[row.member.candidate.id] = index
+        return row.member
 
     def _encode(self, points: Sequence[Point]) -> Array:
         return encode(self._landscape, points, effects=self._settings.effects)
@@ -474,12 +474,12 @@ class LathePolicy:
         if (answered & allowed).any():
             answered &= allowed
         index = int(np.argmax(np.where(answered, look.estimate, -np.inf)))
-        self._best = self._table.rows[index].entrant or self._enter(index)
+        self._best = self._table.rows[index].member or self._enter(index)
 
     def _answers(self, index: int) -> bool:
         """It was answered, here or in an earlier run of this model, and mostly so."""
-        entrant = self._table.rows[index].entrant
-        return len(self._table.known(index)) > 0 and (entrant is None or entrant.reliable)
+        member = self._table.rows[index].member
+        return len(self._table.known(index)) > 0 and (member is None or member.reliable)
 
     def _consider_end(self, look: Look, best: int, allowed: Array) -> None:
         settings = self._settings
@@ -493,18 +493,18 @@ class LathePolicy:
                 f"chance below {settings.doubt:.0%}"
             )
 
-    def _standing(self, entrant: Entrant) -> Standing:
+    def _standing(self, member: PooledCandidate) -> Standing:
         """Its finite-population estimate; of all examples' scores when they are known."""
-        index, look = self._index(entrant), self._look
+        index, look = self._index(member), self._look
         known = self._table.known(index)
         modelled = look is not None and index < len(look.estimate) and len(known) > 0
-        if look is None or not modelled or self._even or entrant.state == "complete":
-            return entrant.standing(estimate(known.tolist()))
+        if look is None or not modelled or self._even or member.state == "complete":
+            return member.standing(estimate(known.tolist()))
         scale = self._high - self._low
         mean = self._low + scale * float(look.estimate[index])
         half = Z95 * scale * float(look.error[index])
         low, high = max(self._low, mean - half), min(self._high, mean + half)
-        return entrant.standing(Estimate(mean, low, high, len(known)))
+        return member.standing(Estimate(mean, low, high, len(known)))
 
 
 def _possible(landscape: Landscape, point: Point) -> bool:

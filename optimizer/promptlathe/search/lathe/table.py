@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from promptlathe.search.entrant import Entrant
 from promptlathe.search.lathe.landscape import Point
 from promptlathe.search.lathe.model import Array
+from promptlathe.search.pooled import PooledCandidate
 
 SILENT = 8
 """Failures of the service in a row without an answer, after which a candidate or an example is
@@ -18,7 +18,7 @@ class Row:
     """A candidate that the model knows."""
 
     point: Point
-    entrant: Entrant | None = None
+    member: PooledCandidate | None = None
     """None while it is known from earlier runs only."""
     silent: int = 0
     """Failures of the service since the last answer."""

@@ -1,15 +1,15 @@
 """Operators: what makes new levels while a run goes on.
 
-workshop    the policy around a policy: when who works, and what becomes of it
+rewriting_policy   the policy around a policy: when who works, and what becomes of it
 portfolio   the operators by name; one small file each
-brief       what an operator is told
+operator_context   what an operator is told
 said        what a text says already
 guards      what a new text must keep to
 """
 
 from promptlathe.search.operators.lineage import (
-    Birth,
-    Descent,
+    LevelLineage,
+    LevelOrigin,
     OperatorReport,
     ancestry,
     lineage_of,
@@ -20,8 +20,8 @@ __all__ = [
     "NAMES",
     "USUAL",
     "WITHOUT_REWRITER",
-    "Birth",
-    "Descent",
+    "LevelLineage",
+    "LevelOrigin",
     "OperatorReport",
     "ancestry",
     "lineage_of",

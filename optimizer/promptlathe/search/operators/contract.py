@@ -5,7 +5,7 @@ Reflection on wrong answers may never notice a broken format (decision 0009).
 
 from collections.abc import Sequence
 
-from promptlathe.search.operators.brief import Brief
+from promptlathe.search.operators.operator_context import OperatorContext
 from promptlathe.search.operators.said import format_requests, names_all, without
 from promptlathe.space import placeholders
 
@@ -13,7 +13,7 @@ UNREAD = 0.05
 """Share of outputs that could not be read from which on there is something to repair."""
 
 
-def contract(brief: Brief) -> Sequence[str] | None:
+def contract(brief: OperatorContext) -> Sequence[str] | None:
     """The text with each contract in place of its own requests for a format; None when outputs can
     be read, or another component asks for a format: then that is the one to mend."""
     if len(brief.unread) <= UNREAD * len(brief.cases) or any(
@@ -28,6 +28,6 @@ def contract(brief: Brief) -> Sequence[str] | None:
     return [text for text in new if text not in brief.known] or None
 
 
-def _free(brief: Brief, sentence: str) -> bool:
+def _free(brief: OperatorContext, sentence: str) -> bool:
     """It may go: no phrase or placeholder in it must stay."""
     return not placeholders(sentence) and not any(one in sentence for one in brief.protect)

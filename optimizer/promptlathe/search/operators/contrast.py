@@ -1,9 +1,9 @@
 """Contrast: what does a prompt say that gets the same rows right?"""
 
-from promptlathe.search.operators.brief import Brief, rows
+from promptlathe.search.operators.operator_context import OperatorContext, rows
 
 
-def contrast(brief: Brief) -> str | None:
+def contrast(brief: OperatorContext) -> str | None:
     """A request about the rival that mends most mistakes; None when none mends any."""
     best, text = [], ""
     for _, other, cases in brief.rivals:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from promptlathe.records import Example
-from promptlathe.search.operators.brief import Brief
+from promptlathe.search.operators.operator_context import OperatorContext
 from promptlathe.search.operators.said import in_order, is_home, listing, with_listing
 from promptlathe.space import placeholders
 
@@ -26,7 +26,7 @@ ROWS = 2
 HEAD = "Labels, each with words that are typical of it:"
 
 
-def definitions(brief: Brief) -> Sequence[str] | None:
+def definitions(brief: OperatorContext) -> Sequence[str] | None:
     """Lines for the labels whose definition is missing, and lines for all of them; in place of the
     text's own list. None without labels, or when another component lists them."""
     if not (brief.answers and brief.literal and is_home(brief.text, brief.beside, brief.answers)):
@@ -50,7 +50,7 @@ def _line(label: str, words: str) -> str:
     return f"- {label}: {words}" if words else f"- {label}"
 
 
-def salient(brief: Brief, rows: Sequence[Example]) -> Mapping[str, str]:
+def salient(brief: OperatorContext, rows: Sequence[Example]) -> Mapping[str, str]:
     """The telling words of each right answer, the clearest first, joined by commas."""
     # Here, for it takes seconds to load.
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer

@@ -1,11 +1,11 @@
 """Format repair: a request about outputs that cannot be read. What can be said without asking
 anyone is `contract`'s."""
 
-from promptlathe.search.operators.brief import Brief, rows
 from promptlathe.search.operators.contract import UNREAD
+from promptlathe.search.operators.operator_context import OperatorContext, rows
 
 
-def format(brief: Brief) -> str | None:
+def format(brief: OperatorContext) -> str | None:
     """A request for a stricter or simpler contract; None when outputs can be read."""
     if len(brief.unread) <= UNREAD * len(brief.cases):
         return None

@@ -8,7 +8,7 @@ from typing import Any
 from rapidfuzz import fuzz
 
 from promptlathe.records import Example
-from promptlathe.search.operators.brief import Brief
+from promptlathe.search.operators.operator_context import OperatorContext
 from promptlathe.search.operators.said import repeated
 from promptlathe.space import is_inert, placeholders
 
@@ -58,7 +58,12 @@ def unwrapped(text: str) -> str:
 
 
 def objection(
-    text: str, brief: Brief, known: Sequence[str], leaks: Leaks, *, translated: bool = False
+    text: str,
+    brief: OperatorContext,
+    known: Sequence[str],
+    leaks: Leaks,
+    *,
+    translated: bool = False,
 ) -> str | None:
     """Why a text is refused, in a few words; None when it may be tried."""
     if not text:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from promptlathe.search.operators.brief import Brief
+from promptlathe.search.operators.operator_context import OperatorContext
 from promptlathe.search.operators.said import in_order, is_home, listing, names_all, with_listing
 
 HEAD = "Labels:"
 
 
-def labels(brief: Brief) -> Sequence[str] | None:
+def labels(brief: OperatorContext) -> Sequence[str] | None:
     """The text with a list of the right answers; None when the prompt names them, or another
     component lists labels. What a list says of its labels is kept."""
     if not (brief.answers and brief.literal and is_home(brief.text, brief.beside, brief.answers)):

@@ -10,7 +10,7 @@ from promptlathe.search.lathe.effects import Effect
 
 
 @dataclass(frozen=True)
-class Birth:
+class LevelOrigin:
     """A level that an operator made."""
 
     component: str
@@ -34,10 +34,10 @@ class Birth:
 
 
 @dataclass(frozen=True)
-class Descent:
+class LevelLineage:
     """A level that an operator made, and what became of it."""
 
-    birth: Birth
+    origin: LevelOrigin
     gain: float | None
     """Points of the level over its first parent, by the model of all outcomes; None: unknown."""
     calls: int
@@ -47,9 +47,9 @@ class Descent:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-like, flat."""
-        birth = asdict(self.birth)
-        lists = {name: list(birth[name]) for name in ("parents", "failures")}
-        return {**birth, **lists, "gain": self.gain, "calls": self.calls, "kept": self.kept}
+        origin = asdict(self.origin)
+        lists = {name: list(origin[name]) for name in ("parents", "failures")}
+        return {**origin, **lists, "gain": self.gain, "calls": self.calls, "kept": self.kept}
 
 
 @dataclass
@@ -83,46 +83,48 @@ class OperatorReport:
     """Answers and texts that gave no level, by reason."""
 
 
-def descendants(birth: Birth, births: Sequence[Birth]) -> frozenset[tuple[str, Value]]:
-    """(component, level) of a level and of all that was made from it; `births` are in order."""
-    found: set[tuple[str, Value]] = {(birth.component, birth.level)}
-    for one in births:
+def descendants(
+    origin: LevelOrigin, origins: Sequence[LevelOrigin]
+) -> frozenset[tuple[str, Value]]:
+    """(component, level) of a level and of all that was made from it; `origins` are in order."""
+    found: set[tuple[str, Value]] = {(origin.component, origin.level)}
+    for one in origins:
         if any((one.component, parent) in found for parent in one.parents):
             found.add((one.component, one.level))
     return frozenset(found)
 
 
 def lineage_of(
-    births: Sequence[Birth], effects: Sequence[Effect], best: Candidate
-) -> tuple[Descent, ...]:
-    """What became of the levels, in the order of their birth."""
+    origins: Sequence[LevelOrigin], effects: Sequence[Effect], best: Candidate
+) -> tuple[LevelLineage, ...]:
+    """What became of the levels, in the order of their origin."""
     found: dict[tuple[str, Value], Effect] = {(e.component, e.level): e for e in effects}
     levels = set(best.levels)
 
-    def descent(birth: Birth) -> Descent:
-        effect = found.get((birth.component, birth.level))
-        parent = found.get((birth.component, birth.parents[0])) if birth.parents else None
+    def descent(origin: LevelOrigin) -> LevelLineage:
+        effect = found.get((origin.component, origin.level))
+        parent = found.get((origin.component, origin.parents[0])) if origin.parents else None
         gain = effect.effect - parent.effect if effect and parent and effect.calls else None
         calls = effect.calls if effect else 0
-        return Descent(birth, gain, calls, (birth.component, birth.level) in levels)
+        return LevelLineage(origin, gain, calls, (origin.component, origin.level) in levels)
 
-    return tuple(descent(birth) for birth in births)
+    return tuple(descent(origin) for origin in origins)
 
 
-def ancestry(one: Descent, lineage: Sequence[Descent]) -> str:
+def ancestry(one: LevelLineage, lineage: Sequence[LevelLineage]) -> str:
     """`merge-3 ← rewrite-1 ← draft`: a level, and its first parents back to what was declared."""
-    made = {(d.birth.component, d.birth.level): d.birth for d in lineage}
-    names = [one.birth.level]
-    birth: Birth | None = one.birth
-    while birth and birth.parents:
-        names.append(birth.parents[0])
-        birth = made.get((birth.component, birth.parents[0]))
+    made = {(d.origin.component, d.origin.level): d.origin for d in lineage}
+    names = [one.origin.level]
+    origin: LevelOrigin | None = one.origin
+    while origin and origin.parents:
+        names.append(origin.parents[0])
+        origin = made.get((origin.component, origin.parents[0]))
     return " ← ".join(names)
 
 
-def report_of(operator: str, work: Work, lineage: Sequence[Descent]) -> OperatorReport:
+def report_of(operator: str, work: Work, lineage: Sequence[LevelLineage]) -> OperatorReport:
     """What an operator did, all in all."""
-    own = [one for one in lineage if one.birth.operator == operator]
+    own = [one for one in lineage if one.origin.operator == operator]
     gains = [one.gain for one in own if one.gain is not None]
     return OperatorReport(
         operator,

@@ -1,6 +1,6 @@
 """The operators by name, with the requests that ship for them, and operators of your own.
 
-    def mine(brief: Brief) -> str | list[str] | None: ...
+    def mine(brief: OperatorContext) -> str | list[str] | None: ...
 
 A text is a request to the rewriter, whose answer holds new texts between <new> and </new>; a list
 are new texts themselves; None: nothing to do now. All pass the guards (guards.py).
@@ -15,18 +15,18 @@ from typing import Any
 from promptlathe import documents
 from promptlathe.errors import InputError
 from promptlathe.scoring.loading import load_function
-from promptlathe.search.operators.brief import Brief
 from promptlathe.search.operators.contract import contract
 from promptlathe.search.operators.contrast import contrast
 from promptlathe.search.operators.definitions import definitions
 from promptlathe.search.operators.format import format
 from promptlathe.search.operators.labels import labels
 from promptlathe.search.operators.merge import merge
+from promptlathe.search.operators.operator_context import OperatorContext
 from promptlathe.search.operators.rewrite import rewrite
 from promptlathe.search.operators.rules import rules
 from promptlathe.search.operators.wording import paraphrase, shorten, translate
 
-Operator = Callable[[Brief], "str | Sequence[str] | None"]
+Operator = Callable[[OperatorContext], "str | Sequence[str] | None"]
 DEMOS = "demos"
 """Recruits rows instead of writing texts (recruit.py)."""
 FROM_DATA: Mapping[str, Operator] = {
@@ -105,7 +105,7 @@ def _request(name: str, workspace: Path, starter: Path) -> str:
 def _guarded(function: Callable[..., Any], name: str) -> Operator:
     """Its mistakes in words."""
 
-    def operator(brief: Brief) -> str | Sequence[str] | None:
+    def operator(brief: OperatorContext) -> str | Sequence[str] | None:
         try:
             made = function(brief)
         except Exception as error:

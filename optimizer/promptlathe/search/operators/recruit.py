@@ -14,7 +14,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 import numpy as np
 
 from promptlathe.records import Example
-from promptlathe.search.operators.brief import Case, in_turn
+from promptlathe.search.operators.operator_context import Case, in_turn
 from promptlathe.space import Recruited, is_inert
 from promptlathe.space.similarity import cosines, farthest_first, text_vectors
 

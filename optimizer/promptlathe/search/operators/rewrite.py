@@ -1,9 +1,9 @@
 """Rewrite from failures: what do the mistakes have in common?"""
 
-from promptlathe.search.operators.brief import Brief, rows
+from promptlathe.search.operators.operator_context import OperatorContext, rows
 
 
-def rewrite(brief: Brief) -> str | None:
+def rewrite(brief: OperatorContext) -> str | None:
     """A request that shows mistakes of each kind, and further rows; None without mistakes."""
     if not brief.mistakes:
         return None

@@ -1,9 +1,9 @@
 """Rules: short definitions and decision rules for what is confused."""
 
-from promptlathe.search.operators.brief import Brief, rows
+from promptlathe.search.operators.operator_context import OperatorContext, rows
 
 
-def rules(brief: Brief) -> str | None:
+def rules(brief: OperatorContext) -> str | None:
     """A request with the confusion table; None when the answers are free text, or all right."""
     if not brief.answers or not brief.mistakes:
         return None

@@ -1,13 +1,13 @@
-"""The workshop: a policy around a policy, which makes new levels while the other searches.
+"""The rewriting policy: a policy around a policy, which makes new levels while the other searches.
 
     policy's best ─→ tried on rows of `train` ─→ an operator, by the bandit ─→ request ─→ texts
                                                                                             │
     policy.extend(space) ←──────── one more level ←──────── guards ←────────────────────────┘
 
 Rows of `train` are cells like any other and take slots; requests go to the rewriter, take none,
-and nothing waits for them: the policy inside goes on proposing its cells. The purse (purse.py)
-says what may be spent, and when; the shelf (shelf.py) takes what was made. An operator whose tries
-give nothing new rests until another prompt is the best.
+and nothing waits for them: the policy inside goes on proposing its cells. The rewrite budget
+(rewrite_budget.py) says what may be spent, and when; the level registry (level_registry.py) takes
+what was made. An operator whose tries give nothing new rests until another prompt is the best.
 """
 
 from collections import Counter
@@ -34,11 +34,16 @@ from promptlathe.records import (
 )
 from promptlathe.scoring import Contract
 from promptlathe.search.operators.bandit import choose
-from promptlathe.search.operators.book import TrainBook
-from promptlathe.search.operators.brief import Brief
-from promptlathe.search.operators.briefing import Briefing, answers_of, text_of
+from promptlathe.search.operators.contexts import Contexts, answers_of, text_of
 from promptlathe.search.operators.guards import Leaks
-from promptlathe.search.operators.lineage import Birth, Descent, OperatorReport, report_of
+from promptlathe.search.operators.level_registry import LevelRegistry
+from promptlathe.search.operators.lineage import (
+    LevelLineage,
+    LevelOrigin,
+    OperatorReport,
+    report_of,
+)
+from promptlathe.search.operators.operator_context import OperatorContext
 from promptlathe.search.operators.portfolio import (
     DEMOS,
     FROM_DATA,
@@ -46,8 +51,8 @@ from promptlathe.search.operators.portfolio import (
     is_refusal,
     read_texts,
 )
-from promptlathe.search.operators.purse import Purse
-from promptlathe.search.operators.shelf import Shelf
+from promptlathe.search.operators.reflection import ReflectionExamples
+from promptlathe.search.operators.rewrite_budget import RewriteBudget
 from promptlathe.search.policy import Policy
 from promptlathe.space import BoundSpace
 
@@ -66,8 +71,8 @@ SETTLED = 100
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What the workshop must know of a job."""
+class RewritingTerms:
+    """What the rewriting policy must know of a job."""
 
     limits: Mapping[str, float]
     """Of the search: `calls`, `tokens` and `usd`, those that are limited."""
@@ -86,7 +91,7 @@ class _Asked:
     """A request under way."""
 
     operator: str
-    brief: Brief
+    brief: OperatorContext
     failures: tuple[str, ...]
     """Ids of the mistakes that it shows."""
 
@@ -97,27 +102,32 @@ class _Asked:
         return self.operator, self.brief.component, self.brief.level, prompt
 
 
-class Workshop:
+class RewritingPolicy:
     """A `Policy`; see the module's text."""
 
     def __init__(
-        self, inner: Policy, space: BoundSpace, portfolio: Portfolio, terms: Terms, leaks: Leaks
+        self,
+        inner: Policy,
+        space: BoundSpace,
+        portfolio: Portfolio,
+        terms: RewritingTerms,
+        leaks: Leaks,
     ) -> None:
         self._inner, self._portfolio, self._terms = inner, portfolio, terms
         self._rng = np.random.default_rng([terms.seed, 4])
         self._names = [*portfolio.operators, *([DEMOS] if portfolio.demos else [])]
-        self._purse = Purse(terms.limits, terms.share)
-        self._shelf = Shelf(space, self._names, leaks, inner.extend)
+        self._budget = RewriteBudget(terms.limits, terms.share)
+        self._registry = LevelRegistry(space, self._names, leaks, inner.extend)
         answers = answers_of(space.train, terms.target)
-        self._book = TrainBook(
+        self._reflection = ReflectionExamples(
             space.train,
             terms.target,
             len(answers),
-            allowance=self._purse.allowance,
+            allowance=self._budget.allowance,
             seed=terms.seed,
             bounds=terms.bounds,
         )
-        self._briefing = Briefing(space, portfolio.requests, terms, answers, self._book)
+        self._contexts = Contexts(space, portfolio.requests, terms, answers, self._reflection)
         self._subject = space.seed
         """The prompt that is written about."""
         self._settled_until = 0
@@ -160,18 +170,18 @@ class Workshop:
             self._forget(event.unit)
             return []
         self._refused = False
-        self._purse.tell(event, own=own)
+        self._budget.tell(event, own=own)
         if isinstance(event, Rewritten):
             self._receive(event)
             return []
         if own:
-            self._book.take(event)
+            self._reflection.take(event)
             return []
-        self._purse.tried(event.cell.candidate.levels, event.tokens)
+        self._budget.tried(event.cell.candidate.levels, event.tokens)
         return self._inner.tell(event)
 
     def extend(self, space: BoundSpace) -> None:
-        self._shelf.space = space
+        self._registry.space = space
         self._inner.extend(space)
 
     @property
@@ -198,57 +208,57 @@ class Workshop:
     @property
     def space(self) -> BoundSpace:
         """With all levels so far."""
-        return self._shelf.space
+        return self._registry.space
 
     @property
-    def births(self) -> Sequence[Birth]:
+    def origins(self) -> Sequence[LevelOrigin]:
         """The levels that were made, in order."""
-        return self._shelf.births
+        return self._registry.origins
 
     @property
     def notes(self) -> Sequence[str]:
         """What went wrong, each once."""
         return self._notes
 
-    def reports(self, lineage: Sequence[Descent]) -> Sequence[OperatorReport]:
+    def reports(self, lineage: Sequence[LevelLineage]) -> Sequence[OperatorReport]:
         """What each operator did, given what became of its levels."""
-        return [report_of(name, work, lineage) for name, work in self._shelf.work.items()]
+        return [report_of(name, work, lineage) for name, work in self._registry.work.items()]
 
     # What is paid for
 
     def _affords(self, calls: int) -> bool:
-        return self._purse.affords(calls, over=self._inner.finish_reason is not None)
+        return self._budget.affords(calls, over=self._inner.finish_reason is not None)
 
     def _reading(self) -> Iterator[Cell]:
         """The rows of `train` that the subject has not met."""
-        if self._book.missing(self._subject) and self._affords(1):
-            for cell in self._book.unread(self._subject):
-                self._purse.spend()
+        if self._reflection.missing(self._subject) and self._affords(1):
+            for cell in self._reflection.unread(self._subject):
+                self._budget.spend()
                 yield cell
 
     def _requests(self) -> Iterator[Rewrite]:
-        while len(self._asked) < ASKED and self._purse.has_room(len(self._asked)):
-            settled = self._choose_subject() and self._book.is_read(self._subject)
-            ready = [name for name in self._names if self._shelf.work[name].barren < BARREN]
+        while len(self._asked) < ASKED and self._budget.has_room(len(self._asked)):
+            settled = self._choose_subject() and self._reflection.is_read(self._subject)
+            ready = [name for name in self._names if self._registry.work[name].barren < BARREN]
             if not (ready and settled and self._affords(1)):
                 return
             name = self._next(ready)
-            self._shelf.work[name].barren += 1
+            self._registry.work[name].barren += 1
             if name == DEMOS:
                 self._recruit()
             elif (request := self._write(name)) is not None:
-                self._purse.spend()
+                self._budget.spend()
                 yield request
 
     def _choose_subject(self) -> bool:
         """What is the best now is written about, once its rows can be read; False until then."""
         best = self._inner.best.candidate
-        if best == self._subject or self._purse.used < self._settled_until:
+        if best == self._subject or self._budget.used < self._settled_until:
             return True
-        if not self._affords(self._book.missing(best)):
+        if not self._affords(self._reflection.missing(best)):
             return self._inner.finish_reason is not None
-        self._subject, self._settled_until = best, self._purse.used + SETTLED
-        for work in self._shelf.work.values():
+        self._subject, self._settled_until = best, self._budget.used + SETTLED
+        for work in self._registry.work.values():
             work.barren = 0
         return True
 
@@ -261,26 +271,26 @@ class Workshop:
             tried = self._firsts[self._subject.id, name]
             # Once for each component, since they take turns; a request is too dear for that.
             if name in FIRST and tried < (
-                1 if name == "format" else len(self._shelf.space.space.rewritable)
+                1 if name == "format" else len(self._registry.space.space.rewritable)
             ):
                 self._firsts[self._subject.id, name] += 1
                 return name
         gained = dict.fromkeys(ready, 0.0)
-        for birth, gain in self._shelf.gains(self._inner.standings):
-            if birth.operator in gained:
-                gained[birth.operator] += gain
-        work, trial = self._shelf.work, self._purse.trial_tokens
+        for origin, gain in self._registry.gains(self._inner.standings):
+            if origin.operator in gained:
+                gained[origin.operator] += gain
+        work, trial = self._registry.work, self._budget.trial_tokens
         spent = {name: work[name].tokens + trial * work[name].levels for name in ready}
         return choose(gained, spent, self._rng)
 
     def _recruit(self) -> None:
-        cases = self._book.cases(self._subject)
-        birth = self._shelf.recruit(
-            self._subject, cases, self._terms.target, self._rng, at=self._purse.used
+        cases = self._reflection.cases(self._subject)
+        origin = self._registry.recruit(
+            self._subject, cases, self._terms.target, self._rng, at=self._budget.used
         )
-        if birth:
-            self._purse.open(birth.component, birth.level)
-            self._purse.spend()
+        if origin:
+            self._budget.open(origin.component, origin.level)
+            self._budget.spend()
 
     def _write(self, name: str) -> Rewrite | None:
         """Ask an operator for a text of the component whose turn it is."""
@@ -298,27 +308,27 @@ class Workshop:
         for text in made or ():
             shown = [case.example.id for case in brief.mistakes]
             if self._put(name, brief, text, shown, tokens=0):
-                self._purse.spend()
+                self._budget.spend()
         return None
 
-    def _brief(self, operator: str) -> Brief | None:
+    def _brief(self, operator: str) -> OperatorContext | None:
         """About the component whose turn it is; None when the subject has none to rewrite."""
-        levels, space = dict(self._subject.levels), self._shelf.space
+        levels, space = dict(self._subject.levels), self._registry.space
         names = [name for name in space.space.rewritable if text_of(space, name, levels)]
         names = [name for name in names if not self._is_dry(operator, name, str(levels[name]))]
         if not names:
             return None
         turn = self._turn[operator]
         self._turn[operator] += 1
-        view = (space, self._subject, self._shelf.births, self._inner.standings)
-        return self._briefing.brief(names[turn % len(names)], *view, self._rng)
+        view = (space, self._subject, self._registry.origins, self._inner.standings)
+        return self._contexts.brief(names[turn % len(names)], *view, self._rng)
 
     def _is_dry(self, operator: str, component: str, level: str) -> bool:
         """The operator gave nothing new for this text, and knows nothing new about it."""
         tried = (operator, component, level)
         return not self._dry.isdisjoint({(*tried, ""), (*tried, self._subject.id)})
 
-    def _ask(self, name: str, brief: Brief, text: str) -> Rewrite | None:
+    def _ask(self, name: str, brief: OperatorContext, text: str) -> Rewrite | None:
         if self._failed >= UNREACHABLE:
             return None
         digest = content_hash(text)
@@ -327,13 +337,13 @@ class Workshop:
         asked = self._asked[request.key] = _Asked(name, brief, brief.shown_in(text))
         if not asked.failures:
             self._dry.add(asked.about)  # until its answer says else
-        self._shelf.work[name].requests += 1
+        self._registry.work[name].requests += 1
         return request
 
     def _receive(self, told: Rewritten) -> None:
         asked = self._asked.pop(told.rewrite.key)
         self._dry.discard(asked.about)
-        work, tokens = self._shelf.work[asked.operator], told.tokens or 0
+        work, tokens = self._registry.work[asked.operator], told.tokens or 0
         work.tokens += tokens
         if isinstance(told.reply, Failure):
             work.refused[told.reply.reason] += 1
@@ -353,9 +363,9 @@ class Workshop:
     def _forget(self, unit: Unit) -> None:
         """It is as if it had not been asked for."""
         self._refused = True
-        self._purse.put_back()
+        self._budget.put_back()
         if isinstance(unit, Cell):
-            self._book.forget(unit)
+            self._reflection.forget(unit)
             return
         asked = self._asked.pop(unit.key)
         self._dry.discard(asked.about)
@@ -363,7 +373,7 @@ class Workshop:
         self._turn[asked.operator] -= 1
         first = asked.brief.subject, asked.operator
         self._firsts[first] = max(0, self._firsts[first] - 1)
-        work = self._shelf.work[asked.operator]
+        work = self._registry.work[asked.operator]
         work.requests -= 1
         work.barren = max(0, work.barren - 1)
 
@@ -379,13 +389,13 @@ class Workshop:
             )
 
     def _put(
-        self, name: str, brief: Brief, text: str, failures: Sequence[str], *, tokens: int
-    ) -> Birth | None:
-        at = self._purse.used
-        birth = self._shelf.put(name, brief, text, failures, tokens=tokens, at=at)
-        if birth:
-            self._purse.open(birth.component, birth.level)
-        return birth
+        self, name: str, brief: OperatorContext, text: str, failures: Sequence[str], *, tokens: int
+    ) -> LevelOrigin | None:
+        at = self._budget.used
+        origin = self._registry.put(name, brief, text, failures, tokens=tokens, at=at)
+        if origin:
+            self._budget.open(origin.component, origin.level)
+        return origin
 
 
 def _of_search(pending: Collection[Cell]) -> list[Cell]:

@@ -8,10 +8,10 @@ import numpy as np
 
 from promptlathe.records import PROMPT, Candidate, Example, Standing, Value
 from promptlathe.scoring import Contract
-from promptlathe.search.operators.book import TrainBook
-from promptlathe.search.operators.brief import MOST_ANSWERS, Brief, Case
 from promptlathe.search.operators.guards import language_of
-from promptlathe.search.operators.lineage import Birth
+from promptlathe.search.operators.lineage import LevelOrigin
+from promptlathe.search.operators.operator_context import MOST_ANSWERS, Case, OperatorContext
+from promptlathe.search.operators.reflection import ReflectionExamples
 from promptlathe.space import BoundSpace, Choice, SearchSpace
 
 LONGER, LEAST_LONGEST = 3, 400
@@ -30,7 +30,7 @@ class Known(Protocol):
     def contract(self) -> Contract: ...
 
 
-class Briefing:
+class Contexts:
     """Writes briefs."""
 
     def __init__(
@@ -39,9 +39,14 @@ class Briefing:
         requests: Mapping[str, str],
         known: Known,
         answers: tuple[str, ...],
-        book: TrainBook,
+        book: ReflectionExamples,
     ) -> None:
-        self._requests, self._known, self._answers, self._book = requests, known, answers, book
+        self._requests, self._known, self._answers, self._reflection = (
+            requests,
+            known,
+            answers,
+            book,
+        )
         self._contracts = known.contract.sentences(answers)
         self._longest = _longest(space.space)
 
@@ -50,18 +55,18 @@ class Briefing:
         name: str,
         space: BoundSpace,
         subject: Candidate,
-        births: Sequence[Birth],
+        origins: Sequence[LevelOrigin],
         standings: Sequence[Standing],
         rng: np.random.Generator,
-    ) -> Brief:
+    ) -> OperatorContext:
         """About one component of a prompt."""
         component = space.space.rewritable[name]
         assert isinstance(component, Choice)
         level = str(dict(subject.levels)[name])
         text = text_of(space, name, dict(subject.levels)) or ""
-        cases = self._book.cases(subject)
+        cases = self._reflection.cases(subject)
         met = {case.example.id for case in cases}
-        return Brief(
+        return OperatorContext(
             subject=subject.id,
             component=name,
             level=level,
@@ -72,8 +77,8 @@ class Briefing:
             target=self._known.target,
             answers=self._answers,
             cases=cases,
-            more=tuple(row for row in self._book.rows if row.id not in met),
-            others=_others(component, name, level, births, standings),
+            more=tuple(row for row in self._reflection.rows if row.id not in met),
+            others=_others(component, name, level, origins, standings),
             rivals=self._rivals(component, name, level),
             reading=self._known.contract.reading,
             literal=self._known.contract.names_answers,
@@ -90,7 +95,7 @@ class Briefing:
     ) -> tuple[tuple[str, str, tuple[Case, ...]], ...]:
         """Prompts that were read on the same rows and have another text there."""
         found: list[tuple[str, str, tuple[Case, ...]]] = []
-        for cases in self._book.read_prompts():
+        for cases in self._reflection.read_prompts():
             other = dict(cases[0].outcome.cell.candidate.levels).get(name, level)
             text = _text(component, other)
             if other != level and text:
@@ -153,11 +158,11 @@ def _others(
     component: Choice,
     name: str,
     level: str,
-    births: Sequence[Birth],
+    origins: Sequence[LevelOrigin],
     standings: Sequence[Standing],
 ) -> tuple[tuple[str, str], ...]:
     """Levels with other ancestors, by the best prompt that has them."""
-    own = _ancestors(name, level, births)
+    own = _ancestors(name, level, origins)
     best: dict[Value, float] = {}
     for standing in standings:
         other = dict(standing.candidate.levels).get(name)
@@ -165,15 +170,15 @@ def _others(
             continue
         best[other] = max(best.get(other, -np.inf), standing.estimate.mean)
     ranked = sorted(best, key=lambda one: -best[one])
-    apart = [one for one in ranked if not own & _ancestors(name, str(one), births)]
+    apart = [one for one in ranked if not own & _ancestors(name, str(one), origins)]
     texts = [(str(one), _text(component, one)) for one in apart]
     return tuple((one, text) for one, text in texts if text)
 
 
-def _ancestors(name: str, level: str, births: Sequence[Birth]) -> frozenset[str]:
+def _ancestors(name: str, level: str, origins: Sequence[LevelOrigin]) -> frozenset[str]:
     """The level, and those made levels that it was made from: what was declared is common to all,
     unless it is the level itself."""
-    parents = {birth.level: birth.parents for birth in births if birth.component == name}
+    parents = {origin.level: origin.parents for origin in origins if origin.component == name}
     found, waiting = {level}, list(parents.get(level, ()))
     while waiting:
         one = waiting.pop()

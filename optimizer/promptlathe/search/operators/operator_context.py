@@ -67,7 +67,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Brief:
+class OperatorContext:
     """What `operator(brief)` gets. All rows are of `train`."""
 
     subject: str
@@ -182,12 +182,12 @@ class Brief:
         return "\n".join(lines)
 
 
-def rows(brief: Brief, shown: Iterable[Case | Example]) -> str:
+def rows(brief: OperatorContext, shown: Iterable[Case | Example]) -> str:
     """Rows as they stand in a request."""
     return "\n".join(_row(brief, one) for one in shown) or "none"
 
 
-def _row(brief: Brief, shown: Case | Example) -> str:
+def _row(brief: OperatorContext, shown: Case | Example) -> str:
     example = shown.example if isinstance(shown, Case) else shown
     fields = [name for name in placeholders(brief.prompt) if name in example.row]
     lines = [f"{name}: {_short(example.row[name])}" for name in fields]

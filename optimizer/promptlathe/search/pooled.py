@@ -10,7 +10,7 @@ from promptlathe.search.stats import estimate
 
 
 @dataclass(eq=False)
-class Entrant:
+class PooledCandidate:
     """`values` holds its scores by the example's place in the common order, means over repeats."""
 
     number: int

@@ -1,7 +1,7 @@
 """Who entered the search: each candidate once, an Optuna trial each, one order of examples.
 
 What the race and successive halving have in common. The order of the examples is seeded, and the
-same for all, so that any two entrants can be compared on the examples that both have met.
+same for all, so that any two members can be compared on the examples that both have met.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 
 from promptlathe.records import Candidate, Cell, Example, Outcome, Standing, Value
-from promptlathe.search.entrant import Entrant
+from promptlathe.search.pooled import PooledCandidate
 from promptlathe.search.study import Study
 from promptlathe.space import BoundSpace, Real
 
@@ -22,8 +22,8 @@ MAX_STEPS = 20_000
 """Combinations that are walked through at most, over the whole search."""
 
 
-class Roster:
-    """The entrants in order of entry; the seed prompt is the first."""
+class CandidatePool:
+    """The members in order of entry; the seed prompt is the first."""
 
     def __init__(
         self, space: BoundSpace, examples: Sequence[Example], *, study: Study, seed: int
@@ -33,36 +33,36 @@ class Roster:
         self._examples = [by_id[i] for i in self._rng.permutation(len(by_id))]
         self._place = {example.id: i for i, example in enumerate(self._examples)}
         self._study = study
-        self._entrants: dict[str, Entrant] = {}
+        self._members: dict[str, PooledCandidate] = {}
         self._explore(space)
         self.seed = self._enter(study.ask(space.space.seed_levels).number, space.seed)
 
     @property
-    def entrants(self) -> Sequence[Entrant]:
-        return tuple(self._entrants.values())
+    def members(self) -> Sequence[PooledCandidate]:
+        return tuple(self._members.values())
 
     @property
     def standings(self) -> Sequence[Standing]:
-        return [entrant.standing() for entrant in self._entrants.values()]
+        return [member.standing() for member in self._members.values()]
 
     @property
     def examples(self) -> int:
         """How many there are."""
         return len(self._examples)
 
-    def send(self, entrant: Entrant) -> Cell:
+    def send(self, member: PooledCandidate) -> Cell:
         """Its next cell."""
-        cell = Cell(entrant.candidate, self._examples[entrant.sent])
-        entrant.sent += 1
+        cell = Cell(member.candidate, self._examples[member.sent])
+        member.sent += 1
         return cell
 
-    def take(self, outcome: Outcome) -> Entrant:
+    def take(self, outcome: Outcome) -> PooledCandidate:
         """Whose outcome it was."""
-        entrant = self._entrants[outcome.cell.candidate.id]
-        entrant.take(self._place[outcome.cell.example.id], outcome)
-        return entrant
+        member = self._members[outcome.cell.candidate.id]
+        member.take(self._place[outcome.cell.example.id], outcome)
+        return member
 
-    def suggested(self) -> Entrant | None:
+    def suggested(self) -> PooledCandidate | None:
         """The sampler's next suggestion that is allowed and new, else a drawn one."""
         for _ in range(0 if self.exhausted else MAX_DUPLICATES):
             proposal = self._study.ask()
@@ -70,7 +70,7 @@ class Roster:
                 self._study.discard(proposal.number, "forbidden by a constraint")
                 continue
             candidate = self._space.candidate(proposal.levels)
-            known = self._entrants.get(candidate.id)
+            known = self._members.get(candidate.id)
             if known is None:
                 return self._enter(proposal.number, candidate)
             if known.state == "running":
@@ -83,32 +83,32 @@ class Roster:
                 )
         return self.drawn()
 
-    def drawn(self) -> Entrant | None:
+    def drawn(self) -> PooledCandidate | None:
         """A new candidate at random; None when there is none."""
         for levels in () if self.exhausted else self._draws():
             candidate = self._space.candidate(levels)
-            if candidate.id not in self._entrants:
+            if candidate.id not in self._members:
                 return self._enter(self._study.ask(levels).number, candidate)
         self.exhausted = True
         return None
 
-    def report(self, entrant: Entrant) -> None:
+    def report(self, member: PooledCandidate) -> None:
         """Its running mean, at a comparison; nothing when its trial is closed."""
-        news = entrant.told > entrant.reported and entrant.state == "running"
-        if news and entrant.values:
-            entrant.reported = entrant.told
-            self._study.report(entrant.number, entrant.mean, entrant.told)
+        news = member.told > member.reported and member.state == "running"
+        if news and member.values:
+            member.reported = member.told
+            self._study.report(member.number, member.mean, member.told)
 
-    def settle(self, entrant: Entrant) -> Standing:
+    def settle(self, member: PooledCandidate) -> Standing:
         """It was dropped or is complete, and all of its cells are back: close its trial."""
-        number, mean, tokens = entrant.number, entrant.mean, entrant.tokens_per_cell
-        if not entrant.values:
+        number, mean, tokens = member.number, member.mean, member.tokens_per_cell
+        if not member.values:
             self._study.discard(number, "no call was answered")
-        elif entrant.state == "dropped":
+        elif member.state == "dropped":
             self._study.prune(number, mean, tokens)
         else:
             self._study.complete(number, mean, tokens)
-        return entrant.standing()
+        return member.standing()
 
     def extend(self, space: BoundSpace) -> None:
         """The space has grown: there may be new candidates again."""
@@ -150,6 +150,6 @@ class Roster:
             yield levels
         self._walked = not any(isinstance(p.domain, Real) for p in space.parameters)
 
-    def _enter(self, number: int, candidate: Candidate) -> Entrant:
-        entrant = self._entrants[candidate.id] = Entrant(number, candidate)
-        return entrant
+    def _enter(self, number: int, candidate: Candidate) -> PooledCandidate:
+        member = self._members[candidate.id] = PooledCandidate(number, candidate)
+        return member

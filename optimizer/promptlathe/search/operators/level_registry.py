@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from promptlathe.records import Candidate, Standing
-from promptlathe.search.operators.brief import Brief, Case
-from promptlathe.search.operators.briefing import RELIABLE, texts_of
+from promptlathe.search.operators.contexts import RELIABLE, texts_of
 from promptlathe.search.operators.guards import Leaks, objection, unwrapped
-from promptlathe.search.operators.lineage import Birth, Work, descendants
+from promptlathe.search.operators.lineage import LevelOrigin, Work, descendants
+from promptlathe.search.operators.operator_context import Case, OperatorContext
 from promptlathe.search.operators.portfolio import DEMOS
 from promptlathe.search.operators.recruit import RECRUITERS
 from promptlathe.space import BoundSpace, Choice, Demos, Level
@@ -20,7 +20,7 @@ SETS = 3
 """A recruited set has this many times the rows of the most demos."""
 
 
-class Shelf:
+class LevelRegistry:
     """Each new level goes through here."""
 
     def __init__(
@@ -32,15 +32,22 @@ class Shelf:
     ) -> None:
         """extend: told of the space whenever it has grown."""
         self.space, self._leaks, self._extend = space, leaks, extend
-        self.births: list[Birth] = []
+        self.origins: list[LevelOrigin] = []
         self.work = {name: Work() for name in operators}
         self._turn = -1
         self._recruited: set[tuple[str, str, str]] = set()
         """(kind, component, prompt) of the sets that were made or tried."""
 
     def put(
-        self, name: str, brief: Brief, text: str, failures: Sequence[str], *, tokens: int, at: int
-    ) -> Birth | None:
+        self,
+        name: str,
+        brief: OperatorContext,
+        text: str,
+        failures: Sequence[str],
+        *,
+        tokens: int,
+        at: int,
+    ) -> LevelOrigin | None:
         """A new text; None when a guard objects."""
         text = unwrapped(text)
         component = self.space.space.components[brief.component]
@@ -57,7 +64,7 @@ class Shelf:
         made = Level(name=level, text=text, parents=parents)
         self._grow(brief.component, component.with_level(made))
         return self._born(
-            Birth(
+            LevelOrigin(
                 component=brief.component,
                 level=level,
                 operator=name,
@@ -79,7 +86,7 @@ class Shelf:
         rng: np.random.Generator,
         *,
         at: int,
-    ) -> Birth | None:
+    ) -> LevelOrigin | None:
         """A set of rows for demos, of the kind whose turn it is; None when it has none."""
         names = [n for n, c in self.space.space.components.items() if isinstance(c, Demos)]
         if not names:
@@ -102,7 +109,7 @@ class Shelf:
         self._grow(name, component.with_recruited(level, rows))
         parent = dict(subject.levels).get(f"{name}.select")
         return self._born(
-            Birth(
+            LevelOrigin(
                 component=f"{name}.select",
                 level=level,
                 operator=DEMOS,
@@ -116,7 +123,7 @@ class Shelf:
             )
         )
 
-    def gains(self, standings: Sequence[Standing]) -> Iterator[tuple[Birth, float]]:
+    def gains(self, standings: Sequence[Standing]) -> Iterator[tuple[LevelOrigin, float]]:
         """Points that the best prompt would lose without each level and what was made from it.
 
         Longer texts must gain more.
@@ -127,13 +134,13 @@ class Shelf:
             if standing.estimate is not None and standing.estimate.n >= RELIABLE
         ]
         best = max((mean for mean, _ in found), default=0.0)
-        for birth in self.births:
-            gone = descendants(birth, self.births)
+        for origin in self.origins:
+            gone = descendants(origin, self.origins)
             without = max((mean for mean, levels in found if not gone & levels), default=best)
-            yield birth, max(0.0, 100 * (best - without) - PRICE * birth.longer / 100)
+            yield origin, max(0.0, 100 * (best - without) - PRICE * origin.longer / 100)
 
     def _new_name(self, stem: str, taken: Sequence[str]) -> str:
-        number = 1 + sum(birth.level.startswith(f"{stem}-") for birth in self.births)
+        number = 1 + sum(origin.level.startswith(f"{stem}-") for origin in self.origins)
         while f"{stem}-{number}" in taken:
             number += 1
         return f"{stem}-{number}"
@@ -143,9 +150,9 @@ class Shelf:
         self.space = replace(self.space, space=grown)
         self._extend(self.space)
 
-    def _born(self, birth: Birth) -> Birth:
-        self.births.append(birth)
-        work = self.work[birth.operator]
+    def _born(self, origin: LevelOrigin) -> LevelOrigin:
+        self.origins.append(origin)
+        work = self.work[origin.operator]
         work.levels += 1
         work.barren = 0
-        return birth
+        return origin

@@ -16,7 +16,7 @@ TRIALS = 0.25
 """Share of the calls that may go to the trials of new levels, after the first OPEN of them."""
 
 
-class Purse:
+class RewriteBudget:
     """Holds a share of each limit of the budget: of calls, tokens and USD."""
 
     def __init__(self, limits: Mapping[str, float], share: float) -> None:

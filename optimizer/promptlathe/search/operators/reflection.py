@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from promptlathe.records import Candidate, Cell, Example, Outcome
-from promptlathe.search.operators.brief import Case, in_turn
+from promptlathe.search.operators.operator_context import Case, in_turn
 
 READ, READ_EACH = 24, 2
 """Rows a prompt is tried on before it is rewritten: READ_EACH of every answer, READ at least."""
@@ -35,7 +35,7 @@ class _Reading:
     """Those that have a value."""
 
 
-class TrainBook:
+class ReflectionExamples:
     """Which rows of `train` a prompt is tried on, and what came of it."""
 
     def __init__(
