@@ -23,7 +23,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import stats
 
-from promptlathe import decide
+from promptlathe.decide.comparison import interval
 
 RESAMPLES, FEW = 1000, 10
 SLOW = 5
@@ -55,7 +55,7 @@ def _resampled(data: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 def percentile(d: np.ndarray) -> Interval:
     if np.ptp(d) == 0:
-        return decide.interval(d)
+        return interval(d)
     low, high = np.quantile(resampled(d)[0], [0.025, 0.975])
     return low, high
 
@@ -63,7 +63,7 @@ def percentile(d: np.ndarray) -> Interval:
 def expanded(d: np.ndarray) -> Interval:
     n = len(d)
     if np.ptp(d) == 0:
-        return decide.interval(d)
+        return interval(d)
     tail = stats.norm.cdf(-((n / (n - 1)) ** 0.5) * stats.t.ppf(0.975, n - 1))
     low, high = np.quantile(resampled(d)[0], [tail, 1 - tail])
     return low, high
@@ -78,7 +78,7 @@ def adjusted(d: np.ndarray) -> Interval:
 
 def boot_t(d: np.ndarray) -> Interval:
     if np.ptp(d) == 0:
-        return decide.interval(d)
+        return interval(d)
     means, errors = resampled(d)
     varies = errors > 0
     low, high = np.quantile((means[varies] - d.mean()) / errors[varies], [0.025, 0.975])
@@ -88,13 +88,13 @@ def boot_t(d: np.ndarray) -> Interval:
 
 def bca(d: np.ndarray) -> Interval:
     if np.ptp(d) == 0:
-        return decide.interval(d)
+        return interval(d)
     found = stats.bootstrap((d,), np.mean, n_resamples=RESAMPLES - 1, method="BCa", rng=RNG)
     return found.confidence_interval.low, found.confidence_interval.high
 
 
 METHODS: dict[str, Callable[[np.ndarray], Interval]] = {
-    "t": decide.interval,
+    "t": interval,
     "percentile": percentile,
     "expanded": expanded,
     "adjusted": adjusted,
