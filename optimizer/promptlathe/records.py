@@ -166,6 +166,11 @@ class Candidate:
             return self.prompts[PROMPT].id
         return content_hash({name: prompt.id for name, prompt in self.prompts.items()})
 
+    @cached_property
+    def size(self) -> int:
+        """Bytes of the texts of its prompts."""
+        return sum(len(m.text.encode()) for p in self.prompts.values() for m in p.messages)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Candidate) and other.id == self.id
 

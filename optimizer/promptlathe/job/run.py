@@ -1,7 +1,6 @@
 """A job from the first call to the result: search, then the decision, then the record."""
 
 import asyncio
-import math
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from promptlathe.job.loop import Proposer, Stopped, Units, drive
 from promptlathe.job.plan import DECISION_SHARE, Plan, make_plan
 from promptlathe.job.progress import Progress, View
 from promptlathe.job.recording import Recorder
+from promptlathe.job.reserve import Reserve
 from promptlathe.job.result import Finalist, Result, Test
 from promptlathe.job.stores import check_stores, ledger_url, make_state
 from promptlathe.job.warm import comparable, terms
@@ -32,7 +32,6 @@ from promptlathe.records import (
     Unit,
 )
 from promptlathe.runtime.account import Account
-from promptlathe.runtime.amounts import NOTHING, Amounts
 from promptlathe.runtime.caller import Caller
 from promptlathe.runtime.engine import Engine
 from promptlathe.runtime.evaluator import Evaluator
@@ -53,9 +52,6 @@ if TYPE_CHECKING:  # numpy and scipy load when they are needed
 
 SIDES = 3
 """Prompts that meet the test rows at most: the seed, the best and the champion."""
-SLACK = 0.3
-"""Seconds kept besides for the decision: its opening is written down, and the machine has other
-work."""
 PROGRESS = 50
 """Outcomes after which MLflow is told how the search stands, whether or not one has settled."""
 HEAD_START = 0.05
@@ -151,13 +147,16 @@ class Running:
         self._job, self._plan, self._run, self._ledger = job, plan, run, ledger
         self._recorder, self._progress, self._recorded = recorder, progress, recorded
         # What the budget allowed stands in the record that is replayed.
-        self._account = Account(Budget() if recorded else job.budget, job.prices)
-        self._forecast = Forecast(plan.first_guess)
+        budget = Budget() if recorded else job.budget
+        self._account = Account(budget, job.prices)
+        forecast = Forecast(plan.first_guess)
+        slots = job.parallel.concurrency
+        self._reserve = Reserve(budget, len(plan.test), slots, self._account, forecast)
         writer = Writer(ledger, None if recorded else run)
         caller = Caller(
             engine, ledger, self._account, lanes_of(job), Health(fixed_models(job)), writer
         )
-        self._evaluator = Evaluator(caller, writer, job.target, job.objective, self._forecast)
+        self._evaluator = Evaluator(caller, writer, job.target, job.objective, forecast)
         self._units: Units = self._evaluator
         if recorded:
             self._units = ReplayedEvaluator(self._evaluator, recorded)
@@ -171,10 +170,6 @@ class Running:
         """Numbers of the candidates whose cells are done."""
         self._told: list[Outcome] = []
         """The search's outcomes, in the order in which the policy saw them."""
-        self._ended = 0
-        """Cells, of any split."""
-        self._failed = 0
-        """Cells that the service failed, at the time."""
         self._answered = False
         self._sides = SIDES
         self._keep()
@@ -186,7 +181,7 @@ class Running:
         best = best_within(limits, policy.best, policy.seed, policy.standings, self._told)
         champion = self._known_then(await self._recorder.champion())
         self._view.stage = "decision"
-        self._account.reserve = NOTHING
+        self._reserve.release()
         decision = Decision(
             self._job,
             self._plan,
@@ -197,7 +192,9 @@ class Running:
             champion,
         )
         decided = await decision.meet(
-            partial(self._drive, decision=True), self._affordable, self._recorder.test_outcome
+            partial(self._drive, decision=True),
+            self._reserve.affordable,
+            self._recorder.test_outcome,
         )
         await self.close()  # requests that nobody waited for count as sent
         return self._recorder.conclude(
@@ -281,40 +278,9 @@ class Running:
         return await self._recorder.champion() is None
 
     def _keep(self) -> None:
-        """What must remain for the decision, by what the prompts that will meet have taken."""
+        """What must remain for the decision: of the seed, the best, and a champion like it."""
         seed, best = self._plan.space.seed, self._policy.best.candidate
-        self._account.reserve = self._decision_cost([seed, *[best] * (self._sides - 1)])
-
-    def _decision_cost(self, sides: Sequence[Candidate]) -> Amounts:
-        """Of tokens and USD at most their share of the budget: then fewer rows are asked."""
-        rows, limits = len(self._plan.test), self._job.budget.limits
-        # What the service fails as often as so far is asked once more.
-        again = 1 + self._failed / self._ended if self._ended else 1.0
-        wanted = sum((self._forecast.cells(one, rows) for one in sides), NOTHING) * again
-        most = {name: DECISION_SHARE * limit for name, limit in limits.items()}
-        return Amounts(
-            calls=wanted.calls,
-            tokens=min(wanted.tokens, most.get("tokens", wanted.tokens)),
-            usd=min(wanted.usd, most.get("usd", wanted.usd)),
-            seconds=min(self._rounds(rows * len(sides)), 60 * most.get("minutes", 0.0)),
-        )
-
-    def _rounds(self, cells: int) -> float:
-        """Seconds that so many cells take, after those under way, at the pace so far."""
-        slots = self._job.parallel.concurrency
-        one = slots * self._account.seconds / self._ended if self._ended else 0.0
-        return SLACK + one * (1 + math.ceil(cells / slots))
-
-    def _affordable(self, sides: Sequence[Candidate]) -> int:
-        """How many rows all sides can be asked, by what they have taken so far."""
-        rows, limits, used = len(self._plan.test), self._job.budget.limits, self._account.used
-        if self._recorded:
-            return rows
-        each = sum((self._forecast.cells(one, 1) for one in sides), NOTHING)
-        for name in ("tokens", "usd"):
-            if name in limits and (amount := getattr(each, name)) > 0:
-                rows = min(rows, int((limits[name] - getattr(used, name)) / amount))
-        return max(rows, 1)
+        self._reserve.keep([seed, *[best] * (self._sides - 1)])
 
     async def _drive(
         self, policy: Proposer, *, first: Sequence[Unit] = (), decision: bool = False
@@ -341,8 +307,7 @@ class Running:
             self._answered = True
             asyncio.get_running_loop().call_later(HEAD_START, self._recorder.begin)
         self._recorder.check()
-        self._ended += 1
-        self._failed += outcome.value is None
+        self._reserve.take(outcome)
         if outcome.cell.example.split == "select":
             self._told.append(outcome)
         for standing in settled:
@@ -359,8 +324,8 @@ class Running:
         effects = effects_of(self._space, self._told, self._earlier)
         lineage, operators = self._made(best.candidate, effects)
         notes += self._rewriting.notes if self._rewriting else ()
-        if self._failed:
-            notes.append(f"{self._failed} calls failed and were left unscored")
+        if failed := self._reserve.failed:
+            notes.append(f"{failed} calls failed and were left unscored")
         spent, used = self._account.spent, self._account.used
         return Result(
             run_id=None,

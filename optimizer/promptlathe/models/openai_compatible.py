@@ -45,11 +45,12 @@ class OpenAICompatibleModel:
     async def answer(self, call: Call) -> Answer | Failure:
         """Send the call once."""
         body = request_body(call, self._dialect)
-        headers = dict(call.parameters).get("extra_headers") or {}
+        headers = dict(call.parameters).get("extra_headers")
+        options: Any = {"headers": headers} if headers else {}
         start = perf_counter()
         try:
             response = await self._client.post(
-                self._url, cast_to=httpx2.Response, body=body, options={"headers": headers}
+                self._url, cast_to=httpx2.Response, body=body, options=options
             )
             latency = perf_counter() - start
             return read_answer(response.content, latency, hide=self._hide)

@@ -16,8 +16,8 @@ and an attempt of it is sent while
 
 (2) alone keeps the budget; (1) keeps units from beginning that could not end. Since h shrinks when
 an answer comes, an attempt that (2) refuses waits for those under way, and a unit that (1) refuses
-is asked for again; both are final when nothing is under way. So what stays unused is less than the
-worst case of one attempt.
+is asked for again; both are final when nothing is under way. So what stays unused beside the
+reserve is less than the worst case of one attempt, or than what a unit is expected to take.
 
 A job's budget covers what the job uses: an answer that the ledger knew from an earlier run counts
 as if it was paid for, once, so that a run that was interrupted goes on where it stopped. A second
@@ -104,11 +104,13 @@ class Account:
     def __init__(
         self, budget: Budget, prices: Prices, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.budget, self._prices, self._clock = budget, prices, clock
+        self._prices, self._clock = prices, clock
         self._limits = {name: budget.limits[name] for name in LIMITS if name in budget.limits}
         if "minutes" in self._limits:
             self._limits["seconds"] = 60 * self._limits.pop("minutes")
         self._bounded = not self._limits.keys() <= {"calls", "seconds"}
+        self._unpriced = math.inf if "usd" in self._limits else 0.0
+        """USD of a call without a price: nothing of a limit in USD can be afforded."""
         self._start = clock()
         self._used, self._held, self._expected = NOTHING, NOTHING, NOTHING
         self._under_way = 0
@@ -191,19 +193,15 @@ class Account:
 
     def _took(self, call: Call, answer: Answer | None) -> Amounts:
         """What an attempt took; what the service does not tell at its worst."""
-        tokens = answer and answer.tokens
-        usd = answer and self.cost(call, answer)
-        if tokens is None or usd is None:
-            worst = self._worst(call)
-            tokens = worst.tokens if tokens is None else tokens
-            usd = worst.usd if usd is None else usd
-        return Amounts(calls=1, tokens=tokens, usd=usd)
+        if answer is None or answer.tokens is None:
+            return self._worst(call)
+        usd = self.cost(call, answer)
+        return Amounts(1, answer.tokens, self._unpriced if usd is None else usd)
 
     def _worst(self, call: Call) -> Amounts:
-        """Of one attempt. Without a price, nothing of a limit in USD can be afforded."""
+        """Of one attempt."""
         worst = worst_case(call, self._prices)
-        unknown = math.inf if "usd" in self._limits else 0.0
-        return Amounts(1, worst.tokens, unknown if worst.usd is None else worst.usd)
+        return Amounts(1, worst.tokens, self._unpriced if worst.usd is None else worst.usd)
 
     async def _affords(self, amounts: Amounts) -> None:
         while (limit := self._exceeded(amounts)) is not None:

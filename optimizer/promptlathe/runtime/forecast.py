@@ -18,11 +18,6 @@ MARGIN = 1.1
 """Of what several cells are expected to take together, where it differs from cell to cell."""
 
 
-def size_of(candidate: Candidate) -> int:
-    """Bytes of its prompts."""
-    return sum(len(m.text.encode()) for p in candidate.prompts.values() for m in p.messages)
-
-
 @dataclass
 class Forecast:
     """`first` is the guess before anything is known."""
@@ -40,7 +35,7 @@ class Forecast:
 
     def observe(self, candidate: Candidate, took: Amounts) -> None:
         """A cell ended."""
-        size = size_of(candidate)
+        size = candidate.size
         n, before = self._sums.get(candidate.id, (0, NOTHING))
         self._sums[candidate.id] = n + 1, before + took
         self._cells += 1
@@ -54,7 +49,7 @@ class Forecast:
         """What one cell of the candidate is expected to take."""
         if self._cells < FEWEST:
             return self.first
-        line = self._line(size_of(candidate))
+        line = self._line(candidate.size)
         n, own = self._sums.get(candidate.id, (0, NOTHING))
         return (own + line * PRIOR) * (1 / (n + PRIOR))
 
