@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -135,7 +136,7 @@ class ModelSettings(documents.Model):
             return f"{POCKET}-{VERSION}"
         return self.base_url or os.environ.get("OPENAI_BASE_URL", "").rstrip("/") or OPENAI_URL
 
-    @property
+    @cached_property
     def parameters(self) -> dict[str, Json]:
         """What is sent with every call, by name, sorted; without what is not set."""
         values = {name: getattr(self, name) for name in PARAMETERS}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from promptlathe.errors import InputError
-from promptlathe.records import Outcome, Standing
+from promptlathe.records import FinalistName, Outcome, Standing
 from promptlathe.track import registry, runs
 from promptlathe.track.artifacts import (
     examples_table,
@@ -27,7 +27,6 @@ from promptlathe.track.records import (
     Concluded,
     Conclusion,
     RegisteredPrompt,
-    Side,
     Started,
     Status,
 )
@@ -49,7 +48,7 @@ class Book:
         self._uri, self._artifacts = uri, artifacts
         self._standings: list[Standing] = []
         self._rows: list[tuple[EvaluationRun, Outcome]] = []
-        self._sides: dict[Side, EvaluationRun] = {}
+        self._sides: dict[FinalistName, EvaluationRun] = {}
         self._points = Points()
         self._open = False
         self.problems: list[str] = []
@@ -80,7 +79,7 @@ class Book:
         """Keep a point of the parent's curves, unless the last one is near."""
         self._points.add(calls, best, seed)
 
-    def test_outcome(self, side: Side, outcome: Outcome) -> None:
+    def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
         """Keep a row of the final comparison for later."""
         if side not in self._sides:
             self.flush()  # lists show the newest run first: the sides on top
@@ -178,7 +177,7 @@ class Book:
         return registered or {}
 
     def _write_artifacts(self, conclusion: Conclusion) -> None:
-        outcomes: dict[Side, list[Outcome]] = {
+        outcomes: dict[FinalistName, list[Outcome]] = {
             side: run.outcomes for side, run in self._sides.items()
         }
         table = examples_table(outcomes, self._about.target)
