@@ -115,6 +115,8 @@ class Decision:
         for race in range(RACES):
             known = self.ledger.openings(name)
             level = level_of(known, rows=ids, baseline=baseline.id, challenger=self.best.id)
+            if level.known and level.known.run == self.run:  # before it was interrupted
+                return replace(level, known=None), level.known
             if level.known or self.run is None:
                 return level, None
             opening = Opening(

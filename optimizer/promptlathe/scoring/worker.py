@@ -140,7 +140,11 @@ class _Line:
             self._waiting.popleft()
             if not known:
                 try:
-                    self._process = self._process or _Process()
+                    if self._process is None:
+                        self._process = _Process()
+                        if not self._open:  # `close` did not see it
+                            self._process.kill()
+                        self._process.answer(STARTING)
                     self._process.make(task.number, self._blueprints[task.number])
                 except NotThere as error:
                     _fail(task, error)
@@ -184,7 +188,8 @@ class _Line:
 
 
 class _Process:
-    """The process, its pipes, and the thread that reads one of them."""
+    """The process, its pipes, and the thread that reads one of them. Its first answer says that it
+    has started."""
 
     def __init__(self) -> None:
         self.known: set[int] = set()
@@ -198,7 +203,6 @@ class _Process:
             start_new_session=True,  # Ctrl-C is for the run, which then ends this
         )
         threading.Thread(target=self._read, name="scores", daemon=True).start()
-        self.answer(STARTING)
 
     def make(self, number: int, plan: Blueprint) -> None:
         """Have a scorer made. Raises `NotThere` when it does not load there."""
