@@ -36,6 +36,7 @@ _BOOT = (
     "from promptlathe.scoring.worker_main import main; main()"
 )
 
+ENDED = "the run ended before it was scored"
 
 class NotThere(Exception):
     """The worker process cannot load a scorer."""
@@ -118,7 +119,7 @@ class _Line:
                 task = self.tasks.get_nowait()
                 self._waiting.extend([task] if task else [])
         for task in (*self._sent, *self._waiting):
-            _fail(task, Unscored("the run ended before it was scored"))
+            _fail(task, Unscored(ENDED))
 
     def _take(self) -> None:
         idle = not self._sent and not self._waiting
@@ -151,7 +152,8 @@ class _Line:
                     continue
                 except (TimeoutError, EOFError, OSError) as error:
                     self._drop()
-                    _fail(task, NotThere(f"the worker process does not start: {error}"))
+                    why = NotThere(f"the worker process does not start: {error}")
+                    _fail(task, why if self._open else Unscored(ENDED))
                     continue
             assert self._process is not None
             if not self._sent:
