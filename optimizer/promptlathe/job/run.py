@@ -189,7 +189,7 @@ class Running:
         self._recorder, self._progress = recorder, progress
         # What the budget allowed stands in the record that is replayed.
         budget = Budget() if course.replay else job.budget
-        self._account = Account(budget, job.prices)
+        self._account = Account(Budget() if course.replay else plan.budget, job.prices)
         forecast = Forecast(plan.first_guess)
         slots = job.parallel.concurrency
         self._reserve = Reserve(budget, len(plan.test), slots, self._account, forecast)
