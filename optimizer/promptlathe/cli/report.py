@@ -24,8 +24,8 @@ NAME = 64
 """Characters of an effect's component and level."""
 
 
-def show_plan(job: "Job", plan: Plan) -> None:
-    """The space, the data, and the estimated spending."""
+def show_plan(job: "Job", plan: Plan, more: Sequence[str] = ()) -> None:
+    """The space, the data, the estimated spending, and notes; `more` of these."""
     limited = job.objective.limits.all
     rows = [
         ("space", str(job.space.size)),
@@ -44,7 +44,7 @@ def show_plan(job: "Job", plan: Plan) -> None:
     ]
     for name, value in rows:
         click.echo(f"{name:12} {value}")
-    for note in plan.notes:
+    for note in (*plan.notes, *more):
         click.echo(f"note         {note}")
 
 
