@@ -318,6 +318,17 @@ class Failure:
     """Seconds that the service asks to wait before another attempt."""
 
     @property
+    def overloaded(self) -> bool:
+        """The service refused for the number of calls."""
+        asked = self.reason == "server_error" and self.retry_after is not None
+        return self.reason == "rate_limited" or asked
+
+    @property
+    def unsent(self) -> bool:
+        """The service took no connection: nothing reached it."""
+        return self.reason == "connection" and not self.billed
+
+    @property
     def retryable(self) -> bool:
         """Another attempt at the same call may succeed."""
         return self.reason in RETRYABLE

@@ -62,6 +62,12 @@ class ModelSettings(documents.Model):
     """Seconds for one attempt, from connecting to the last byte of the answer."""
     retries: Annotated[int, Field(ge=0, le=20)] = 5
     """Further attempts after a rate limit, a server error, a timeout or a lost connection."""
+    outage: Annotated[float, Field(ge=0)] = 300
+    """Seconds that a service which takes no connection is waited for."""
+    calls_per_minute: Annotated[int | None, Field(gt=0)] = None
+    """Of this model at most; beside it, the pace adapts to what the service refuses."""
+    tokens_per_minute: Annotated[int | None, Field(gt=0)] = None
+    """Of this model at most, input and output."""
     max_tokens: Annotated[int, Field(gt=0)] = 1024
     """Upper limit of an answer's tokens: it bounds what a call can cost."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
