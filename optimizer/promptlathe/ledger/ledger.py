@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from promptlathe.ledger import tables
-from promptlathe.ledger.database import add_columns, insert_new, open_engine, unusable
+from promptlathe.ledger.database import UNUSABLE, add_columns, insert_new, open_engine, unusable
 from promptlathe.ledger.openings import find_openings, mark_promoted, write_opening
 from promptlathe.ledger.records import (
     EarlierOutcome,
@@ -65,7 +65,7 @@ class Ledger:
             add_columns(self._engine, tables.metadata)
             self._connection = self._engine.connect()
             self._writing = self._engine.connect()
-        except (SQLAlchemyError, OSError, ImportError) as error:
+        except UNUSABLE as error:
             raise unusable(url, error) from None
 
     def find(self, keys: Sequence[str]) -> dict[str, Answer]:

@@ -11,11 +11,13 @@ import re
 from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 from openai import AsyncOpenAI
 from pydantic import SecretStr
 
+from promptlathe.documents import hiding
 from promptlathe.models.dialect import Dialect, dialect_of
 from promptlathe.models.failures import failure_from, failure_inside, short
 from promptlathe.models.settings import ModelSettings
@@ -30,12 +32,13 @@ class OpenAICompatibleModel:
     """One service, in one event loop."""
 
     def __init__(self, settings: ModelSettings, key: SecretStr) -> None:
-        self._key = key.get_secret_value()
+        secret = key.get_secret_value()
+        self._hide = hiding(secret)
         self._dialect = dialect_of(settings.endpoint, settings.dialect)
         # A whole address spares the client joining it for each call.
-        self._url = f"{settings.endpoint}/chat/completions"
+        self._url = chat_url(settings.endpoint)
         self._client = AsyncOpenAI(
-            api_key=self._key,
+            api_key=secret,
             base_url=settings.endpoint,
             timeout=settings.timeout,
             max_retries=0,
@@ -61,8 +64,12 @@ class OpenAICompatibleModel:
         """Close the connections."""
         await self._client.close()
 
-    def _hide(self, text: str) -> str:
-        return text.replace(self._key, "***")
+
+def chat_url(endpoint: str) -> str:
+    """Below the base URL, before its query if there is one."""
+    parts = urlsplit(endpoint)
+    path = f"{parts.path.rstrip('/')}/chat/completions"
+    return urlunsplit(parts._replace(path=path))
 
 
 def request_body(call: Call, dialect: Dialect) -> dict[str, Any]:
@@ -102,8 +109,8 @@ def read_answer(
     if text is None and (reason == "length" or calls):
         text = ""  # every token went into reasoning: other services send an empty text here
     if text is None:
-        said = short(f"no content in the answer (finish_reason: {reason})")
-        return Failure("malformed", hide(said), 1)
+        said = f"no content in the answer (finish_reason: {reason})"
+        return Failure("malformed", short(hide(said)), 1)
     text = _STRAY.sub("\ufffd", text)
     finish = str(reason) if reason else None
     return Answer(

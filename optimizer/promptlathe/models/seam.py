@@ -49,10 +49,12 @@ def connect(settings: ModelSettings, *, key: SecretStr | None = None) -> Model:
 def check_key(settings: ModelSettings) -> SecretStr:
     """The key of the model's service, from the environment; its `repr` hides it.
 
-    Raises `InputError` when the variable is not set, before anything is called.
+    Raises `InputError`, before anything is called, when the variable is not set, or the address
+    that the environment gives cannot be used.
     """
     if settings.embedded or (settings.base_url and not settings.api_key_env):
         return _NO_KEY
+    _ = settings.endpoint
     variable = settings.api_key_env or "OPENAI_API_KEY"
     # A key with a line end would be an illegal header: files and shells append one.
     key = os.environ.get(variable, "").strip()
