@@ -1,5 +1,6 @@
 """Passwords and keys in addresses: hidden wherever an address is shown, stored or told."""
 
+import json
 from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,8 +18,8 @@ from promptlathe.job.runfile import TrackOptions
 from promptlathe.ledger import Ledger, check_ledger
 from promptlathe.models import ModelSettings, check_key
 from promptlathe.models.openai_compatible import OpenAICompatibleModel, chat_url
-from promptlathe.records import Failure
-from promptlathe.track import About, MlflowTracker, check_store
+from promptlathe.records import Failure, Message, Prompt
+from promptlathe.track import About, Conclusion, MlflowTracker, check_store
 from promptlathe.track.backend import unusable
 
 CANARY = "c4n4ry"
@@ -177,31 +178,46 @@ def test_the_resolved_run_file_has_no_password(tmp_path: Path) -> None:
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Refuses everything, and says what it was sent."""
+    """MLflow's server, as far as a run needs it to begin; then it refuses, and says what it got."""
+
+    refuses = False
 
     def do_GET(self) -> None:
-        self.send_response(401)
+        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        info = {"run_id": "r", "run_uuid": "r", "experiment_id": "1", "artifact_uri": "/nowhere"}
+        experiment = {"experiment_id": "1", "name": "e", "lifecycle_stage": "active"}
+        body = {"run": {"info": info, "data": {}}, "experiment": experiment}
+        status = 401 if self.refuses else 404 if "registered" in self.path else 200
+        if status == 404:
+            body = {"error_code": "RESOURCE_DOES_NOT_EXIST"}
+        refusal = f"go away, {self.headers['Authorization']} (http://me:{CANARY}@host)"
+        self.send_response(status)
         self.end_headers()
-        self.wfile.write(f"go away, {self.headers['Authorization']}".encode())
+        self.wfile.write((refusal if self.refuses else json.dumps(body)).encode())
 
-    do_POST = do_GET
+    do_POST = do_PATCH = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
         """Not printed."""
 
 
 def test_what_a_tracking_server_echoes_has_no_password(tmp_path: Path) -> None:
-    """Neither in the message, nor in the log, where MLflow's tracebacks are."""
+    """Neither in what is told of it, nor in the log, where MLflow's tracebacks are."""
+    log = tmp_path / "mlflow.log"
+    prompts = {"prompt": Prompt((Message("user", "hi"),))}
     with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        log = tmp_path / "mlflow.log"
         uri = f"http://me:{CANARY}@127.0.0.1:{server.server_port}"
         with MlflowTracker(uri, log=log) as tracker:
             tracker.start(About("e", "p", "a run", "", "pocket"))
-            with pytest.raises(InputError, match="go away, Basic") as caught:
-                tracker.ready.result(60)
+            tracker.ready.result(60)
+            Echo.refuses = True
+            concluded = tracker.conclude(
+                Conclusion(None, "done", prompts, prompts, None, False, "")
+            )
         server.shutdown()
     basic = b64encode(f"me:{CANARY}".encode()).decode()
-    for said in (str(caught.value), log.read_text("utf-8")):
-        assert CANARY not in said
-        assert basic not in said
+    told = "\n".join((log.read_text("utf-8"), *concluded.problems))
+    assert told.count("go away, Basic ***") > 2
+    assert CANARY not in told
+    assert basic not in told
