@@ -22,10 +22,14 @@ from promptlathe.models.dialect import Dialect, dialect_of
 from promptlathe.models.failures import failure_from, failure_inside, short
 from promptlathe.models.settings import ModelSettings
 from promptlathe.models.transport import LeanClient
+from promptlathe.models.usage import usage
 from promptlathe.records import Answer, Call, Failure
 
 _STRAY = re.compile("[\ud800-\udfff\x00]")
 """Half an emoji, which an answer that was cut off can end with, and NUL: no database keeps them."""
+
+_SAID = 2000
+"""Characters of what is no answer that are looked at."""
 
 
 class OpenAICompatibleModel:
@@ -85,11 +89,12 @@ def request_body(call: Call, dialect: Dialect) -> dict[str, Any]:
 def read_answer(
     content: bytes, latency: float, *, hide: Callable[[str], str] = str
 ) -> Answer | Failure:
-    """A chat completion's JSON as an answer. An empty text is an answer, a missing one is not.
-
-    Raises ValueError when it is not JSON.
-    """
-    data = json.loads(content)
+    """A chat completion's JSON as an answer. An empty text is an answer, a missing one is not."""
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError):
+        said = hide(content.decode("utf-8", "replace"))[:_SAID]
+        return Failure("malformed", short(f"the answer is no JSON: {said}"), 1)
     match data:
         case {"error": error} if error:
             return failure_inside(error, hide=hide)
@@ -113,45 +118,8 @@ def read_answer(
         return Failure("malformed", short(hide(said)), 1)
     text = _STRAY.sub("\ufffd", text)
     finish = str(reason) if reason else None
-    return Answer(
-        text, latency=latency, finish_reason=finish, tool_calls=calls, **usage(data, text)
-    )
-
-
-def usage(data: dict[str, Any], text: str) -> dict[str, int | None]:
-    """The reported tokens by the names of `Answer`; None where the service does not say.
-
-    No prompt has no tokens, and no text: such zeros stand for unknown.
-    """
-    said = data.get("usage")
-    said = said if isinstance(said, dict) else {}
-    prompt, completion = (
-        said[name] if isinstance(said.get(name), dict) else {}
-        for name in ("prompt_tokens_details", "completion_tokens_details")
-    )
-    output = _count(said.get("completion_tokens"))
-    return {
-        "input_tokens": _count(said.get("prompt_tokens")) or None,
-        "output_tokens": None if text and output == 0 else output,
-        "cached_tokens": _first(
-            prompt.get("cached_tokens"),
-            said.get("prompt_cache_hit_tokens"),
-            said.get("cache_read_input_tokens"),
-        ),
-        "cache_write_tokens": _first(
-            prompt.get("cache_write_tokens"), said.get("cache_creation_input_tokens")
-        ),
-        "reasoning_tokens": _count(completion.get("reasoning_tokens")),
-    }
-
-
-def _first(*said: Any) -> int | None:
-    return next((n for n in map(_count, said) if n is not None), None)
-
-
-def _count(said: Any) -> int | None:
-    known = isinstance(said, int) and not isinstance(said, bool) and said >= 0
-    return said if known else None
+    used = usage(data, wrote=bool(text or calls))
+    return Answer(text, latency=latency, finish_reason=finish, tool_calls=calls, **used)
 
 
 def _tool_calls(message: dict[str, Any]) -> tuple[dict[str, Any], ...]:
