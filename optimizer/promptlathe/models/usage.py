@@ -11,8 +11,8 @@ def usage(data: dict[str, Any], *, wrote: bool) -> dict[str, int | None]:
     wrote: the answer holds a text or tool calls. No prompt has no tokens, and nothing that was
     written: such zeros stand for unknown, and so does what is no count.
 
-    `prompt_tokens` holds what was read from the cache and written to it (OpenAI, DeepSeek, LiteLLM);
-    Anthropic counts both beside `input_tokens`, and some gateways only change the name.
+    `prompt_tokens` holds what was read from the cache and written to it (OpenAI, DeepSeek,
+    LiteLLM). Anthropic counts both beside `input_tokens`, and some gateways only change the name.
     """
     said = _mapping(data.get("usage"))
     prompt, completion = (
