@@ -1,13 +1,19 @@
-"""A context whose answers a test gives: it keeps what was asked, and sends nothing."""
+"""A context whose answers a test gives: it keeps what was asked, and sends nothing.
+
+And what the suites of scorers, targets and clients share.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from promptlathe.records import Answer, Request, Role
 from promptlathe.runtime.seam import UnitEnded
+
+SECONDS = 60.0
+"""In which a test must end."""
 
 
 @dataclass(frozen=True)
@@ -54,3 +60,34 @@ class ScriptedContext:
         if isinstance(said, UnitEnded):
             raise said
         return Answer(said) if isinstance(said, str) else said
+
+
+def failing(answers: Callable[[Asked], str], number: int, error: UnitEnded) -> Answering:
+    """Answers so many calls, and raises at the next, and at all that follow."""
+    left = number
+
+    def answer(asked: Asked) -> str | UnitEnded:
+        nonlocal left
+        left -= 1
+        return answers(asked) if left >= 0 else error
+
+    return answer
+
+
+async def raised(work: Awaitable[object]) -> BaseException | None:
+    """The exception that it raised, if any."""
+    try:
+        await work
+    except BaseException as error:  # noqa: BLE001 - which one is what a test asks
+        return error
+    return None
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    """In an event loop of its own."""
+
+    async def within() -> None:
+        async with asyncio.timeout(SECONDS):
+            await test()
+
+    asyncio.run(within())

@@ -16,17 +16,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 
 from promptlathe.records import PROMPT, Example, Failure, Json, Message, Prompt, content_hash
 from promptlathe.runtime.evaluator import Target
 from promptlathe.runtime.seam import Abandoned, CallFailed, UnitEnded
-from promptlathe.testing.contexts import Answering, Asked, ScriptedContext
+from promptlathe.testing.contexts import Asked, ScriptedContext, failing, raised, run
 
-SECONDS = 60.0
-"""In which a test must end."""
 ODD = ("", " \n\t", "{{ text }}", "{% if %}", "cut \ud83d", "a\x00b", "שלום", "x" * 100_000)
 """Texts that rows hold in practice."""
 ENDS: tuple[Callable[[], UnitEnded], ...] = (
@@ -62,7 +60,7 @@ class TargetSuite:
                 assert output is not None, "None is the output of what failed"
                 assert json.loads(json.dumps(output)) == output
 
-        _run(test)
+        run(test)
 
     def test_every_call_goes_through_the_context(self) -> None:
         """As a task's, under the name of a prompt, or without one."""
@@ -76,7 +74,7 @@ class TargetSuite:
                 assert {one.step for one in ctx.asked} <= known
                 assert ctx.under_way == 0
 
-        _run(test)
+        run(test)
 
     def test_the_answers_decide_the_output(self) -> None:
         async def test() -> None:
@@ -85,7 +83,7 @@ class TargetSuite:
                 second, _ = await self._ran(row, draw=1)
                 assert first != second
 
-        _run(test)
+        run(test)
 
     def test_a_call_that_fails_ends_the_unit(self) -> None:
         """Whichever of its calls, and whatever the target makes of it: there is no output."""
@@ -96,12 +94,12 @@ class TargetSuite:
             for number in range(len(whole.asked)):
                 for end in ENDS:
                     error = end()
-                    ctx = ScriptedContext(self._failing(number, error))
-                    assert await _raised(self._run_on(row, ctx)) is error
+                    ctx = ScriptedContext(failing(lambda a: self.answer(a, 0), number, error))
+                    assert await raised(self._run_on(row, ctx)) is error
                     assert len(ctx.asked) == number + 1
                     assert ctx.under_way == 0
 
-        _run(test)
+        run(test)
 
     def test_equal_prompts_and_rows_are_asked_equally(self) -> None:
         """Then the second costs nothing: equal calls are one call."""
@@ -114,7 +112,7 @@ class TargetSuite:
                 assert first.asked not in seen
                 seen.append(first.asked)
 
-        _run(test)
+        run(test)
 
     def test_each_prompt_under_test_is_sent_with_its_parameters(self) -> None:
         async def test() -> None:
@@ -130,7 +128,7 @@ class TargetSuite:
                         assert one.request.parameters == prompts[name].parameters
             assert met == set(prompts)
 
-        _run(test)
+        run(test)
 
     def test_a_cancelled_unit_leaves_nothing_under_way(self) -> None:
         async def test() -> None:
@@ -141,7 +139,7 @@ class TargetSuite:
             while not ctx.under_way and not unit.done():
                 await asyncio.sleep(0.001)
             unit.cancel()
-            assert isinstance(await _raised(unit), asyncio.CancelledError)
+            assert isinstance(await raised(unit), asyncio.CancelledError)
             for _ in range(20):  # a thread may have to hear of it
                 await asyncio.sleep(0.005)
             assert ctx.under_way == 0
@@ -149,7 +147,7 @@ class TargetSuite:
             ctx.open.set()
             await self._ran(self.rows()[0])
 
-        _run(test)
+        run(test)
 
     def test_units_at_once_do_not_disturb_each_other(self) -> None:
         async def test() -> None:
@@ -160,7 +158,7 @@ class TargetSuite:
                 assert other == output
                 assert own.asked == ctx.asked
 
-        _run(test)
+        run(test)
 
     def test_rows_and_prompts_are_left_as_they_are(self) -> None:
         async def test() -> None:
@@ -172,7 +170,7 @@ class TargetSuite:
                 assert dict(row) == before
             assert {name: replace(prompt).id for name, prompt in prompts.items()} == ids
 
-        _run(test)
+        run(test)
 
     def test_no_row_breaks_it(self) -> None:
         """It asks, or says with `CallFailed` that it cannot."""
@@ -181,10 +179,10 @@ class TargetSuite:
             for text in ODD:
                 ctx = ScriptedContext(lambda asked: self.answer(asked, 0))
                 row = {**self.rows()[0], "text": text}
-                error = await _raised(self._run_on(row, ctx))
+                error = await raised(self._run_on(row, ctx))
                 assert error is None or isinstance(error, CallFailed)
 
-        _run(test)
+        run(test)
 
     async def _ran(
         self,
@@ -207,17 +205,6 @@ class TargetSuite:
     ) -> Json:
         return await (target or self.target()).run(prompts or self.prompts(), _kept(row), ctx)
 
-    def _failing(self, number: int, error: UnitEnded) -> Answering:
-        """Answers so many calls, and raises at the next, and at all that follow."""
-        left = number
-
-        def answers(asked: Asked) -> str | UnitEnded:
-            nonlocal left
-            left -= 1
-            return self.answer(asked, 0) if left >= 0 else error
-
-        return answers
-
 
 def _kept(row: Mapping[str, Json]) -> Mapping[str, Json]:
     """As a job hands it over."""
@@ -229,20 +216,3 @@ def _marked(prompt: Prompt, mark: str) -> Prompt:
     *before, last = prompt.messages
     content = f"{last.content} {mark}" if isinstance(last.content, str) else (*last.content, mark)
     return replace(prompt, messages=(*before, replace(last, content=content)))
-
-
-async def _raised(work: Awaitable[object]) -> BaseException | None:
-    """The exception that it raised, if any."""
-    try:
-        await work
-    except BaseException as error:  # noqa: BLE001 - which one is what the test asks
-        return error
-    return None
-
-
-def _run(test: Callable[[], Awaitable[None]]) -> None:
-    async def within() -> None:
-        async with asyncio.timeout(SECONDS):
-            await test()
-
-    asyncio.run(within())
