@@ -21,7 +21,8 @@ from aiohttp import web
 
 _STARTS = 30.0
 """Seconds that a server in a thread has to start or end."""
-_CHUNK = 64 * 1024
+_CHUNK, _PAUSE = 64 * 1024, 0.001
+"""Bytes of a body that never ends, and seconds between two of them."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,9 @@ class Reply:
     """Of the error."""
     retry_after: float | None = None
     """Seconds in a Retry-After header."""
-    fault: Literal["hang", "cut", "endless"] | None = None
-    """No answer until the client gives up; the connection is cut; or a body that never ends."""
+    fault: Literal["hang", "cut", "drip", "endless"] | None = None
+    """No answer until the client gives up; the connection is cut; or a body that never ends, byte
+    by byte or as fast as it is read."""
     body: str | None = None
     """In place of the completion or the error: HTML, say, or half of a JSON text."""
     location: str | None = None
@@ -180,8 +182,8 @@ class ScriptedServer:
         await asyncio.sleep(reply.delay)
         if reply.fault == "hang":
             await self._closing.wait()
-        if reply.fault == "endless":
-            return await self._endless(request)
+        if reply.fault in ("drip", "endless"):
+            return await self._endless(request, 1 if reply.fault == "drip" else _CHUNK)
         if reply.fault:
             if request.transport is not None:
                 request.transport.abort()
@@ -210,11 +212,12 @@ class ScriptedServer:
         }
         return web.json_response(body | ({"usage": usage} if usage else {}))
 
-    async def _endless(self, request: web.Request) -> web.StreamResponse:
+    async def _endless(self, request: web.Request, size: int) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         while not self._closing.is_set():
-            await response.write(b" " * _CHUNK)
+            await response.write(b" " * size)
+            await asyncio.sleep(_PAUSE)
         return response
 
 
