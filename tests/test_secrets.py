@@ -164,6 +164,19 @@ def test_a_store_that_cannot_be_used_keeps_its_password(
     assert CANARY not in str(said)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [f"track: http://me:{CANARY}@host", f"ledger: {{url: 'pg://me:{CANARY}@h'}}"],
+)
+def test_a_mistake_in_a_run_file_tells_no_password(line: str, tmp_path: Path) -> None:
+    """What was found is told, where keys or a text were expected."""
+    path = tmp_path / "run.yaml"
+    path.write_text(f"space: s.yaml\nobjective: o.yaml\nmodel: pocket\n{line}\n")
+    with pytest.raises(InputError, match=r"expected .*, found") as caught:
+        Job.load(path)
+    assert CANARY not in str(caught.value)
+
+
 def test_the_resolved_run_file_has_no_password(tmp_path: Path) -> None:
     job = Job(
         pl.SearchSpace(messages="{{ text }}", components={}),

@@ -143,8 +143,8 @@ def failure_inside(error: Any, *, hide: Callable[[str], str]) -> Failure:
     if status is None:
         worded = reason_of_status(400, said)
         kind = f"{code} {fields.get('type')}".lower()
-        named = (reason for sign, reason in _NAMED if sign in kind)
-        reason = next(named, "server_error") if worded == "bad_request" else worded
+        named = next((known for sign, known in _NAMED if sign in kind), None)
+        reason = (named or "server_error") if worded == "bad_request" else worded
     else:
         reason = reason_of_status(status, said)
     return Failure(reason, short(hide(str(fields.get("message") or error))), 1)
@@ -216,5 +216,6 @@ def _text(error: Exception) -> str:
     if isinstance(error, openai.APIConnectionError) and error.__cause__ is not None:
         return str(error.__cause__) or type(error.__cause__).__name__
     said = str(error) or type(error).__name__
-    bare = isinstance(error, openai.APIStatusError) and said == f"Error code: {error.status_code}"
-    return f"{said} - {_said(error)}" if bare else said
+    if isinstance(error, openai.APIStatusError) and said == f"Error code: {error.status_code}":
+        return f"{said} - {_said(error)}"
+    return said

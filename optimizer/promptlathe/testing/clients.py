@@ -183,8 +183,7 @@ class HttpClientSuite(ClientSuite):
         self, answers: Reply | Callable[[Arrived], Reply], *, timeout: float = 20
     ) -> AsyncGenerator[tuple[Model, ScriptedServer]]:
         """A client, and the service that it is open to."""
-        script = answers if callable(answers) else lambda _: answers
-        async with ScriptedServer(script) as server:
+        async with ScriptedServer(answers) as server:
             client = self.connect(server.base_url, KEY, timeout)
             try:
                 yield client, server
