@@ -143,8 +143,7 @@ def failure_inside(error: Any, *, hide: Callable[[str], str]) -> Failure:
     if status is None:
         worded = reason_of_status(400, said)
         kind = f"{code} {fields.get('type')}".lower()
-        named = next((known for sign, known in _NAMED if sign in kind), None)
-        reason = (named or "server_error") if worded == "bad_request" else worded
+        reason = _named(kind) if worded == "bad_request" else worded
     else:
         reason = reason_of_status(status, said)
     return Failure(reason, short(hide(str(fields.get("message") or error))), 1)
@@ -174,6 +173,14 @@ def short(text: str) -> str:
     """One line of at most 300 characters."""
     line = " ".join(text.split())
     return line if len(line) <= _LIMIT else line[: _LIMIT - 1] + "…"
+
+
+def _named(kind: str) -> FailureReason:
+    """By an error's code and type; a service that only says that it broke is in trouble."""
+    for sign, reason in _NAMED:
+        if sign in kind:
+            return reason
+    return "server_error"
 
 
 def _has(said: str, signs: tuple[str, ...]) -> bool:
