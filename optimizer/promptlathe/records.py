@@ -14,6 +14,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 Split = Literal["train", "select", "test"]
+FinalistName = Literal["seed", "champion", "best"]
+"""Who meets in the decision."""
 Role = Literal["task", "rewrite", "judge"]
 """Who pays for a call: the target under test, an operator, or a model that scores."""
 Key = tuple[str, str, int]

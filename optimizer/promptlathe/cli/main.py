@@ -4,6 +4,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable
+from datetime import date
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -106,13 +107,14 @@ def init(directory: Path) -> None:
 @Workspace
 @reported
 def check(file: Path, settings: tuple[str, ...], workspace: Path | None) -> None:
-    """Validate everything that FILE names, and say what a run would cost. Sends nothing."""
+    """Validate everything that FILE names, and say what a run would cost. Sends no call."""
     from promptlathe.cli.report import show_plan
     from promptlathe.job import Job
     from promptlathe.job import check as check_job
+    from promptlathe.job.checks import shutdown_notes
 
     job = Job.load(file, settings=_pairs(settings), workspace=workspace)
-    show_plan(job, check_job(job))
+    show_plan(job, check_job(job), shutdown_notes(job, date.today()))
     click.echo(f"\nNext:  promptlathe run {file}")
 
 

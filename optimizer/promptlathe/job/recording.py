@@ -16,10 +16,10 @@ from promptlathe.job.resolved import resolved
 from promptlathe.job.result import Result, Test
 from promptlathe.job.stores import tracking_uri
 from promptlathe.ledger import Ledger
-from promptlathe.records import Candidate, Example, Outcome, Split, Standing
+from promptlathe.records import Candidate, Example, FinalistName, Outcome, Split, Standing
 from promptlathe.search.operators import ancestry
 from promptlathe.space import placeholders
-from promptlathe.track.records import About, Conclusion, Dataset, RegisteredPrompt, Side, Started
+from promptlathe.track.records import About, Conclusion, Dataset, RegisteredPrompt, Started
 from promptlathe.track.tracker import NoTracker, Tracker
 
 PASS_FAIL = ("exact_match", "contains", "regex", "numeric")
@@ -76,7 +76,7 @@ class Recorder:
             view.account.spent.used_calls, best and best.mean, seed and seed.mean
         )
 
-    def test_outcome(self, side: Side, outcome: Outcome) -> None:
+    def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
         """One row of the final comparison."""
         self._tracker.test_outcome(side, outcome)
 

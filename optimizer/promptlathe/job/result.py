@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptlathe.decide import Comparison, Verdict
-from promptlathe.decide.recommendation import Use
 from promptlathe.job.limits import Checked
 from promptlathe.job.pareto import cost_per_call, pareto, tokens_per_call
 from promptlathe.records import (
     PROMPT,
     Candidate,
     Estimate,
+    FinalistName,
     Json,
     Message,
     Prompt,
@@ -135,7 +135,7 @@ class Result:
     best: Finalist
     champion: Finalist | None
     """The registered champion."""
-    recommended: Use
+    recommended: FinalistName
     """Which to use; never one that is worse than the champion."""
     reason: str
     """Why that one, in words."""

@@ -1,7 +1,7 @@
 """A job from the first call to the result: search, then the decision, then the record."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -20,8 +20,9 @@ from promptlathe.job.progress import Progress, View
 from promptlathe.job.recording import Recorder
 from promptlathe.job.reserve import Reserve
 from promptlathe.job.result import Finalist, Result, Test
+from promptlathe.job.resume import Course, begun, end
 from promptlathe.job.stores import check_stores, ledger_url, make_state
-from promptlathe.job.warm import comparable, terms
+from promptlathe.job.warm import comparable
 from promptlathe.ledger import Ledger, RecordedRun
 from promptlathe.records import (
     Budget,
@@ -37,7 +38,7 @@ from promptlathe.runtime.engine import Engine
 from promptlathe.runtime.evaluator import Evaluator
 from promptlathe.runtime.forecast import Forecast
 from promptlathe.runtime.health import Health, check_reachable
-from promptlathe.runtime.replay import ReplayedEvaluator
+from promptlathe.runtime.replay import LeftRecord, ReplayedEvaluator
 from promptlathe.runtime.writer import Writer
 from promptlathe.search import Policy, make_policy
 from promptlathe.search.lathe.effects import Effect, effects_of
@@ -81,7 +82,6 @@ def run(job: Job, *, progress: Progress | None = None, replay: str | None = None
 
 
 async def _run(job: Job, plan: Plan, progress: Progress | None, replay: str | None) -> Result:
-    run = uuid4().hex[:12]
     ledger = Ledger(ledger_url(job))
     try:
         recorded = _recorded(ledger, replay) if replay else None
@@ -90,26 +90,69 @@ async def _run(job: Job, plan: Plan, progress: Progress | None, replay: str | No
                 if name != "rewrite":  # a search can go on without
                     await check_reachable(lane.settings)
         async with engine_of(job) as engine:
-            recorder = Recorder(job, plan, run, replay=recorded is not None)
-            running = Running(job, plan, run, ledger, engine, recorder, progress, replay, recorded)
-            try:
-                return await running.to_the_end()
-            except asyncio.CancelledError:
-                recorder.abort("KILLED", "interrupted")
-                raise
-            except PromptlatheError as error:
-                recorder.abort("FAILED", str(error))
-                raise
-            except BaseException as error:
-                recorder.abort("FAILED", f"{type(error).__name__}: {error}")
-                raise
-            finally:
-                await running.close()
-    except asyncio.CancelledError:
-        raise Interrupted(ledger.count(run)) from None
+            start = partial(_carry_out, job, plan, ledger, engine, progress)
+            if replay and recorded:
+                return await _replayed(start, Course(uuid4().hex[:12], recorded, replay))
+            return await _gone_on_with(start, job, plan, ledger)
     finally:
         job.objective.close()
         ledger.close()
+
+
+async def _replayed(start: Callable[[Course], Awaitable[Result]], course: Course) -> Result:
+    try:
+        return await start(course)
+    except LeftRecord:
+        raise InputError(
+            "the recorded run took another course: its space, objective or seed differ",
+            "--replay",
+            "replay a run with the run file that it was made with",
+        ) from None
+
+
+async def _gone_on_with(
+    start: Callable[[Course], Awaitable[Result]], job: Job, plan: Plan, ledger: Ledger
+) -> Result:
+    """From where the job was interrupted, if it was."""
+    while True:
+        with begun(job, plan, ledger) as course:
+            try:
+                result = await start(course)
+            except LeftRecord:  # something that is not recorded decided its course
+                end(job, ledger, course.run)
+                continue
+            except asyncio.CancelledError:
+                raise Interrupted(ledger.count(course.run)) from None
+            end(job, ledger, course.run)
+            return result
+
+
+async def _carry_out(
+    job: Job,
+    plan: Plan,
+    ledger: Ledger,
+    engine: Engine,
+    progress: Progress | None,
+    course: Course,
+) -> Result:
+    recorder = Recorder(job, plan, course.run, replay=course.replay is not None)
+    running = Running(job, plan, ledger, engine, recorder, progress, course)
+    try:
+        return await running.to_the_end()
+    except asyncio.CancelledError:
+        recorder.abort("KILLED", "interrupted")
+        raise
+    except LeftRecord:
+        recorder.abort("KILLED", "took another course than before it was interrupted")
+        raise
+    except PromptlatheError as error:
+        recorder.abort("FAILED", str(error))
+        raise
+    except BaseException as error:
+        recorder.abort("FAILED", f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        await running.close()
 
 
 def _recorded(ledger: Ledger, replay: str) -> RecordedRun:
@@ -136,33 +179,29 @@ class Running:
         self,
         job: Job,
         plan: Plan,
-        run: str,
         ledger: Ledger,
         engine: Engine,
         recorder: Recorder,
         progress: Progress | None,
-        replay: str | None,
-        recorded: RecordedRun | None,
+        course: Course,
     ) -> None:
-        self._job, self._plan, self._run, self._ledger = job, plan, run, ledger
-        self._recorder, self._progress, self._recorded = recorder, progress, recorded
+        self._job, self._plan, self._course, self._ledger = job, plan, course, ledger
+        self._recorder, self._progress = recorder, progress
         # What the budget allowed stands in the record that is replayed.
-        budget = Budget() if recorded else job.budget
-        self._account = Account(budget, job.prices)
+        budget = Budget() if course.replay else job.budget
+        self._account = Account(Budget() if course.replay else plan.budget, job.prices)
         forecast = Forecast(plan.first_guess)
         slots = job.parallel.concurrency
         self._reserve = Reserve(budget, len(plan.test), slots, self._account, forecast)
-        writer = Writer(ledger, None if recorded else run)
+        writer = Writer(ledger, None if course.replay else course.run)
         caller = Caller(
             engine, ledger, self._account, lanes_of(job), Health(fixed_models(job)), writer
         )
         self._evaluator = Evaluator(caller, writer, job.target, job.objective, forecast)
         self._units: Units = self._evaluator
-        if recorded:
-            self._units = ReplayedEvaluator(self._evaluator, recorded)
-        else:
-            ledger.begin(run, terms(job), warm=job.search.warm_start)
-        self._earlier = self._known(replay or run)
+        if course.recorded:
+            self._units = ReplayedEvaluator(self._evaluator, course.recorded)
+        self._earlier = self._known(course.replay or course.run)
         self._policy = self._make_policy()
         self._rewriting = self._make_rewriting() if job.operators else None
         self._view = View(self._policy, self._account, job.budget, job.model.name)
@@ -186,7 +225,7 @@ class Running:
             self._job,
             self._plan,
             self._ledger,
-            None if self._recorded else self._run,
+            None if self._course.replay else self._course.run,
             self._plan.space.seed,
             best.candidate,
             champion,
@@ -203,9 +242,10 @@ class Running:
 
     def _known_then(self, champion: Candidate | None) -> Candidate | None:
         """None for one that did not take part in the decision that is replayed."""
-        if self._recorded is None or champion is None:
+        recorded = self._course.recorded
+        if not (self._course.replay and recorded and champion):
             return champion
-        met = {key[0] for part in self._recorded.decision for key, _ in part.events}
+        met = {key[0] for part in recorded.decision for key, _ in part.events}
         seed, best = self._plan.space.seed.id, self._policy.best.candidate.id
         return champion if champion.id in met - {seed, best} else None
 
@@ -223,8 +263,10 @@ class Running:
         return comparable(self._plan.space, self._ledger.earlier(run, examples))
 
     def _make_policy(self) -> Policy:
-        search, plan, name = self._job.search, self._plan, f"{self._job.name}-{self._run}"
+        search, plan, name = self._job.search, self._plan, f"{self._job.name}-{self._course.run}"
         limits = self._job.budget.limits
+        path = self._job.state / "optuna" / f"{name}.journal"
+        path.unlink(missing_ok=True)  # of a run that was interrupted: it is told all again
         return make_policy(
             search.policy,
             plan.space,
@@ -235,7 +277,7 @@ class Running:
             limits=self._job.objective.limits.all,
             per_token="calls" not in limits and not limits.keys().isdisjoint({"tokens", "usd"}),
             study=name,
-            path=self._job.state / "optuna" / f"{name}.journal",
+            path=path,
         )
 
     def _make_rewriting(self) -> RewritingPolicy:
@@ -273,8 +315,9 @@ class Running:
 
     async def _has_calls_left(self) -> bool:
         """Those that were kept back for a champion that is not there."""
-        if self._recorded:
-            return len(self._recorded.stages) > 1
+        recorded = self._course.recorded
+        if recorded and (self._course.replay or recorded.decision or len(recorded.stages) > 1):
+            return len(recorded.stages) > 1
         return await self._recorder.champion() is None
 
     def _keep(self) -> None:
@@ -329,7 +372,7 @@ class Running:
         spent, used = self._account.spent, self._account.used
         return Result(
             run_id=None,
-            run=self._run,
+            run=self._course.run,
             verdict=decided.recommendation.verdict,
             compared_with=decided.recommendation.compared_with,
             finish_reason=reason,
@@ -370,6 +413,8 @@ class Running:
     def _course_notes(self, reason: str) -> list[str]:
         """Where the search started from, and what it left of the budget."""
         notes: list[str] = []
+        if self._course.told:
+            notes.append(f"went on with an interrupted run after {self._course.told:,} outcomes")
         if self._earlier:
             notes.append(f"the search started from {len(self._earlier):,} earlier outcomes")
         if reason.startswith("budget"):

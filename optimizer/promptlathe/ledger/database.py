@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from sqlalchemy import (
     DDL,
     URL,
@@ -59,15 +60,38 @@ def unusable(url: str, error: Exception) -> InputError:
     )
 
 
-def open_engine(url: str) -> Engine:
+def open_database(url: str, metadata: MetaData) -> Engine:
+    """The engine of a database that has the tables; several processes may come first at once."""
     engine = create_engine(url)
+    file = _file_of(engine.url)
+    if file is None:
+        _prepare(engine, metadata)
+        return _durable(engine)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.with_name(f"{file.name}.lock")):
+        if file.exists():
+            _prepare(engine, metadata)
+        else:  # one that is killed, or finds the disk full, leaves no half a database
+            new = file.with_name(f"{file.name}.new")
+            new.unlink(missing_ok=True)
+            beside = create_engine(engine.url.set(database=str(new)))
+            _prepare(beside, metadata)
+            beside.dispose()
+            new.replace(file)
+    return _durable(engine)
+
+
+def _prepare(engine: Engine, metadata: MetaData) -> None:
+    metadata.create_all(engine)
+    add_columns(engine, metadata)
+
+
+def _durable(engine: Engine) -> Engine:
     if engine.dialect.name != "sqlite":
         return engine
-    if file := _file_of(engine.url):
-        file.parent.mkdir(parents=True, exist_ok=True)
 
     @event.listens_for(engine, "connect")
-    def _durable(connection: Any, _: object) -> None:  # pyright: ignore[reportUnusedFunction]
+    def _set(connection: Any, _: object) -> None:  # pyright: ignore[reportUnusedFunction]
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA busy_timeout=20000")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from promptlathe.ledger import Ledger
@@ -30,9 +30,10 @@ class Caller:
     writer: Writer
     _counted: set[str] = field(default_factory=set[str])
     """Keys of the calls that the account has counted in this run."""
-    _flying: dict[str, asyncio.Future[Sent]] = field(
-        default_factory=dict[str, "asyncio.Future[Sent]"]
+    _flying: dict[str, list[asyncio.Future[Sent]]] = field(
+        default_factory=dict[str, "list[asyncio.Future[Sent]]"]
     )
+    """Keys of the calls under way, and who waits for an equal one."""
     _wanted: dict[str, asyncio.Future[Answer | None]] = field(
         default_factory=dict[str, "asyncio.Future[Answer | None]"]
     )
@@ -46,20 +47,21 @@ class Caller:
         """
         flying = self._flying.get(call.key)
         if flying is not None:
-            sent = await asyncio.shield(flying)
-            return replace(sent, call=call, cached=True), NOTHING
-        future = self._flying[call.key] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(_seen)
+            flying.append(asyncio.get_running_loop().create_future())
+            return replace(await flying[-1], call=call, cached=True), NOTHING
+        waiting = self._flying[call.key] = []
         try:
             sent, took = await self._first(call, alive)
         except BaseException as error:
-            if isinstance(error, asyncio.CancelledError):
-                future.cancel()
-            else:
-                future.set_exception(error)
+            for future in _open(waiting):
+                if isinstance(error, asyncio.CancelledError):
+                    future.cancel()
+                else:
+                    future.set_exception(error)
             raise
         else:
-            future.set_result(sent)
+            for future in _open(waiting):
+                future.set_result(sent)
             return sent, took
         finally:
             del self._flying[call.key]
@@ -127,7 +129,6 @@ class Caller:
                 future.set_result(known.get(key))
 
 
-def _seen(future: asyncio.Future[Sent]) -> None:
-    """An exception that no equal call waits for is not worth a warning."""
-    if not future.cancelled():
-        future.exception()
+def _open(futures: Iterable[asyncio.Future[Sent]]) -> list[asyncio.Future[Sent]]:
+    """Those that somebody still waits for."""
+    return [future for future in futures if not future.done()]

@@ -40,7 +40,7 @@ def fill(text: str, values: Mapping[str, Any]) -> str:
         name = match[1]
         return str(values[name]) if name in values else match[0]
 
-    return PLACEHOLDER.sub(value_of, text)
+    return PLACEHOLDER.sub(value_of, text) if "{{" in text else text
 
 
 def compose(template: str, parts: Mapping[str, str | None]) -> str:
@@ -92,7 +92,7 @@ def _mapped(
             for one in message.content
         )
         content = tuple(one for one in changed if (one.url if isinstance(one, Image) else one))
-    return replace(message, content=content)
+    return Message(message.role, content, message.more)
 
 
 def _address(url: str, row: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from promptlathe.documents import hiding, secrets_of
 from promptlathe.errors import InputError
-from promptlathe.records import Outcome, Standing
+from promptlathe.records import FinalistName, Outcome, Standing
 from promptlathe.track import registry, runs
 from promptlathe.track.artifacts import (
     examples_table,
@@ -28,7 +28,6 @@ from promptlathe.track.records import (
     Concluded,
     Conclusion,
     RegisteredPrompt,
-    Side,
     Started,
     Status,
 )
@@ -52,7 +51,7 @@ class Book:
         """Takes the store's password out of what MLflow says."""
         self._standings: list[Standing] = []
         self._rows: list[tuple[EvaluationRun, Outcome]] = []
-        self._sides: dict[Side, EvaluationRun] = {}
+        self._sides: dict[FinalistName, EvaluationRun] = {}
         self._points = Points()
         self._open = False
         self.problems: list[str] = []
@@ -83,7 +82,7 @@ class Book:
         """Keep a point of the parent's curves, unless the last one is near."""
         self._points.add(calls, best, seed)
 
-    def test_outcome(self, side: Side, outcome: Outcome) -> None:
+    def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
         """Keep a row of the final comparison for later."""
         if side not in self._sides:
             self.flush()  # lists show the newest run first: the sides on top
@@ -182,7 +181,7 @@ class Book:
         return registered or {}
 
     def _write_artifacts(self, conclusion: Conclusion) -> None:
-        outcomes: dict[Side, list[Outcome]] = {
+        outcomes: dict[FinalistName, list[Outcome]] = {
             side: run.outcomes for side, run in self._sides.items()
         }
         table = examples_table(outcomes, self._about.target)

@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import IO, Any, Literal, Self
 
 from promptlathe.errors import InputError
-from promptlathe.records import Outcome, Standing
+from promptlathe.records import FinalistName, Outcome, Standing
 from promptlathe.track.backend import STORE, environment
-from promptlathe.track.records import About, Concluded, Conclusion, Side, Started
+from promptlathe.track.records import About, Concluded, Conclusion, Started
 
 CLOSE_SECONDS = 60.0
 """A slow server may need this long for what is still to be written."""
@@ -79,7 +79,7 @@ class MlflowTracker:
         """Queue a point of the parent's curves; most are thinned out."""
         self._tell("progress", calls, best, seed)
 
-    def test_outcome(self, side: Side, outcome: Outcome) -> None:
+    def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
         """Queue a row of the final comparison."""
         self._tell("test_outcome", side, outcome)
 

@@ -68,7 +68,7 @@ class Case:
 
 @dataclass(frozen=True)
 class OperatorContext:
-    """What `operator(brief)` gets. All rows are of `train`."""
+    """What `operator(context)` gets. All rows are of `train`."""
 
     subject: str
     """Id of the prompt that it is about."""
@@ -125,7 +125,7 @@ class OperatorContext:
         return bool(self.answers) and self.literal and case.outcome.parsed not in self.answers
 
     def ask(self, name: str, **values: str) -> str:
-        """A shipped request, filled in; `values` are placeholders beyond those of every brief."""
+        """A shipped request, filled in; `values` are placeholders beyond those of every context."""
         common = {
             "component": self.component,
             "prompt": self.prompt,
@@ -182,17 +182,17 @@ class OperatorContext:
         return "\n".join(lines)
 
 
-def rows(brief: OperatorContext, shown: Iterable[Case | Example]) -> str:
+def rows(context: OperatorContext, shown: Iterable[Case | Example]) -> str:
     """Rows as they stand in a request."""
-    return "\n".join(_row(brief, one) for one in shown) or "none"
+    return "\n".join(_row(context, one) for one in shown) or "none"
 
 
-def _row(brief: OperatorContext, shown: Case | Example) -> str:
+def _row(context: OperatorContext, shown: Case | Example) -> str:
     example = shown.example if isinstance(shown, Case) else shown
-    fields = [name for name in placeholders(brief.prompt) if name in example.row]
+    fields = [name for name in placeholders(context.prompt) if name in example.row]
     lines = [f"{name}: {_short(example.row[name])}" for name in fields]
-    if brief.target is not None:
-        lines.append(f"Expected: {brief.answer(example)}")
+    if context.target is not None:
+        lines.append(f"Expected: {context.answer(example)}")
     if isinstance(shown, Case):
         lines += _told(shown)
     return "<row>\n" + "\n".join(lines) + "\n</row>"

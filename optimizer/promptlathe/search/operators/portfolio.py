@@ -1,6 +1,6 @@
 """The operators by name, with the requests that ship for them, and operators of your own.
 
-    def mine(brief: OperatorContext) -> str | list[str] | None: ...
+    def mine(context: OperatorContext) -> str | list[str] | None: ...
 
 A text is a request to the rewriter, whose answer holds new texts between <new> and </new>; a list
 are new texts themselves; None: nothing to do now. All pass the guards (guards.py).
@@ -105,9 +105,9 @@ def _request(name: str, workspace: Path, starter: Path) -> str:
 def _guarded(function: Callable[..., Any], name: str) -> Operator:
     """Its mistakes in words."""
 
-    def operator(brief: OperatorContext) -> str | Sequence[str] | None:
+    def operator(context: OperatorContext) -> str | Sequence[str] | None:
         try:
-            made = function(brief)
+            made = function(context)
         except Exception as error:
             raise InputError(
                 f"the operator failed: {type(error).__name__}: {error}", name, "mend the function"
