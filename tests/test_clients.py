@@ -14,7 +14,8 @@ from promptlathe.models import Model, ModelSettings, connect
 from promptlathe.models.openai_compatible import OpenAICompatibleModel
 from promptlathe.models.pocket.server import serve
 from promptlathe.records import Answer, Call, Failure
-from promptlathe.testing.clients import ClientSuite, HttpClientSuite, asking
+from promptlathe.testing.clients import ClientSuite, asking
+from promptlathe.testing.http_clients import HttpClientSuite
 
 
 class TestOpenAICompatible(HttpClientSuite):
