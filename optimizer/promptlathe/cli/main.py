@@ -223,8 +223,10 @@ def _pairs(settings: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     for one in settings:
         key, equals, value = one.partition("=")
         if not equals or not key or not value:
+            from promptlathe.documents import hiding
+
             raise InputError(
-                f"{one!r} has no value",
+                f"{hiding()(one)!r} has no value",
                 "--set",
                 "write --set dotted.key=value (null as the value leaves the key out)",
             )

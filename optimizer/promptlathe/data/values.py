@@ -21,8 +21,10 @@ def plain(value: Any) -> Any:
     Raises TypeError, naming the type, for what has no such form (bytes, images …).
     """
     match value:
-        case None | str() | bool() | int():
+        case None | bool() | int():
             return value
+        case str():
+            return str.__str__(value)  # without what a class of its own adds
         case float():
             return None if math.isnan(value) else value
         case Mapping():
@@ -37,6 +39,17 @@ def plain(value: Any) -> Any:
             return plain(value.tolist())
         case _:
             raise TypeError(type(value).__name__)
+
+
+def copied(value: Any) -> Any:
+    """JSON-like data that a function of yours may change: no other one sees it."""
+    match value:
+        case Mapping():
+            return {key: copied(inner) for key, inner in value.items()}
+        case list():
+            return [copied(inner) for inner in value]
+        case _:
+            return value
 
 
 def as_text(value: Any) -> str:

@@ -1,6 +1,5 @@
 """Opening a database, and what is said when it cannot be used."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +15,29 @@ from sqlalchemy import (
     event,
     insert,
     inspect,
-    make_url,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
 from sqlalchemy.schema import CreateColumn
 
+from promptlathe.documents import hiding, secrets_of, shown_url
 from promptlathe.errors import InputError
+
+UNUSABLE = (SQLAlchemyError, OSError, ImportError, ValueError)
+"""What opening a database raises. ValueError: a port that is no number."""
 
 
 def check_ledger(url: str) -> None:
     """Raise InputError when the database could not be opened; makes neither file nor table."""
     try:
-        address = make_url(url)
-        file = _file_of(address)
+        engine = create_engine(url)
+        file = _file_of(engine.url)
         if file is not None and not file.exists():
             return
-        engine = create_engine(address)
         with engine.connect() as connection:
             inspect(connection).get_table_names()
         engine.dispose()
-    except (SQLAlchemyError, OSError, ImportError) as error:
+    except UNUSABLE as error:
         raise unusable(url, error) from None
 
 
@@ -48,10 +49,12 @@ def _file_of(address: URL) -> Path | None:
 
 
 def unusable(url: str, error: Exception) -> InputError:
-    cause = str(getattr(error, "orig", None) or error).strip().splitlines()
+    """What the database said, in one line and without the password, as bad input."""
+    hide = hiding(*secrets_of(url))
+    cause = hide(str(getattr(error, "orig", None) or error)).strip().splitlines()
     return InputError(
         f"the ledger cannot be used: {cause[0] if cause else type(error).__name__}",
-        re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url),  # without the password
+        shown_url(url),
         "move a file away that is no ledger, or name another database under `ledger:` "
         "(sqlite:///path/to/ledger.db, postgresql+psycopg://…)",
     )
