@@ -131,9 +131,9 @@ class Caller:
             except BaseException:
                 self.account.settle(hold, None)
                 raise
+            return hold, reply
         finally:
             gate.leave(taken, reply)
-        return hold, reply
 
     async def _rest(self, seconds: float) -> None:
         self.resting += 1
