@@ -27,6 +27,7 @@ Value = str | int | float
 """A level as a policy sees it: the level's name, or a number."""
 ServiceFailure = Literal[
     "authentication",
+    "quota",
     "rate_limited",
     "timeout",
     "connection",

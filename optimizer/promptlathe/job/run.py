@@ -382,8 +382,9 @@ class Running:
         effects = effects_of(self._space, self._told, self._earlier)
         lineage, operators = self._made(best.candidate, effects)
         notes += self._rewriting.notes if self._rewriting else ()
-        if failed := self._reserve.failed:
-            notes.append(f"{failed} calls failed and were left unscored")
+        if failed := self._reserve.failures:
+            reasons = ", ".join(f"{reason} {n}" for reason, n in failed.most_common())
+            notes.append(f"{failed.total()} calls failed and were left unscored ({reasons})")
         spent, used = self._account.spent, self._account.used
         return Result(
             run_id=None,

@@ -63,9 +63,21 @@ _TOO_LONG = (
 """OpenAI and vLLM, gateways, llama.cpp, Anthropic."""
 _FILTERED = ("content_filter", "content_policy", "content management policy", "responsibleai")
 _MODERATED = (*_FILTERED, "moderation", "flagged", "safety")
-_NO_QUOTA = "insufficient_quota"
+_NO_QUOTA = (
+    "insufficient_quota",
+    "billing_hard_limit",
+    "billing_not_active",
+    "insufficient credit",
+    "insufficient_credit",
+    "insufficient balance",
+    "insufficient_balance",
+    "credit balance is too low",
+    "out of credit",
+    "exceeded your current quota",
+)
+"""OpenAI, routers, DeepSeek, Anthropic."""
 _NAMED: tuple[tuple[str, FailureReason], ...] = (
-    (_NO_QUOTA, "authentication"),
+    *((sign, "quota") for sign in _NO_QUOTA),
     ("rate_limit", "rate_limited"),
     ("invalid_api_key", "authentication"),
     ("authentication", "authentication"),
@@ -83,6 +95,10 @@ def reason_of_status(status: int, said: str = "") -> FailureReason:
     """What an HTTP status of 300 or more means; `said` is the body's code, type and message."""
     said = said.lower()
     match status:
+        case 402:
+            return "quota"
+        case 400 | 403 | 429 if _has(said, _NO_QUOTA):
+            return "quota"
         case 401 | 407:
             return "authentication"
         case 403:
@@ -94,7 +110,7 @@ def reason_of_status(status: int, said: str = "") -> FailureReason:
         case 413:
             return "context_length"
         case 429:
-            return "authentication" if _NO_QUOTA in said else "rate_limited"
+            return "rate_limited"
         case _ if status >= 500:
             # llama.cpp and some gateways report these as 500.
             return "context_length" if "exceed_context_size" in said else "server_error"

@@ -93,8 +93,8 @@ def read_answer(
     try:
         data = json.loads(content)
     except (ValueError, RecursionError):
-        said = hide(content.decode("utf-8", "replace"))[:_SAID]
-        return Failure("malformed", short(f"the answer is no JSON: {said}"), 1)
+        said = content.decode("utf-8", "replace").lstrip()
+        return Failure("malformed", short(f"{_kind(said)}: {hide(said)[:_SAID]}"), 1)
     match data:
         case {"error": error} if error:
             return failure_inside(error, hide=hide)
@@ -120,6 +120,15 @@ def read_answer(
     finish = str(reason) if reason else None
     used = usage(data, wrote=bool(text or calls))
     return Answer(text, latency=latency, finish_reason=finish, tool_calls=calls, **used)
+
+
+def _kind(said: str) -> str:
+    """What came in place of JSON."""
+    if said[:20].lower().startswith(("<!doctype", "<html")):
+        return "a web page came in place of an answer (is `base_url` the API's, with /v1?)"
+    if said.startswith(("data:", "event:")):
+        return "a stream came in place of one answer (leave `stream` out of `extra_body`)"
+    return "the answer is no JSON" if said else "the answer is empty"
 
 
 def _tool_calls(message: dict[str, Any]) -> tuple[dict[str, Any], ...]:

@@ -9,7 +9,7 @@ from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Answer, Call, Failure, FailureReason, Outcome, Role
 from promptlathe.runtime.knock import knock
 
-HOPELESS: tuple[FailureReason, ...] = ("authentication", "not_found")
+HOPELESS: tuple[FailureReason, ...] = ("authentication", "quota", "not_found")
 IN_A_ROW = 12
 """Failed calls, each retried already, that were begun after the last answer came: many that hang
 end together, and say little while others are answered."""
@@ -18,6 +18,7 @@ KNOCKS = (0.0, 0.5, 1.5)
 
 _FIXES: dict[FailureReason, str] = {
     "authentication": "check the key in the variable that `model.api_key_env` names",
+    "quota": "the account has no quota or credit left: top it up, or use another key",
     "not_found": "check `model.name` and `model.base_url` (it usually ends in /v1)",
     "bad_request": "the service refuses the request: check the model's parameters",
     "forbidden": "the key has no right to this model, or the service refuses what is asked",
