@@ -203,12 +203,14 @@ def _ratio(over: int, under: int) -> Value | None:
 
 
 def _size(match: re.Match[str]) -> Value | None:
-    size = _decimal(match["body"])
+    body = match["body"]
+    if body.isdecimal() and len(body) < 16 and match.lastgroup == "body":
+        return int(body)
+    size = _decimal(body)
     if size is None:
         return None
-    if match["power"]:
-        base, power = size, int(match["power"])
-        return _number(base**power) if abs(base) <= 10_000 and power <= 60 else None
+    if power := int(match["power"] or 0):
+        return int(size) ** power if size <= 10_000 and size == int(size) and power <= 100 else None
     shift = int(match["tens"] or 0)
     scale = (match["scale"] or "").casefold()
     if scale and (len(scale) > 2 or scale == "k" or match["paid"] or match["money"]):

@@ -38,7 +38,7 @@ _LITERAL_CUT = re.compile(r"[:,\[]\s*(?!(?:true|false|null|none)$)[-+\w.]+$", re
 
 def _parts(texts: str) -> re.Pattern[str]:
     return re.compile(
-        rf"//[^\n]*|/\*.{{0,2000}}?\*/|(?P<text>{texts})"
+        rf"//[^\n]*|/\*.{{0,500}}?\*/|(?P<text>{texts})"
         r"|(?P<open>[{\[])|(?P<close>[}\]])|(?P<comma>,)",
         re.DOTALL,
     )
@@ -78,7 +78,7 @@ def _object(text: str, start: int) -> tuple[dict[str, Any] | None, int]:
     except ValueError:
         pass
     span = _span(text, start)
-    if span.source is None or len(span.source) > LONGEST:
+    if span.source is None:
         return None, span.end
     try:
         mended: Any = json_repair.loads(span.source, skip_json_loads=True)
@@ -99,7 +99,7 @@ def _span(text: str, start: int) -> _Span:
     """From an opening brace to the one that closes it, or to the end of what is complete."""
     quote = _QUOTE.search(text, start, start + 600)
     depth, last_comma, inside = 0, 0, False
-    for part in _PARTS[quote[0] if quote else '"'].finditer(text, start):
+    for part in _PARTS[quote[0] if quote else '"'].finditer(text, start, start + LONGEST):
         if part["open"]:
             depth += 1
             if depth > DEEPEST:
@@ -112,6 +112,8 @@ def _span(text: str, start: int) -> _Span:
             last_comma = part.start()
         elif part["text"]:
             inside = part["end"] is None and part[0][-1] != part[0][0]
+    if len(text) > start + LONGEST:
+        return _Span(None, start + LONGEST)
     rest = text[start:].rstrip().removesuffix("```").rstrip()
     if depth == 1 and not inside and not _LITERAL_CUT.search(rest[-200:]):
         return _Span(rest, len(text))
