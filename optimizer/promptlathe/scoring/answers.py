@@ -30,16 +30,17 @@ _STOCK = re.compile(
 def state(answer: Answer, parsed: Json) -> State:
     """What became of an answer; `parsed` is what was read in it, None when nothing was.
 
+    refused   the service or the model says so; or nothing was read, and the text begins with a
+              stock phrase of refusal
     answered  something was read, even where the service says that the answer was cut off
-    refused   the service or the model says so, or the text begins with a stock phrase of refusal
     cut off   it reached the limit of tokens, or its reasoning does not end
     empty     there is no visible text
     unread    there is a text, and nothing could be read in it
     """
-    if parsed is not None:
-        return "answered"
     if answer.finish_reason in REFUSED:
         return "refused"
+    if parsed is not None:
+        return "answered"
     text = visible(answer.text)
     if text is None or answer.finish_reason == "length":
         return "cut off"

@@ -29,7 +29,6 @@ from promptlathe.scoring import measures
 from promptlathe.scoring.parsing import Parse, Parsed, compiles, has_pattern, parser, steps
 from promptlathe.scoring.reading.labels import alike
 from promptlathe.scoring.reading.numbers import read_number
-from promptlathe.scoring.reading.objects import objects
 from promptlathe.scoring.scorer import PATTERN_SECONDS, UNREAD, Measure, Name, Scorer, Surroundings
 
 
@@ -272,6 +271,6 @@ def _object(value: Any) -> Mapping[str, Any] | None:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     return value if isinstance(value, Mapping) else None

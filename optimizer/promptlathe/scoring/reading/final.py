@@ -1,8 +1,8 @@
 """What an answer settles on: the surest place in a text that says something decides.
 
 1. the whole text; 2. `\\boxed{…}`; 3. what follows "Final answer", "Réponse finale" or `####`;
-4. what follows "Answer:", "The answer is", "Label:", "Réponse :", "Conclusion" …; 5. the last line,
-alone or after a heading of its own; 6. the beginning, where it goes on to explain; 7. the last
+4. what follows "Answer:", "The answer is", "Label:", "Réponse :", "Conclusion" …, or "I would say",
+"je dirais" …; 5. the last line, alone or after a heading of its own; 6. the beginning, where it goes on to explain; 7. the last
 sentence that begins with "so", "overall", "donc" …; 8. any line alone; 9. what is set in bold;
 10. what the text names. Of several places of one kind the last decides.
 """
@@ -64,7 +64,7 @@ _FINAL = (
     rf"|(?:{_NOUNS}|note|choix) (?:finale?|definitive?)|最终答案"
 )
 _CLOSE = r"[\"'*`)\]]*\s*"
-_COLON = rf"{_CLOSE}(?::|=>|->|=(?!=))"
+_COLON = rf"{_CLOSE}(?::|=>|->|→|=(?!=)|-(?=\s))"
 _IS = (
     r"(?: (?:to|for) (?:the|this|your) \w+| a la question)?"
     r"\s+(?:is|was|must be|should be|would be|will be|est|serait|sera|doit etre)\b"
@@ -82,15 +82,23 @@ _HEADING = r"^[#>* \t]{0,9}"
 def _marker(nouns: str) -> re.Pattern[str]:
     return re.compile(
         rf"(?<![^\W_]){_OFF}(?:(?P<firm>(?:{nouns}){_COLON})|{_ARTICLE}{_GOOD}(?:{nouns}){_IS})"
-        rf"|{_HEADING}(?P<head>(?:{nouns})[* \t]{{0,9}}$)",
+        rf"|(?P<tag><(?:{nouns})>)|{_HEADING}(?P<head>(?:{nouns})[* \t]{{0,9}}$)",
         re.MULTILINE,
     )
 
 
 _FINALS, _MARKERS = _marker(_FINAL), _marker(_NOUNS)
+_CHOICES = re.compile(
+    r"(?<!\w)(?P<off>)(?P<firm>)(?P<head>)(?P<tag>)(?:"
+    r"i(?:'d| would| will|'ll)? (?:therefore |rather |probably )?(?:say|choose|pick|select|go (?:with|for)|opt for"
+    r"|conclude|lean (?:towards?|to)|(?:classify|label|rate|call|categorize|tag) (?:it|this|the \w+)(?: as)?)"
+    r"|je (?:dirais|choisis|choisirais|retiens|conclus|(?:classe|classerais) (?:ce|cet|cette|le|la) \w+"
+    r"(?: en| dans| comme)?|(?:opte|opterais|penche|pencherais) (?:pour|vers)))(?!\w)"
+)
 _HASHES = re.compile(r"^[ \t]{0,9}####\s", re.MULTILINE)
 _BOX = re.compile(r"\\f?boxed\s*\{")
 _BRACE = re.compile(r"[{}]")
+_LINE_END = re.compile(r"\n|</|$")
 _GAP = re.compile(r"[\s*]*")
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$|[\"'*)])|[。！？]")
 _SO = re.compile(
@@ -145,6 +153,7 @@ def _places(plain: str) -> Iterator[_Place]:
         finals += (_place(plain, match.end(), firm=False) for match in _HASHES.finditer(plain))
     yield from sorted(finals, reverse=True)[:_MOST]
     yield from [*_marked(plain, _MARKERS)][: -_MOST - 1 : -1]
+    yield from [*_marked(plain, _CHOICES)][: -_MOST - 1 : -1]
 
 
 def _boxes(plain: str) -> Iterator[_Place]:
@@ -160,15 +169,16 @@ def _boxes(plain: str) -> Iterator[_Place]:
 def _marked(plain: str, marker: re.Pattern[str]) -> Iterator[_Place]:
     for match in marker.finditer(plain):
         if not match["off"]:
-            yield _place(plain, match.end(), firm=bool(match["firm"] or match["head"]))
+            firm = bool(match["firm"] or match["head"] or match["tag"])
+            yield _place(plain, match.end(), firm=firm)
 
 
 def _place(plain: str, start: int, *, firm: bool) -> _Place:
     """The line that goes on there, or the next one that is not empty."""
     gap = _GAP.match(plain, start)
     start = gap.end() if gap else start
-    end = plain.find("\n", start)
-    return _Place(start, end if end >= 0 else len(plain), firm)
+    end = _LINE_END.search(plain, start)
+    return _Place(start, end.start() if end else len(plain), firm)
 
 
 def _told(plain: str, place: _Place, reader: Reader[Value]) -> Value | Unclear | None:

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from promptlathe.data.values import as_text
 from promptlathe.scoring.reading.final import settled
 from promptlathe.scoring.reading.mentions import Finder, Stretches
 from promptlathe.scoring.reading.normalise import Written, written
+from promptlathe.scoring.reading.objects import objects
 
 _AROUND = " \t\r\n.,:;!?\"'`*()[]{}<>|~«»"
 """What may be set around a label. No signs: `+`, `-` and `#` belong to it."""
@@ -19,14 +21,20 @@ _BEFORE = re.compile(
 )
 _RATING = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(?:(?:/|out of|of|sur)\s*\d+)?\s*(?:stars?|etoiles?)?")
 _NUMERAL = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?")
+_SLASH = re.compile(r" ?/ ?")
 _DENIAL = re.compile(r"(?:not|non|no|pas)\s+(?=\S)")
 
 
 def alike(labels: Iterable[str]) -> tuple[str, str] | None:
-    """The first two labels that no reader can tell apart; None when there are no such."""
+    """The first two labels that no reader can tell apart; None when there are no such.
+
+    They differ in case, `_`, `-` between letters, spaces, typography, or in what may be set around
+    a label: `(A)` and `A`.
+    """
     seen: dict[str, str] = {}
     for label in labels:
-        first = seen.setdefault(_squeezed(written(label).folded), label)
+        key = _squeezed(written(label).folded)
+        first = seen.setdefault(key.strip(_AROUND) or key, label)
         if first != label:
             return first, label
     return None
@@ -71,6 +79,8 @@ class LabelReader:
         """The label as the dataset spells it; None when no label or several are named."""
         if text in self._exact:
             return text
+        if "{" in text and (found := self._in_object(text)):
+            return found
         form = written(text)
         line = self._line(form)
         stretches = Stretches(form, line, self._finder, self.is_label, self._opposite)
@@ -88,6 +98,7 @@ class LabelReader:
         bare = key.strip(_AROUND)
         if found := self._keys.get(bare) or self._bare.get(bare):
             return found
+        bare = bare.strip("$")
         if (begun := _BEFORE.match(bare)) and bare[0] + bare[begun.end() :] not in self._keys:
             rest = bare[begun.end() :].strip(_AROUND)
             if found := self._keys.get(rest) or self._bare.get(rest):
@@ -96,12 +107,20 @@ class LabelReader:
             return self._values.get(str(Decimal(rated[1]).normalize()))
         return None
 
+    def _in_object(self, text: str) -> str | None:
+        """The one label that is a value of the last JSON object."""
+        *_, last = ({}, *objects(text))
+        values = (self.is_label(self._line(written(as_text(one)))) for one in last.values())
+        found = {label for label in values if label is not None}
+        return found.pop() if len(found) == 1 else None
+
     def _line(self, form: Written) -> str:
         return form.folded if self._accents else form.plain
 
 
 def _squeezed(text: str) -> str:
-    return " ".join(text.split())
+    text = " ".join(text.split())
+    return _SLASH.sub("/", text) if "/" in text else text
 
 
 def _unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -21,11 +21,13 @@ _ARTICLES = "aiyoà"
 _IS = r"(?:is|was|seems|fits|applies|because|since|or|and|est|serait|convient|et|ou|car|parce)\b"
 _DENIALS = frozenset(("no", "non", "not", "pas", "sans", "rien", "aucun", "aucune", "nothing", "none"))
 _OUT_OF = re.compile(r"[0-9]\s*(?:/|out of|of|sur)\s*(?:les\s+)?$")
+_UN = re.compile(r"(?<!\w)un-$", re.IGNORECASE)
 _DECORATION = re.compile(r"[\s\"'*`(\[{#>|-]*")
 _STOP = re.compile(
     r"[\"'*`)\]]*[ \t]*(?:$|[.,;:!)\n]|-\s|\((?!s\))|(?:because|since|as|for|but|car|parce|puisque|mais"
     r"|even|although|though|meme|bien que)\b)"
 )
+_BECAUSE = re.compile(r"[\"'*`)\]]*,? (?:because|since|car|parce que|puisque)\b")
 _AND = re.compile(r"[\"'*`)\]]*\s*(?:[.,;/|&]\s*)?(?:(?:or|and|ou|et)\s+)?[\"'*`(\[]*")
 _OVER = re.compile(r"[\"'*`)\]]*\s*(?:$|[.,;:!?/|\n]|(?:or|and|ou|et)\b)")
 _CORRECTS = re.compile(
@@ -72,7 +74,7 @@ class Finder:
     def __call__(self, kept: str, line: str) -> list[Mention]:
         """The mentions in a text, in order, none within another."""
         found = [
-            Mention(m.start(), m.end(), self._keys[" ".join(m[0].split())])
+            Mention(m.start(), m.end(), self._keys[_key(m[0])])
             for m in (self._loud.finditer(line) if self._loud else ())
         ]
         if self._own:
@@ -85,6 +87,11 @@ class Finder:
             if not apart or mention.start >= apart[-1].end:
                 apart.append(mention)
         return apart
+
+
+def _key(found: str) -> str:
+    found = " ".join(found.split())
+    return re.sub(" ?/ ?", "/", found) if "/" in found else found
 
 
 def _pattern(key: str, word: str, most: int) -> str:
@@ -108,7 +115,8 @@ def _pattern(key: str, word: str, most: int) -> str:
         after += r"(?![+#])(?!'\w)(?!-(?!\w))"
     if len(key) == 1 and key.casefold() in _ARTICLES:
         after += rf"(?!\s+(?!{_IS})[a-zà-ÿ])"
-    return before + r"\s+".join(map(re.escape, key.split())) + after
+    words = (re.escape(one).replace("/", r" ?/ ?") for one in key.split())
+    return before + r"\s+".join(words) + after
 
 
 def _any_of(patterns: list[str]) -> re.Pattern[str] | None:
@@ -140,7 +148,8 @@ class Stretches:
             one
             for one in self._finder(self._form.kept, self._line)
             if not (
-                (self._line[one.end - 1].isdigit() and _counts(self._line, one.start))
+                _UN.search(self._form.kept, max(one.start - 5, 0), one.start)
+                or (self._line[one.end - 1].isdigit() and _counts(self._line, one.start))
                 or (plain[one.start : one.end] in _DENIALS and is_phrase(plain, one.start))
             )
         ]
@@ -177,7 +186,7 @@ class Stretches:
     def led(self, start: int, end: int) -> str | Unclear | None:
         first = self._first(start, end)
         if first is None:
-            return None
+            return self._sign(start, end)
         return UNCLEAR if self._is_list(first, end) else first.label
 
     def bold(self, start: int, end: int) -> str | None:
@@ -191,8 +200,25 @@ class Stretches:
         return found.pop() if len(found) == 1 else None
 
     def named(self, start: int, end: int) -> str | Unclear | None:
-        named = {self._said(*one) for one in self._within(start, end)} - {None}
+        within = self._within(start, end)
+        named = {self._said(*one) for one in within} - {None}
+        named = named or {one.label for one, standing in within if standing == "hedged"}
+        if len(named) > 1:
+            named = self._explained(within, end) or named
         return UNCLEAR if len(named) > 1 else named.pop() if named else None
+
+    def _explained(self, within: list[tuple[Mention, Standing]], end: int) -> set[str | None]:
+        """Those that a `because` follows."""
+        return {
+            one.label
+            for one, standing in within
+            if standing == "named" and _BECAUSE.match(self._line, one.end, end)
+        }
+
+    def _sign(self, start: int, end: int) -> str | None:
+        """A label of one sign, before other words."""
+        sign, _, more = self._line[start : min(end, start + 40)].partition(" ")
+        return self._is_label(sign) if more and not any(map(str.isalnum, sign)) else None
 
     def _said(self, mention: Mention, standing: Standing) -> str | None:
         if standing == "named":
@@ -206,7 +232,8 @@ class Stretches:
         if not within or gap is None:
             return None
         mention, standing = within[0]
-        return mention if standing == "named" and mention.start <= gap.end() else None
+        said = standing in ("named", "hedged")
+        return mention if said and mention.start <= gap.end() else None
 
     def _is_list(self, first: Mention, end: int) -> bool:
         """Other labels follow as in a list: `A, B and C`."""

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Standing = Literal["named", "denied", "passed over", "aside"]
-"""denied: it is not this one (`not X`). passed over: another is preferred (`rather than X`).
-aside: it stands in a question, or is conceded (`although X …`)."""
+Standing = Literal["named", "hedged", "denied", "passed over", "aside"]
+"""hedged: it may be this one. denied: it is not this one (`not X`). passed over: another is preferred
+(`rather than X`). aside: it stands in a question, or is conceded or weighed (`although X …`,
+`between X and …`)."""
 Span = tuple[int, int]
 
 REACH = 1
@@ -40,35 +41,43 @@ _DENY = r"""
   | opposite \s of | ain'?t | (?: is | are | was | were | do | does | did | ca | wo | would | could
   | should | has | have | had | must | need ) n'?t
   | (?: ne \s | n' ) \w+ \s plus | pas | jamais | nullement | aucunement | guere | aucune? | rien | ni
-  | non | sans | loin \s (?: de | d' ) | tout \s sauf | depourvue? \s de | exempte? \s de
+  | non | sans | ne \s (?: saurai(?:t|ent) | pourrai(?:t|ent) ) | loin \s (?: de | d' ) | tout \s sauf | depourvue? \s de | exempte? \s de
   | trop \s \w+ \s pour \s etre | (?: faux | tort | erreur ) \s (?: de | d' ) | contraire \s de
-  ) (?: (?<=') | (?!\w) ) | (?: anti | non ) -
+  | anti ) (?: (?<=') | (?!\w) )
 """
 _PASS = r"""
-    (?: (?: rather | other ) \s than | instead \s of | in \s place \s of | as \s opposed \s to | unlike
+    (?: (?: rather | other | better | more \s (?: likely | fitting | suitable | appropriate ) ) \s than | instead \s of | in \s place \s of | as \s opposed \s to | unlike
   | contrary \s to | except (?: \s for )? | exclud(?:e|es|ed|ing) | rul(?:e|es|ed|ing) \s out
   | reject(?:s|ed|ing)? | dismiss(?:es|ed|ing)? | discard(?:s|ed|ing)? | eliminat(?:e|es|ed|ing)
   | plutot \s (?: que | qu' ) | au \s lieu \s (?: de | d' | du ) | a \s la \s place \s (?: de | d' | du )
-  | contrairement \s (?: a | au ) | par \s opposition \s (?: a | au ) | sauf | excepte | hormis
+  | (?: mieux | plus \s (?: probable | juste | adapte | approprie ) ) \s (?: que | qu' ) | contrairement \s (?: a | au ) | par \s opposition \s (?: a | au ) | sauf | excepte | hormis
   | exclu(?: re | s | t | ant )? | ecart(?: e | er | ons | ant | e \s le ) | elimin(?: e | er | ons | ant )
   | rejet(?: te | er | ons | ant )
   ) (?: (?<=') | (?!\w) )
 """
 _CONCEDE = r"""
     (?: although | though | even \s (?: though | if ) | while | whereas | despite | in \s spite \s of
-  | bien \s que | meme \s si | malgre | quoique | alors \s (?: que | qu' ) | tandis \s que ) (?!\w)
+  | bien \s que | meme \s si | malgre | quoique | alors \s (?: que | qu' ) | tandis \s que
+  | between | entre | either | whether | torn | hesit\w+ | (?<= ,\s ) (?: with | avec ) ) (?!\w)
+"""
+_HEDGE = r"""
+    (?: might | may | could | maybe | perhaps | possibly | at \s first | initially | first \s glance
+  | pourrait | peut \s etre | possiblement | d'abord | premiere \s vue | au \s debut ) (?!\w)
 """
 _BREAK = r"""
     (?P<end> [!?\n] | \. (?= \s | $ | ["'*)] ) | [。！？] ) | [;:()\[\]{}|] | \s - \s | => | ->
-  | (?: but | however | yet | so | therefore | thus | hence | because | since | then | mais | donc
+"""
+_TURN = r"""
+    (?: but | however | yet | so | therefore | thus | hence | because | since | then | mais | donc
   | car | parce | puisque | cependant | toutefois | pourtant ) (?!\w) | (?<! que \s ) c'est (?!\w)
 """
 _JOIN = r"(?: or | ou | and | et ) (?!\w) | [/&]"
 _THAN = r"(?: than | over | que ) (?!\w) | qu'"
 _TOKEN = re.compile(
     rf"""(?<!\w) (?: (?P<exempt> {_EXEMPT} ) | (?P<passed> {_PASS} ) | (?P<denied> {_DENY} )
-    | (?P<less> (?: less | moins ) (?!\w) ) | (?P<concede> {_CONCEDE} ) | (?P<join> {_JOIN} )
-    | (?P<than> {_THAN} ) | (?P<word> [^\W_]+ ) ) | (?P<break> {_BREAK} ) | (?P<comma> [,،、] )
+    | (?P<less> (?: less | moins ) (?!\w) ) | (?P<concede> {_CONCEDE} ) | (?P<hedge> {_HEDGE} )
+    | (?P<join> {_JOIN} )
+    | (?P<than> {_THAN} ) | (?P<turn> {_TURN} ) | (?P<word> [^\W_]+ ) ) | (?P<break> {_BREAK} ) | (?P<comma> [,،、] )
     | (?<=\w) (?P<slash> / ) """,
     re.VERBOSE,
 )
@@ -83,23 +92,23 @@ _LIGHT = frozenset(
     de d du des le la l les un une en etre est soit sont sera serait que qu ce cet cette c il elle on
     je j s se n ne y dire pense crois trouve semble parait avis texte commentaire message ton
     sentiment contenu phrase vraiment tres trop tout a au fait particulierement forcement clairement
-    dans pour comme classer classe categorie etiquette releve relever mon ma sens moi selon puisse
+    dans pour comme qualifier qualifie appeler classer classe categorie etiquette releve relever mon ma sens moi selon puisse
     peut dit quoi""".split()
 )
 """Words between a negation and what it denies that carry little."""
 _MORE = frozenset(("more", "plus", "plutot", "rather", "davantage"))
 _AFTER = re.compile(
-    r"""[*"'`)\]]* \s* (?: (?: is | was | be | would | seems? | can | could | must | has | have | to
-    | also | clearly | est | serait | semble | doit | peut | etre | donc | here | label | category
+    r"""[*"'`)\]]* \s* (?: (?: is | are | was | were | be | would | seems? | can | could | must | has | have | to
+    | both | also | clearly | est | sont | serait | semble | doit | peut | etre | donc | here | label | category
     | option | class | answer | words? ) \s+ ){0,4}
     (?: wrong | incorrect | excluded | rejected | ruled \s out | false | out \s of \s the \s question | inappropriate
-    | (?: not | isn't | wasn't ) \s (?: right | correct | applicable | appropriate | suitable
+    | (?: not | isn't | aren't | wasn't ) \s (?: right | correct | applicable | appropriate | suitable
       | the \s (?: right | correct | answer | label | case ) | it | a \s good | present | justified )
     | (?: does | do | would | did ) (?: \s not | n't ) \s (?: apply | fit | hold | match | work | suit )
     | (?: doesn't | don't | wouldn't | didn't ) \s (?: apply | fit | hold | match | work | suit )
     | (?: ne \s | n' ) (?: convient | s'applique | correspond | colle | va ) \s pas
     | n'est \s pas \s (?: le \s | la \s )? (?: bon | bonne | correct | juste | adapte | approprie )\w*
-    | faux | fausse | exclue? | ecartee? | a \s (?: exclure | ecarter ) | erronee? | incorrecte?
+    | faux | fausses? | exclue?s? | ecartee?s? | a \s (?: exclure | ecarter ) | erronee? | incorrecte?
     | inapproprie ) (?!\w)""",
     re.VERBOSE,
 )
@@ -124,6 +133,7 @@ def standings(plain: str, spans: Sequence[Span]) -> list[Standing]:
         if start - end > _FAR:
             scope, asked, end = _Scope(), len(found), start - _FAR
         word, adjacent = "", bool(found)
+        linked = adjacent
         for token in _TOKEN.finditer(plain, end, start):
             kind, word = token.lastgroup or "", token[0]
             if kind == "break" and token["end"]:
@@ -132,8 +142,10 @@ def standings(plain: str, spans: Sequence[Span]) -> list[Standing]:
             elif kind == "than" and not (adjacent and found[-1] == "named" and _more(word, led[-1])):
                 kind = "word"
             scope.meet(kind, word)
-            adjacent = False
+            adjacent, linked = False, linked and kind in ("join", "comma", "slash")
         standing: Standing = "denied" if _AFTER.match(plain, stop) else scope.standing
+        if linked and standing != scope.standing and found[-1] in ("named", "hedged"):
+            found[-1] = "denied"  # `A and B are wrong`
         if scope.pending and standing == scope.kind:
             found[-scope.pending :] = [standing] * scope.pending
         scope.leave(standing)
@@ -163,14 +175,16 @@ class _Scope:
     inserted: bool = False
     """Between commas right after the negation: `not, in my view, positive`."""
     conceded: bool = False
+    hedged: bool = False
 
     @property
     def standing(self) -> Standing:
         """Of what stands at this place."""
         if self.conceded:
             return "aside"
-        reached = self.kind and not self.inserted and (self.either or not self.chained)
-        return self.kind or "named" if reached else "named"
+        if self.kind and not self.inserted and (self.either or not self.chained):
+            return self.kind
+        return "hedged" if self.hedged else "named"
 
     def meet(self, kind: str, text: str) -> None:
         """A token between two mentions."""
@@ -183,11 +197,13 @@ class _Scope:
                 self.pending, self.fresh = pending, bool(_INSERTING.fullmatch(text))
             case "concede":
                 self.conceded = True
-            case "break":
+            case "hedge":
+                self.hedged = True
+            case "break" | "turn":
                 self._begin(None, 0)
-                self.conceded = False
+                self.conceded = self.hedged = False
             case "comma":
-                self.conceded = False
+                self.conceded = self.hedged = False
                 if fresh or self.inserted:
                     self.inserted = fresh
                 elif not self.chained:
@@ -210,7 +226,7 @@ class _Scope:
         """What stands there has been judged."""
         if standing == self.kind:
             self.chained, self.either, self.pending = True, False, 0
-        elif standing == "named" and self.kind and self.chained:
+        elif standing in ("named", "hedged") and self.kind and self.chained:
             self.pending += 1
         else:
             self._begin(None, 0)
@@ -233,4 +249,4 @@ def _close(found: list[Standing], first: int, plain: str, end: re.Match[str]) ->
     reply = _REPLY.match(plain, end.end())
     meant: Standing = "denied" if reply and reply["no"] else "aside"
     if not reply or reply["no"]:
-        found[first:] = [meant if one == "named" else one for one in found[first:]]
+        found[first:] = [meant if one in ("named", "hedged") else one for one in found[first:]]

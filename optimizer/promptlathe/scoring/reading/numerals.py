@@ -61,7 +61,7 @@ _QUANTITY = re.compile(
     (?: (?P<units> [0-9]{{1,6}} ) \s (?P<over> [0-9]{{1,6}} / [0-9]{{1,6}} ) (?![0-9/])
       | (?P<fraction> [0-9]{{1,30}} / [0-9]{{1,30}} ) (?! /? [0-9] )
       | (?P<body> {_PLAIN} )
-        (?: \s? [x×*·] \s? 10 \s? \^ \s? (?P<tens> [+-]?[0-9]{{1,4}} ) | \^ (?P<power> [0-9]{{1,3}} ) )?
+        (?: \s? [x×*·] \s? 10 \s? \^ \s? (?P<tens> [+-]?[0-9]{{1,4}} ) | \^ (?P<power> [+-]?[0-9]{{1,3}} ) )?
         (?: \s? (?P<scale> hundred | thousand | mille | [mb]illions? | trillions? | milliards? | k
           | (?<=[0-9]) (?: m | bn? ) ) (?![^\W_]) )?
     )
@@ -87,6 +87,7 @@ _ASIDE = re.compile(
     r"|questions?|rules?|versions?|etapes?|lignes?|chapitres?|regles?|articles?|confidence|confiance)"
     r"\.?:?\s*|[0-9]\s*(?:out of|of|sur)\s+(?:les\s+|the\s+)?|\S\s?\[)$"
 )
+_GIVE_OR_TAKE = re.compile(r"\s*(?:±|\+/-|plus or minus|plus ou moins)\s*")
 _PARENTHESIS = re.compile(r"\([^()\n]{0,200}\)")
 
 _LATEX = (
@@ -152,6 +153,7 @@ def quantities(form: Written) -> list[Quantity]:
         if found and start - found[-1].end <= 40:
             last = found[-1]
             joined = _hang_together(plain, last, start)
+            aside = aside or bool(_GIVE_OR_TAKE.fullmatch(plain, last.end, start))
             equals = not joined and bool(_EQUALS.fullmatch(plain, last.end, start))
             if joined:
                 found[-1] = last._replace(joined=True)
@@ -210,7 +212,9 @@ def _size(match: re.Match[str]) -> Value | None:
     if size is None:
         return None
     if power := int(match["power"] or 0):
-        return int(size) ** power if size <= 10_000 and size == int(size) and power <= 100 else None
+        if size > 10_000 or size != int(size) or abs(power) > 100:
+            return None
+        return int(size) ** power if power > 0 or not size else float(int(size)) ** power
     shift = int(match["tens"] or 0)
     scale = (match["scale"] or "").casefold()
     if scale and (len(scale) > 2 or scale == "k" or match["paid"] or match["money"]):

@@ -17,14 +17,14 @@ import json_repair
 
 from promptlathe.scoring.reading.numerals import MOST_DIGITS
 
-LONGEST = 8_000
+LONGEST = 4_000
 """Characters of an object that is mended: the time for it can grow with their square."""
-DEEPEST = 50
-"""Objects and lists within each other, in an object that is mended."""
-_EFFORT = 4
-"""Characters that are looked at for each one in a text, before the search is given up."""
-_DEEP = 20_000
-"""Characters that too deep a nesting counts for."""
+MOST = 3 * LONGEST
+"""Characters that are mended in one text."""
+DEEPEST = 100
+"""Objects and lists within each other."""
+_MOST_ODD = 30
+"""Parentheses and stray quotation marks in an object that is mended."""
 
 _BEGINS = re.compile(
     r"""\{ (?: \s | //[^\n]{0,500}\n | \#[^\n]{0,500}\n | /\*[^*]{0,500}\*/ )*+
@@ -39,7 +39,7 @@ _LITERAL_CUT = re.compile(r"[:,\[]\s*(?!(?:true|false|null|none)$)[-+\w.]+$", re
 def _parts(texts: str) -> re.Pattern[str]:
     return re.compile(
         rf"//[^\n]*|/\*.{{0,500}}?\*/|(?P<text>{texts})"
-        r"|(?P<open>[{\[])|(?P<close>[}\]])|(?P<comma>,)",
+        r"|(?P<open>[{\[])|(?P<close>[}\]])|(?P<comma>,)|(?P<odd>[(\"'“”])",
         re.DOTALL,
     )
 
@@ -51,82 +51,103 @@ _PARTS = {
     "“": _parts(r"“[^”]*+(?P<end>”)?"),
 }
 """What an object consists of, by its first quotation mark."""
+_STRAY = re.compile("[\ud800-\udfff\x00]")
 _QUOTE = re.compile("[\"'“]")
 
 
 def objects(text: str) -> Iterator[dict[str, Any]]:
-    """The outermost objects in a text, in order."""
-    effort = _EFFORT * len(text) + _DEEP
+    """The outermost objects in a text, in order.
+
+    What begins like an object and cannot be read is passed over, with all that stands in it; where
+    it does not end, the search does.
+    """
+    escaped, mended = "\\u" in text, 0
     start = text.find("{")
-    while start >= 0 and effort > 0:
+    while start >= 0:
         end = start + 1
         if _BEGINS.match(text, start):
-            found, reached = _object(text, start)
-            effort -= reached - start
+            try:
+                found, end = _decoded(text, start, clean=escaped)
+            except RecursionError:
+                return
+            except ValueError:
+                source, end = _source(text, start)
+                mended += len(source)
+                if mended > MOST:
+                    return
+                found = _mended(source)
             if found is not None:
                 yield found
-                end = reached
         start = text.find("{", end)
 
 
-def _object(text: str, start: int) -> tuple[dict[str, Any] | None, int]:
-    """The object that begins there, or None; and how far the text was looked at."""
+def _decoded(text: str, start: int, *, clean: bool) -> tuple[dict[str, Any], int]:
+    """The object that begins there, as it stands, and where it ends.
+
+    Raises ValueError when it is not JSON, RecursionError when it is too deep.
+    """
+    found, end = _DECODER.raw_decode(text, start)
+    several = text.count("{", start, end) + text.count("[", start, end)
+    if several > DEEPEST and _depth(found) > DEEPEST:
+        raise RecursionError
+    return (_clean(found) if clean else found), end
+
+
+def _mended(source: str) -> dict[str, Any] | None:
+    if not source:
+        return None
     try:
-        return cast("tuple[dict[str, Any], int]", _DECODER.raw_decode(text, start))
-    except RecursionError:
-        return None, start + _DEEP
-    except ValueError:
-        pass
-    span = _span(text, start)
-    if span.source is None:
-        return None, span.end
-    try:
-        mended: Any = json_repair.loads(span.source, skip_json_loads=True)
+        found: Any = json_repair.loads(source, skip_json_loads=True)
     except Exception:  # noqa: BLE001  # whatever it is, it is no object
-        return None, span.end
-    found = cast("dict[str, Any]", _finite(mended)) if isinstance(mended, dict) else None
-    return found or None, span.end
+        return None
+    return cast("dict[str, Any]", _clean(found)) if found and isinstance(found, dict) else None
 
 
-class _Span(NamedTuple):
-    source: str | None
-    """The object's text, as far as it is complete."""
-    end: int
-    """How far the text was looked at."""
+def _source(text: str, start: int) -> tuple[str, int]:
+    """The text of the object that begins there, as far as it is complete, and where it ends.
 
-
-def _span(text: str, start: int) -> _Span:
-    """From an opening brace to the one that closes it, or to the end of what is complete."""
+    An empty text when it is too long, too deep, too odd, or when no member is complete.
+    """
     quote = _QUOTE.search(text, start, start + 600)
-    depth, last_comma, inside = 0, 0, False
+    depth, comma, inside, odd = 0, 0, False, 0
     for part in _PARTS[quote[0] if quote else '"'].finditer(text, start, start + LONGEST):
-        if part["open"]:
-            depth += 1
-            if depth > DEEPEST:
-                return _Span(None, part.end())
-        elif part["close"]:
-            depth -= 1
-            if not depth:
-                return _Span(text[start : part.end()], part.end())
-        elif part["comma"] and depth == 1:
-            last_comma = part.start()
-        elif part["text"]:
+        depth += bool(part["open"]) - bool(part["close"])
+        odd += bool(part["odd"])
+        if not depth:
+            return text[start : part.end()], part.end()
+        if depth > DEEPEST or odd > _MOST_ODD:
+            return "", len(text)
+        if part["comma"] and depth == 1:
+            comma = part.start()
+        if part["text"]:
             inside = part["end"] is None and part[0][-1] != part[0][0]
-    if len(text) > start + LONGEST:
-        return _Span(None, start + LONGEST)
     rest = text[start:].rstrip().removesuffix("```").rstrip()
+    if len(rest) > LONGEST:
+        return "", len(text)
     if depth == 1 and not inside and not _LITERAL_CUT.search(rest[-200:]):
-        return _Span(rest, len(text))
-    return _Span(f"{text[start:last_comma]}}}" if last_comma else None, len(text))
+        return rest, len(text)
+    return (f"{text[start:comma]}}}" if comma else ""), len(text)
 
 
-def _finite(value: Any) -> Any:
-    """Without infinite numbers, which JSON does not have."""
+def _depth(value: Any) -> int:
+    """How many objects and lists stand within each other."""
+    level, depth = [value], 0
+    while level := [one for one in level if isinstance(one, dict | list)]:
+        depth += 1
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for several in inner for one in several]
+    return depth
+
+
+def _clean(value: Any) -> Any:
+    """Without what no JSON file or database keeps: infinite numbers, halves of characters, NUL."""
     match value:
         case dict():
-            return {str(k): _finite(v) for k, v in cast("dict[Any, Any]", value).items()}
+            return {_clean(str(k)): _clean(v) for k, v in cast("dict[Any, Any]", value).items()}
         case list():
-            return [_finite(one) for one in cast("list[Any]", value)]
+            return [_clean(one) for one in cast("list[Any]", value)]
+        case str():
+            return _STRAY.sub("\ufffd", value)
         case float() if not math.isfinite(value):
             return str(value)
         case _:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection
 
 _NAMES = (
-    r"think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion)?|analysis|scratch_?pad"
-    r"|chain[_-]of[_-]thought|cot|inner[_-]?(?:monologue|thoughts?)"
+    r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion)?)(?:[_-]process)?|analysis|scratch_?pad"
+    r"|chain[_-]of[_-]thought|cot|(?:inner|internal)[_-]?(?:monologue|thoughts?|reasoning)"
+    r"|raisonnement|r[ée]flexion|pens[ée]es?|analyse|brouillon"
 )
 _TAG = re.compile(
     rf"(?<!`)(?:<(?P<close>/)?(?P<name>{_NAMES})(?:\s[^<>]{{0,200}})?>"
@@ -20,7 +21,7 @@ def visible(text: str, keep: Collection[str] = ()) -> str | None:
     """The text without its reasoning; None when the reasoning does not end: it was cut off.
 
     Set aside are the blocks `<think>…</think>` (and `<thinking>`, `<reasoning>`, `<reflection>`,
-    `<analysis>` …), and all that stands before a closing tag without an opening one. Case does not
+    `<analysis>`, `<raisonnement>` …), and all that stands before a closing tag without an opening one. Case does not
     matter. An opening tag in the middle of a line that is never closed is prose.
 
     keep: names of tags, in lower case, that hold the answer.
