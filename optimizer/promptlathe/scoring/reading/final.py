@@ -1,10 +1,18 @@
 """What an answer settles on: the surest place in a text that says something decides.
 
-1. the whole text; 2. `\\boxed{…}`; 3. what follows "Final answer", "Réponse finale" or `####`;
-4. what follows "Answer:", "The answer is", "Label:", "Réponse :", "Conclusion" …, or "I would say",
-"je dirais" …; 5. the last line, alone or after a heading of its own; 6. the beginning, where it goes on to explain; 7. the last
-sentence that begins with "so", "overall", "donc" …; 8. any line alone; 9. what is set in bold;
-10. what the text names. Of several places of one kind the last decides.
+1. the whole text
+2. `\\boxed{…}`
+3. what follows "Final answer", "Réponse finale" or `####`
+4. what follows "Answer:", "The answer is", "Label:", "Réponse :", "Conclusion", `<answer>` …; then
+   what follows "I would say", "je dirais" …
+5. the last line, alone or after a heading of its own
+6. the beginning, where it goes on to explain
+7. the last sentence that begins with "so", "overall", "donc" …
+8. any line alone
+9. what is set in bold
+10. what the text names
+
+Of several places of one kind the last decides.
 """
 
 from __future__ import annotations
@@ -90,10 +98,12 @@ def _marker(nouns: str) -> re.Pattern[str]:
 _FINALS, _MARKERS = _marker(_FINAL), _marker(_NOUNS)
 _CHOICES = re.compile(
     r"(?<!\w)(?P<off>)(?P<firm>)(?P<head>)(?P<tag>)(?:"
-    r"i(?:'d| would| will|'ll)? (?:therefore |rather |probably )?(?:say|choose|pick|select|go (?:with|for)|opt for"
-    r"|conclude|lean (?:towards?|to)|(?:classify|label|rate|call|categorize|tag) (?:it|this|the \w+)(?: as)?)"
-    r"|je (?:dirais|choisis|choisirais|retiens|conclus|(?:classe|classerais) (?:ce|cet|cette|le|la) \w+"
-    r"(?: en| dans| comme)?|(?:opte|opterais|penche|pencherais) (?:pour|vers)))(?!\w)"
+    r"i(?:'d| would| will|'ll)? (?:therefore |rather |probably )?(?:say|choose|pick|select"
+    r"|go (?:with|for)|opt for|conclude|lean (?:towards?|to)"
+    r"|(?:classify|label|rate|call|categorize|tag) (?:it|this|the \w+)(?: as)?)"
+    r"|je (?:dirais|choisis|choisirais|retiens|conclus"
+    r"|(?:classe|classerais) (?:ce|cet|cette|le|la) \w+(?: en| dans| comme)?"
+    r"|(?:opte|opterais|penche|pencherais) (?:pour|vers)))(?!\w)"
 )
 _HASHES = re.compile(r"^[ \t]{0,9}####\s", re.MULTILINE)
 _BOX = re.compile(r"\\f?boxed\s*\{")
@@ -102,10 +112,10 @@ _LINE_END = re.compile(r"\n|</|$")
 _GAP = re.compile(r"[\s*]*")
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$|[\"'*)])|[。！？]")
 _SO = re.compile(
-    r"(?:^|[.!?\n。][\s*]{0,9})(?:so|therefore|thus|hence|overall|consequently|ultimately|all in all"
-    r"|in (?:conclusion|summary|short|total|the end|all)|as a result|to (?:conclude|sum up)|donc|ainsi"
-    r"|finalement|globalement|bref|somme toute|au (?:final|total)|par consequent"
-    r"|en (?:conclusion|resume|somme|definitive))\b[,:]?\s*"
+    r"(?:^|[.!?\n。][\s*]{0,9})(?:so|therefore|thus|hence|overall|consequently|ultimately"
+    r"|all in all|in (?:conclusion|summary|short|total|the end|all)|as a result"
+    r"|to (?:conclude|sum up)|donc|ainsi|finalement|globalement|bref|somme toute"
+    r"|au (?:final|total)|par consequent|en (?:conclusion|resume|somme|definitive))\b[,:]?\s*"
 )
 _LINE = re.compile(r"[^\n]+")
 _HEAD = re.compile(r"[\s>*#•-]*[^\W\d][^:\n]{0,40}:[\s*]*")
@@ -208,8 +218,8 @@ def _unmarked(plain: str, start: int, end: int, reader: Reader[Value]) -> Value 
         return alone[-1]
     if (said := _clear(reader.opening(start, end))) is not None:
         return said
-    *_, last = (None, *_SO.finditer(plain, start, end))
-    if last is not None:
+    if conclusions := [*_SO.finditer(plain, start, end)]:
+        last = conclusions[-1]
         stop = _SENTENCE_END.search(plain, last.end(), end)
         there = last.end(), stop.end() if stop else end
         for read in (reader.whole, reader.led, reader.named):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 
 from promptlathe.data.values import as_text
@@ -19,7 +19,9 @@ _BEFORE = re.compile(
     r"(?:[-*•>#]+\s+|\d+[.)]\s+|(?:option|choice|label|class|category|grade|letter|answer|choix"
     r"|classe|categorie|etiquette|lettre|reponse|c'est|it's|it is|its)\s+)"
 )
-_RATING = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(?:(?:/|out of|of|sur)\s*\d+)?\s*(?:stars?|etoiles?)?")
+_RATING = re.compile(
+    r"([+-]?\d+(?:\.\d+)?)\s*(?:(?:/|out of|of|sur)\s*\d+)?\s*(?:stars?|etoiles?)?"
+)
 _NUMERAL = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 _SLASH = re.compile(r" ?/ ?")
 _DENIAL = re.compile(r"(?:not|non|no|pas)\s+(?=\S)")

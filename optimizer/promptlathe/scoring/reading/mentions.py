@@ -13,25 +13,31 @@ from promptlathe.scoring.reading.negation import Standing, is_phrase, standings
 from promptlathe.scoring.reading.normalise import Written, boundary, ends_word, starts_word
 
 _COMMON = frozenset(
-    """a i y o am an are as at be by do he if is it me my of or so to us we you who
-    au ce de du en et il je la le les ma me mes ne ni nos ou par se ses son sa sur te tu un une""".split()
+    re.findall(
+        r"\w+",
+        """a i y o am an are as at be by do he if is it me my of or so to us we you who au ce de du
+        en et il je la le les ma me mes ne ni nos ou par se ses son sa sur te tu un une""",
+    )
 )
 """Words that are seldom a label where they stand in a sentence."""
 _ARTICLES = "aiyoà"
 _IS = r"(?:is|was|seems|fits|applies|because|since|or|and|est|serait|convient|et|ou|car|parce)\b"
-_DENIALS = frozenset(("no", "non", "not", "pas", "sans", "rien", "aucun", "aucune", "nothing", "none"))
+_DENIALS = frozenset(
+    ("no", "non", "not", "pas", "sans", "rien", "aucun", "aucune", "nothing", "none")
+)
 _OUT_OF = re.compile(r"[0-9]\s*(?:/|out of|of|sur)\s*(?:les\s+)?$")
 _UN = re.compile(r"(?<!\w)un-$", re.IGNORECASE)
 _DECORATION = re.compile(r"[\s\"'*`(\[{#>|-]*")
 _STOP = re.compile(
-    r"[\"'*`)\]]*[ \t]*(?:$|[.,;:!)\n]|-\s|\((?!s\))|(?:because|since|as|for|but|car|parce|puisque|mais"
-    r"|even|although|though|meme|bien que)\b)"
+    r"[\"'*`)\]]*[ \t]*(?:$|[.,;:!)\n]|-\s|\((?!s\))|(?:because|since|as|for|but|even|although"
+    r"|though|car|parce|puisque|mais|meme|bien que)\b)"
 )
 _BECAUSE = re.compile(r"[\"'*`)\]]*,? (?:because|since|car|parce que|puisque)\b")
 _AND = re.compile(r"[\"'*`)\]]*\s*(?:[.,;/|&]\s*)?(?:(?:or|and|ou|et)\s+)?[\"'*`(\[]*")
 _OVER = re.compile(r"[\"'*`)\]]*\s*(?:$|[.,;:!?/|\n]|(?:or|and|ou|et)\b)")
 _CORRECTS = re.compile(
-    r"\b(?:no,? wait|wait|scratch that|on second thoughts?|correction|je me corrige|pardon|en fait)\b"
+    r"\b(?:no,? wait|wait|scratch that|on second thoughts?|correction|je me corrige|pardon"
+    r"|en fait)\b"
 )
 
 
@@ -51,7 +57,8 @@ class Finder:
 
     def __init__(self, keys: Mapping[str, str], spelt: Mapping[str, str]) -> None:
         """keys: labels as they look without case. spelt: each label in its own case."""
-        self._keys, self._spelt = keys, {}
+        self._keys = keys
+        self._spelt: dict[str, str] = {}
         most = max((int(key) for key in keys if re.fullmatch(r"[0-9]{1,9}", key)), default=0)
         word = boundary(keys)
         loud: list[str] = []
@@ -60,11 +67,11 @@ class Finder:
         for key, label in sorted(keys.items(), key=lambda pair: -len(pair[0])):
             if not any(char.isalnum() for char in key) and not any(ord(c) > 0x2000 for c in key):
                 continue  # a sign alone stands for itself only where it is the answer
-            if len(key) == 1 and key.isascii() and key.isalpha() or key in _COMMON:
-                forms = {spelt[label], spelt[label].upper()}
-                if not (key in _COMMON and len(key) > 1 and spelt[label].islower()):
+            if (len(key) == 1 and key.isascii() and key.isalpha()) or key in _COMMON:
+                if len(key) == 1 or not spelt[label].islower():
+                    forms = {spelt[label], spelt[label].upper()}
                     own += [_pattern(form, word, most) for form in forms]
-                    self._spelt |= {form: label for form in forms}
+                    self._spelt |= dict.fromkeys(forms, label)
                 quoted.append(re.escape(key))
             else:
                 loud.append(_pattern(key, word, most))
@@ -78,7 +85,9 @@ class Finder:
             for m in (self._loud.finditer(line) if self._loud else ())
         ]
         if self._own:
-            found += [Mention(m.start(), m.end(), self._spelt[m[0]]) for m in self._own.finditer(kept)]
+            found += [
+                Mention(m.start(), m.end(), self._spelt[m[0]]) for m in self._own.finditer(kept)
+            ]
         if self._quoted:
             found += [Mention(*m.span(1), self._keys[m[1]]) for m in self._quoted.finditer(line)]
         found.sort(key=lambda mention: (mention.start, -mention.end))

@@ -1,21 +1,33 @@
 """Which of the things that a text names it turns down, in English and French.
 
-`not positive`, `n'est pas positif`, `negative rather than positive`, `neither … nor …`, `positive is
-wrong`. A negation reaches what is named after it over words that carry little (`not really a
-positive …`) and one that does, never over the end of a clause.
+`not positive`, `n'est pas positif`, `negative rather than positive`, `neither … nor …`,
+`positive is wrong`. A negation reaches what is named after it over words that carry little (`not
+really a positive …`) and one that does, never over the end of a clause.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from promptlathe.scoring.reading.phrases import (
+    AFTER,
+    CONCEDE,
+    DENY,
+    EXEMPT,
+    HEDGE,
+    LIGHT,
+    MORE,
+    PASS,
+    TURN,
+)
+
 Standing = Literal["named", "hedged", "denied", "passed over", "aside"]
-"""hedged: it may be this one. denied: it is not this one (`not X`). passed over: another is preferred
-(`rather than X`). aside: it stands in a question, or is conceded or weighed (`although X …`,
-`between X and …`)."""
+"""hedged: it may be this one. denied: it is not this one (`not X`). passed over: another is
+preferred (`rather than X`). aside: it stands in a question, or is conceded or weighed (`although
+X …`, `between X and …`)."""
 Span = tuple[int, int]
 
 REACH = 1
@@ -23,95 +35,19 @@ REACH = 1
 _FAR = 400
 """Characters before a mention that are looked at."""
 
-_EXEMPT = r"""
-    not \s (?: only | just | merely | simply | solely | to \s mention | least ) (?!\w)
-  | no \s (?: doubts? | question | idea | clue | problem | matter | wonder | worries ) (?!\w)
-  | without \s (?: (?: a | any ) \s )? (?: doubt | hesitation ) (?!\w)
-  | (?: nothing | none ) \s (?: but | other \s than | less \s than ) (?!\w)
-  | (?: pas | non ) \s (?: seulement | uniquement | juste | simplement ) (?!\w)
-  | (?: sans | nul | sans \s aucun | aucun | pas \s de ) \s doute (?!\w)
-  | (?: sans | aucune ) \s hesit\w+ | rien \s (?: d'autre \s )? que (?!\w)
-  | aucune \s idee (?!\w) | pas \s mal (?!\w)
-"""
-_DENY = r"""
-    (?: not \s so \s much | no \s longer | nowhere \s near | not | never | neither | nor | no
-  | none \s of | nothing | cannot | hardly | scarcely | without | far \s from | anything \s but
-  | fail(?:s|ed)? \s to \s be | lack(?:s|ing) | absence \s (?: of | de ) | (?: free | devoid ) \s of
-  | too \s \w+ \s to \s be | (?: wrong | incorrect | mistaken | mistake | false ) \s to
-  | opposite \s of | ain'?t | (?: is | are | was | were | do | does | did | ca | wo | would | could
-  | should | has | have | had | must | need ) n'?t
-  | (?: ne \s | n' ) \w+ \s plus | pas | jamais | nullement | aucunement | guere | aucune? | rien | ni
-  | non | sans | ne \s (?: saurai(?:t|ent) | pourrai(?:t|ent) ) | loin \s (?: de | d' ) | tout \s sauf | depourvue? \s de | exempte? \s de
-  | trop \s \w+ \s pour \s etre | (?: faux | tort | erreur ) \s (?: de | d' ) | contraire \s de
-  | anti ) (?: (?<=') | (?!\w) )
-"""
-_PASS = r"""
-    (?: (?: rather | other | better | more \s (?: likely | fitting | suitable | appropriate ) ) \s than | instead \s of | in \s place \s of | as \s opposed \s to | unlike
-  | contrary \s to | except (?: \s for )? | exclud(?:e|es|ed|ing) | rul(?:e|es|ed|ing) \s out
-  | reject(?:s|ed|ing)? | dismiss(?:es|ed|ing)? | discard(?:s|ed|ing)? | eliminat(?:e|es|ed|ing)
-  | plutot \s (?: que | qu' ) | au \s lieu \s (?: de | d' | du ) | a \s la \s place \s (?: de | d' | du )
-  | (?: mieux | plus \s (?: probable | juste | adapte | approprie ) ) \s (?: que | qu' ) | contrairement \s (?: a | au ) | par \s opposition \s (?: a | au ) | sauf | excepte | hormis
-  | exclu(?: re | s | t | ant )? | ecart(?: e | er | ons | ant | e \s le ) | elimin(?: e | er | ons | ant )
-  | rejet(?: te | er | ons | ant )
-  ) (?: (?<=') | (?!\w) )
-"""
-_CONCEDE = r"""
-    (?: although | though | even \s (?: though | if ) | while | whereas | despite | in \s spite \s of
-  | bien \s que | meme \s si | malgre | quoique | alors \s (?: que | qu' ) | tandis \s que
-  | between | entre | either | whether | torn | hesit\w+ | (?<= ,\s ) (?: with | avec ) ) (?!\w)
-"""
-_HEDGE = r"""
-    (?: might | may | could | maybe | perhaps | possibly | at \s first | initially | first \s glance
-  | pourrait | peut \s etre | possiblement | d'abord | premiere \s vue | au \s debut ) (?!\w)
-"""
 _BREAK = r"""
-    (?P<end> [!?\n] | \. (?= \s | $ | ["'*)] ) | [。！？] ) | [;:()\[\]{}|] | \s - \s | => | ->
+    (?P<end> [!?\n] | \. (?= \s | $ | ["'*)] ) | [。！？] ) | [;:()\[\]{}|] | \s-\s | => | ->
 """
-_TURN = r"""
-    (?: but | however | yet | so | therefore | thus | hence | because | since | then | mais | donc
-  | car | parce | puisque | cependant | toutefois | pourtant ) (?!\w) | (?<! que \s ) c'est (?!\w)
-"""
-_JOIN = r"(?: or | ou | and | et ) (?!\w) | [/&]"
-_THAN = r"(?: than | over | que ) (?!\w) | qu'"
 _TOKEN = re.compile(
-    rf"""(?<!\w) (?: (?P<exempt> {_EXEMPT} ) | (?P<passed> {_PASS} ) | (?P<denied> {_DENY} )
-    | (?P<less> (?: less | moins ) (?!\w) ) | (?P<concede> {_CONCEDE} ) | (?P<hedge> {_HEDGE} )
-    | (?P<join> {_JOIN} )
-    | (?P<than> {_THAN} ) | (?P<turn> {_TURN} ) | (?P<word> [^\W_]+ ) ) | (?P<break> {_BREAK} ) | (?P<comma> [,،、] )
-    | (?<=\w) (?P<slash> / ) """,
+    rf"""(?<!\w) (?: (?P<exempt> {EXEMPT} ) | (?P<passed> {PASS} ) | (?P<denied> {DENY} )
+      | (?P<less> (?: less | moins ) (?!\w) ) | (?P<concede> {CONCEDE} ) | (?P<hedge> {HEDGE} )
+      | (?P<join> (?: or | ou | and | et ) (?!\w) | & )
+      | (?P<than> (?: than | over | que ) (?!\w) | qu' ) | (?P<turn> {TURN} )
+      | (?P<word> [^\W_]+ ) )
+    | (?P<break> {_BREAK} ) | (?P<comma> [,،、] ) | (?P<slash> / )""",
     re.VERBOSE,
 )
-_LIGHT = frozenset(
-    """a an the be being been is are was were to of in as at all any that this it its i we you my
-    very really so too quite at particularly especially entirely fully clearly strictly truly exactly
-    necessarily actually much overall think believe say call consider feel find mean mention see seem
-    seems appear appears look looks sound sounds like convey conveys express expresses contain
-    contains show shows belong belongs go qualify qualifies count counts label labelled labeled
-    classify classified class category text message review comment answer sentence tweet ticket post
-    statement sentiment tone anything something content case would should could can opinion view
-    de d du des le la l les un une en etre est soit sont sera serait que qu ce cet cette c il elle on
-    je j s se n ne y dire pense crois trouve semble parait avis texte commentaire message ton
-    sentiment contenu phrase vraiment tres trop tout a au fait particulierement forcement clairement
-    dans pour comme qualifier qualifie appeler classer classe categorie etiquette releve relever mon ma sens moi selon puisse
-    peut dit quoi""".split()
-)
-"""Words between a negation and what it denies that carry little."""
-_MORE = frozenset(("more", "plus", "plutot", "rather", "davantage"))
-_AFTER = re.compile(
-    r"""[*"'`)\]]* \s* (?: (?: is | are | was | were | be | would | seems? | can | could | must | has | have | to
-    | both | also | clearly | est | sont | serait | semble | doit | peut | etre | donc | here | label | category
-    | option | class | answer | words? ) \s+ ){0,4}
-    (?: wrong | incorrect | excluded | rejected | ruled \s out | false | out \s of \s the \s question | inappropriate
-    | (?: not | isn't | aren't | wasn't ) \s (?: right | correct | applicable | appropriate | suitable
-      | the \s (?: right | correct | answer | label | case ) | it | a \s good | present | justified )
-    | (?: does | do | would | did ) (?: \s not | n't ) \s (?: apply | fit | hold | match | work | suit )
-    | (?: doesn't | don't | wouldn't | didn't ) \s (?: apply | fit | hold | match | work | suit )
-    | (?: ne \s | n' ) (?: convient | s'applique | correspond | colle | va ) \s pas
-    | n'est \s pas \s (?: le \s | la \s )? (?: bon | bonne | correct | juste | adapte | approprie )\w*
-    | faux | fausses? | exclue?s? | ecartee?s? | a \s (?: exclure | ecarter ) | erronee? | incorrecte?
-    | inapproprie ) (?!\w)""",
-    re.VERBOSE,
-)
+_AFTER = re.compile(AFTER)
 _REPLY = re.compile(r"\W*(?:(?P<no>no|non|not|nope|pas|never|jamais)|yes|yep|oui|si)\b")
 _END = re.compile(r"[!?\n]|\.(?=\s|$|[\"'*)])|[。！？]")
 _INSERTING = re.compile(r"not|pas|.*n'?t")
@@ -139,7 +75,7 @@ def standings(plain: str, spans: Sequence[Span]) -> list[Standing]:
             if kind == "break" and token["end"]:
                 _close(found, asked, plain, token)
                 asked = len(found)
-            elif kind == "than" and not (adjacent and found[-1] == "named" and _more(word, led[-1])):
+            if kind == "than" and not (adjacent and _passes_over(word, found[-1], led[-1])):
                 kind = "word"
             scope.meet(kind, word)
             adjacent, linked = False, linked and kind in ("join", "comma", "slash")
@@ -147,7 +83,8 @@ def standings(plain: str, spans: Sequence[Span]) -> list[Standing]:
         if linked and standing != scope.standing and found[-1] in ("named", "hedged"):
             found[-1] = "denied"  # `A and B are wrong`
         if scope.pending and standing == scope.kind:
-            found[-scope.pending :] = [standing] * scope.pending
+            for place in range(len(found) - scope.pending, len(found)):
+                found[place] = standing
         scope.leave(standing)
         found.append(standing)
         led.append(word)
@@ -216,7 +153,7 @@ class _Scope:
             case "word" if not self.inserted:
                 if self.chained:
                     self._begin(None, 0)
-                elif text not in _LIGHT:
+                elif text not in LIGHT:
                     self.left -= 1
                     self.kind = self.kind if self.left >= 0 else None
             case _:
@@ -237,9 +174,9 @@ class _Scope:
         self.pending = 0
 
 
-def _more(text: str, before: str) -> bool:
+def _passes_over(text: str, last: Standing, before: str) -> bool:
     """`more X than Y`, `X over Y`, `plutôt X que Y` pass over Y."""
-    return text in ("than", "over") or before in _MORE
+    return last == "named" and (text in ("than", "over") or before in MORE)
 
 
 def _close(found: list[Standing], first: int, plain: str, end: re.Match[str]) -> None:

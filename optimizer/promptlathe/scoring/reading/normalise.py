@@ -34,8 +34,10 @@ _SAFE = re.compile(r"<(wide|narrow|noBreak|font|small|vertical|initial|medial|fi
 """Kinds of compatibility characters that are the same character in another dress. NFKC as a whole
 would make `10²` into `102` and `№` into `No`."""
 _GUILLEMETS = re.compile(r"«\s*|\s*»")
-SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
-SPACELESS += "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+SPACELESS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
 """Letters of scripts that put no spaces between words (Thai, Lao, Burmese, Khmer, Japanese,
 Chinese), for a class of a regular expression."""
 

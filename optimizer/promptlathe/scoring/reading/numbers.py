@@ -1,9 +1,9 @@
 """The number that an answer settles on, and numbers as people and models write them.
 
-`1,200.50`, `1 200,50 €`, `-$5`, `3/4`, `1 ½`, `6.02 × 10^23`, `2 million`. A comma or point followed by
-exactly three digits, once, is ambiguous: `1,234` is read as 1234 and `1.234` as 1.234, as in
-English. A per cent sign is a unit: `12 %` is 12. Dates, times and versions are no numbers. A range
-(`between 10 and 20`, `5 or 6`) and a sum that is not done (`3 + 4`) are no one number.
+`1,200.50`, `1 200,50 €`, `-$5`, `3/4`, `1 ½`, `6.02 × 10^23`, `2 million`. A comma or point
+followed by exactly three digits, once, is ambiguous: `1,234` is read as 1234 and `1.234` as 1.234,
+as in English. A per cent sign is a unit: `12 %` is 12. Dates, times and versions are no numbers. A
+range (`between 10 and 20`, `5 or 6`) and a sum that is not done (`3 + 4`) are no one number.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ _MONTH = (
 )
 _DATE = rf"""
     [0-9]{{1,4}} (?P<sep>[/.-]) [0-9]{{1,2}} (?P=sep) [0-9]{{2,4}} (?![0-9])
-  | [0-9]{{1,2}} (?: er | st | nd | rd | th )? \s (?: of \s )? {_MONTH} (?: ,? \s [0-9]{{4}} )? (?![^\W_])
+  | [0-9]{{1,2}} (?: er | st | nd | rd | th )? \s (?: of \s )? {_MONTH} (?: ,? \s [0-9]{{4}} )?
+    (?![^\W_])
   | (?<![^\W_]) {_MONTH} \s [0-9]{{1,2}} (?: st | nd | rd | th )? (?: ,? \s [0-9]{{4}} )? (?![^\W_])
   | [0-9]{{1,2}} : [0-5][0-9] (?: : [0-5][0-9] )? (?![0-9])
   | [0-9]{{1,2}} \s? h \s? [0-5][0-9] (?![0-9])
@@ -61,7 +62,8 @@ _QUANTITY = re.compile(
     (?: (?P<units> [0-9]{{1,6}} ) \s (?P<over> [0-9]{{1,6}} / [0-9]{{1,6}} ) (?![0-9/])
       | (?P<fraction> [0-9]{{1,30}} / [0-9]{{1,30}} ) (?! /? [0-9] )
       | (?P<body> {_PLAIN} )
-        (?: \s? [x×*·] \s? 10 \s? \^ \s? (?P<tens> [+-]?[0-9]{{1,4}} ) | \^ (?P<power> [+-]?[0-9]{{1,3}} ) )?
+        (?: \s? [x×*·] \s? 10 \s? \^ \s? (?P<tens> [+-]?[0-9]{{1,4}} )
+          | \^ (?P<power> [+-]?[0-9]{{1,3}} ) )?
         (?: \s? (?P<scale> hundred | thousand | mille | [mb]illions? | trillions? | milliards? | k
           | (?<=[0-9]) (?: m | bn? ) ) (?![^\W_]) )?
     )
@@ -119,7 +121,7 @@ class Quantity(NamedTuple):
 
 
 def prepared(text: str) -> str:
-    """A text with the numbers of LaTeX and typography as plain ones: `\\frac{3}{4}`, `1½`, `10⁵`."""
+    """A text with the numbers of LaTeX and typography as plain ones: `\\frac{3}{4}`, `1½`."""
     if "\\" in text or "{" in text:
         for pattern, plain in _LATEX:
             text = pattern.sub(plain, text)
@@ -172,7 +174,9 @@ def exact_number(text: str) -> Decimal | None:
     if match is None or _PADDED.match(match["body"]):
         return None
     size = _decimal(match["body"])
-    return None if size is None else size.copy_negate() if "-" in text[: match.start("body")] else size
+    return (
+        None if size is None else size.copy_negate() if "-" in text[: match.start("body")] else size
+    )
 
 
 def _hang_together(plain: str, first: Quantity, second: int) -> bool:

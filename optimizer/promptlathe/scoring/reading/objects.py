@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import json_repair
 
@@ -29,7 +29,7 @@ _MOST_ODD = 30
 _BEGINS = re.compile(
     r"""\{ (?: \s | //[^\n]{0,500}\n | \#[^\n]{0,500}\n | /\*[^*]{0,500}\*/ )*+
     (?: \} | (?: "[^"\n{}]{0,200}" | '[^'\n{}]{0,200}' | “[^”\n{}]{0,200}” ) \s* (?: : | = )
-      | [^\W\d][\w-]{0,100} \s* : \s* (?: ["'“\[{] | -?[0-9] | (?: true | false | null | none )\b ) )
+      | [^\W\d][\w-]{0,100} \s* : \s* (?: ["'“\[{] | -?[0-9] | (?: true|false|null|none )\b ) )
     """,
     re.VERBOSE | re.IGNORECASE,
 )

@@ -21,8 +21,8 @@ def visible(text: str, keep: Collection[str] = ()) -> str | None:
     """The text without its reasoning; None when the reasoning does not end: it was cut off.
 
     Set aside are the blocks `<think>…</think>` (and `<thinking>`, `<reasoning>`, `<reflection>`,
-    `<analysis>`, `<raisonnement>` …), and all that stands before a closing tag without an opening one. Case does not
-    matter. An opening tag in the middle of a line that is never closed is prose.
+    `<analysis>`, `<raisonnement>` …), and all that stands before a closing tag without an opening
+    one. Case does not matter. An opening tag in the middle of a line that is never closed is prose.
 
     keep: names of tags, in lower case, that hold the answer.
     """
