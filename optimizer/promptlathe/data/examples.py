@@ -47,6 +47,14 @@ class Examples:
             found.update(as_text(v) for v in (value if isinstance(value, list) else [value]))
         return sorted(found)
 
+    def place(self, field: str, label: str) -> str | None:
+        """Where the first row stands that has `label` among its `labels` of a field."""
+        for row in self.rows:
+            value = row.values.get(field)
+            if label in map(as_text, value if isinstance(value, list) else [value]):
+                return row.where
+        return None
+
 
 def first_target(scorers: Sequence[Targeted]) -> str | None:
     """The target field of the first scorer that has one."""

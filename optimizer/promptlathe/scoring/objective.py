@@ -279,7 +279,11 @@ class Objective(documents.Model):
 
     @property
     def _surroundings(self) -> Surroundings:
-        return Surroundings(lambda field: self._examples.labels(field), self._document.folder)
+        return Surroundings(
+            lambda field: self._examples.labels(field),
+            self._document.folder,
+            lambda field, label: self._examples.place(field, label),
+        )
 
     def __eq__(self, other: object) -> bool:
         """The same declaration, whichever file it comes from."""
