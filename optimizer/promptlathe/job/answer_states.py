@@ -14,6 +14,8 @@ from promptlathe.space import Choice
 STATES: tuple[State, ...] = get_args(State)
 FIRST = 12
 """Answers without one that can be used after which a run stops."""
+PROMPTS = 3
+"""So many are tried then, at least."""
 TELL = 0.1
 """Share of the answers in a state from which on a note says so."""
 SAMPLE = 120
@@ -23,7 +25,7 @@ _FIXES: Mapping[State, str] = {
     "empty": "raise model.max_tokens (now {max_tokens}), which reasoning may take up, or lower "
     "model.reasoning_effort",
     "refused": "see what the prompts and the rows ask for",
-    "unread": "say in the prompt how to answer, or set `parse` to the form that the model answers in",
+    "unread": "say in the prompt how to answer, or set `parse` to what the model answers in",
 }
 
 
@@ -118,8 +120,8 @@ class AnswerStates:
         if total < FIRST:
             return
         cut = counts.get("cut off", 0) + counts.get("empty", 0)
-        settings = not any("max_tokens" in part.model for part in self._job.space.prompts.values())
-        if not (settings and cut >= 0.8 * total) and not self._prompts_do_not_matter():
+        fixed = not any("max_tokens" in part.model for part in self._job.space.prompts.values())
+        if not (fixed and cut >= 0.8 * total) and not self._prompts_do_not_matter():
             return
         most = max(counts, key=lambda one: counts[one])
         raise InputError(
@@ -130,14 +132,16 @@ class AnswerStates:
         )
 
     def _prompts_do_not_matter(self) -> bool:
-        """Nothing makes new texts, and two levels at least of each component were tried."""
-        if self._job.operators:
+        """Nothing makes new texts; several prompts were tried, and both levels of each component
+        that has two: one of them may be the form that can be read."""
+        if self._job.operators or len(self._states) < PROMPTS:
             return False
-        return all(
-            len(self._levels[name]) >= min(2, len(component.choice))
+        pairs = (
+            self._levels[name]
             for name, component in self._job.space.components.items()
-            if isinstance(component, Choice)
+            if isinstance(component, Choice) and len(component.choice) == 2
         )
+        return all(len(tried) == 2 for tried in pairs)
 
     def _fix(self, one: State) -> str:
         return _FIXES[one].format(max_tokens=self._job.model.max_tokens)
