@@ -102,6 +102,7 @@ def test_regex():
         (5, "<a>5</a>", {"parse": {"tag": "a"}}, 1),
         (5, "<a>five</a>", {"parse": {"tag": "a"}}, None),
         ([4, 6], "6", {}, 1),
+        (0.5, "1" + "0" * 400, {}, 0),
     ],
 )
 def test_numeric(target: Any, answer: str, tolerance: Any, expected: float | None):

@@ -157,30 +157,32 @@ def settled(plain: str, reader: Reader[Value]) -> Value | None:
 
 def _places(plain: str) -> Iterator[_Place]:
     if "boxed" in plain:
-        yield from [*_boxes(plain)][: -_MOST - 1 : -1]
-    finals = [*_marked(plain, _FINALS)]
+        yield from reversed([*_boxes(plain)][-_MOST:])
+    finals = _marked(plain, _FINALS)
     if "####" in plain:
-        finals += (_place(plain, match.end(), firm=False) for match in _HASHES.finditer(plain))
-    yield from sorted(finals, reverse=True)[:_MOST]
-    yield from [*_marked(plain, _MARKERS)][: -_MOST - 1 : -1]
-    yield from [*_marked(plain, _CHOICES)][: -_MOST - 1 : -1]
+        finals = sorted([*finals, *((match.end(), False) for match in _HASHES.finditer(plain))])
+    for marks in (finals, _marked(plain, _MARKERS), _marked(plain, _CHOICES)):
+        for start, firm in reversed(marks[-_MOST:]):
+            yield _place(plain, start, firm=firm)
 
 
 def _boxes(plain: str) -> Iterator[_Place]:
     for box in _BOX.finditer(plain):
         depth = 1
-        for brace in _BRACE.finditer(plain, box.end(), box.end() + 1000):
+        for brace in _BRACE.finditer(plain, box.end(), box.end() + 300):
             depth += 1 if brace[0] == "{" else -1
             if not depth:
                 yield _Place(box.end(), brace.start(), firm=True)
                 break
 
 
-def _marked(plain: str, marker: re.Pattern[str]) -> Iterator[_Place]:
-    for match in marker.finditer(plain):
-        if not match["off"]:
-            firm = bool(match["firm"] or match["head"] or match["tag"])
-            yield _place(plain, match.end(), firm=firm)
+def _marked(plain: str, marker: re.Pattern[str]) -> list[tuple[int, bool]]:
+    """(end, firm) of each mark, in order."""
+    return [
+        (match.end(), bool(match["firm"] or match["head"] or match["tag"]))
+        for match in marker.finditer(plain)
+        if not match["off"]
+    ]
 
 
 def _place(plain: str, start: int, *, firm: bool) -> _Place:
