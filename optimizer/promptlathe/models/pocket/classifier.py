@@ -58,13 +58,13 @@ class Classifier:
         # In order of appearance: a set's order, and so a sum, would differ between processes.
         pieces = dict.fromkeys(piece for _, row, _ in rows for piece in row)
         self._ids = {piece: i for i, piece in enumerate(pieces)}
-        weights = np.log([(len(labels) + 1) / shown_by[piece] for piece in pieces])
+        squares = np.log([(len(labels) + 1) / shown_by[piece] for piece in pieces]) ** 2
         self._matrix = np.zeros((len(pieces), len(labels)), dtype=np.float32)
         columns = {label: k for k, label in enumerate(labels)}
         for label, row, share in rows:
             ids = [self._ids[piece] for piece in row]
-            length = np.linalg.norm(weights[ids]) or 1.0
-            self._matrix[ids, columns[label]] += share / length * weights[ids] ** 2
+            length = np.sqrt(squares[ids].sum()) or 1.0
+            self._matrix[ids, columns[label]] += share / length * squares[ids]
 
     def rank(self, text: str) -> Ranking:
         """Of equal labels the one named first in the prompt wins."""
