@@ -79,7 +79,7 @@ def test_two_labels_that_a_sentence_contrasts(prose: str) -> None:
         "Rules:\n- Be brief: one line.\n- Be kind: no blame.",
         "# Role\nAn agent.\n# Task\nAnswer.\n# Format\nShort.",
         "Write the name between <team> and </team>.",
-        "What is 12 * 3?",
+        "What is 12 * 3? Say a number between 10 and 99.",
     ],
 )
 def test_prose_without_labels(prose: str) -> None:

@@ -60,10 +60,11 @@ _LINES = re.compile(
 )
 """Items on lines of their own, one after the other; indented lines go on."""
 _DEFINED = re.compile(r"([^:(\n]{1,60}?)\**\s*(?::\**\s|\s[-–—=]\s|—|\()(.+)", re.DOTALL)
-_ANNOUNCES = re.compile(rf"\b(?:{NOUN}|one of|among|choose (?:from|between)|these)\b", re.I)
+_CHOICE = "one of|among|choose (?:from|between)"
+_ANNOUNCES = re.compile(rf"\b(?:{NOUN}|{_CHOICE}|these)\b", re.IGNORECASE)
 _RULES = re.compile(r"\b(?:rules?|ties?|guidelines?|notes?|steps?|hints?|examples?)\b", re.I)
 _INLINE = re.compile(
-    rf"\b(?:(?:{NOUN}|one of|among|between)\b[^:\n.;,]{{0,40}}?[:=]|(?:one of|among|between"
+    rf"\b(?:(?:{NOUN}|{_CHOICE})\b[^:\n.;,]{{0,40}}?[:=]|(?:{_CHOICE}"
     rf"|{NOUN} (?:are|is one of|include))\b(?: the| these)*)[ \t]*(?=(\S.*))",
     re.IGNORECASE,
 )
