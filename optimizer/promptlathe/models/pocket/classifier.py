@@ -17,13 +17,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
+from unicodedata import normalize
 
 import numpy as np
 
-from promptlathe.data.values import unaccent
 from promptlathe.models.pocket.labels import Evidence
 
 DEMOS = 0.7
+_MARKS = re.compile(r"[\u0300-\u036f]")
 _WORD = re.compile(r"[^\W\d_]{3,}|\d{3,}")
 
 
@@ -77,9 +78,9 @@ class Classifier:
 
 
 def _pieces(text: str) -> dict[str, None]:
-    """Each piece once, in order."""
-    words = dict.fromkeys(_WORD.findall(unaccent(text).lower()))
-    return dict.fromkeys(chain.from_iterable(map(_of_word, words)))
+    """Each piece once, in order; of words in lower case without accents."""
+    words = _WORD.findall(_MARKS.sub("", normalize("NFKD", text.lower())))
+    return dict.fromkeys(chain.from_iterable(map(_of_word, dict.fromkeys(words))))
 
 
 @lru_cache(maxsize=65_536)
