@@ -4,11 +4,11 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
-import click
-
 from promptlathe.cli.display import duration
+from promptlathe.cli.terminal import say, visible_json
 from promptlathe.errors import InputError
 from promptlathe.job.plan import Plan
 from promptlathe.job.result import Finalist, Result, Test
@@ -50,9 +50,14 @@ def show_plan(job: "Job", plan: Plan) -> None:
         ("cost", _cost(plan)),
     ]
     for name, value in rows:
-        click.echo(f"{name:12} {value}")
+        say(f"{name:12} {value}")
     for note in plan.notes:
-        click.echo(f"note         {note}")
+        say(f"note         {note}")
+
+
+def show_code(code: Sequence[str]) -> None:
+    """What is going to be executed, named before it is."""
+    say(f"runs code from: {', '.join(code)}", err=True)
 
 
 def _cost(plan: Plan) -> str:
@@ -66,7 +71,7 @@ def _cost(plan: Plan) -> str:
 
 def show_result(job: "Job", result: Result) -> None:
     """The verdict, the prompt, what was spent, and what to do next."""
-    out = click.echo
+    out = say
     chosen = result.chosen
     out(f"\nThe recommended prompt{_plural(chosen)} ({_levels(tuple(chosen.levels.items()))}):")
     _show_prompts(chosen)
@@ -90,7 +95,7 @@ def show_result(job: "Job", result: Result) -> None:
         here = (
             ""
             if Path.cwd().resolve() == job.workspace.resolve()
-            else (f" --workspace {job.workspace}")
+            else f" --workspace {quote(str(job.workspace))}"
         )
         out(f"\nNext:  promptlathe ui{here}")
 
@@ -178,12 +183,12 @@ def _plural(side: Finalist) -> str:
 def _show_prompts(side: Finalist) -> None:
     for name, prompt in side.prompts.items():
         if len(side.prompts) > 1:
-            click.echo(click.style(f"\n{name}", bold=True))
+            say(f"\n{name}", bold=True)
         for message in prompt.messages:
-            click.echo(click.style(f"\n[{message.role}]", bold=True))
-            click.echo(message.text)
+            say(f"\n[{message.role}]", bold=True)
+            say(message.text)
         if prompt.parameters:
-            click.echo(f"\n[parameters] {_levels(prompt.parameters)}")
+            say(f"\n[parameters] {_levels(prompt.parameters)}")
 
 
 def _spent(result: Result) -> str:
@@ -230,7 +235,7 @@ def write_json(result: Result, path: Path) -> None:
     """Write the result; `-` is stdout. Raises InputError when the file cannot be written."""
     text = json.dumps(result.to_dict(), ensure_ascii=False, indent=2) + "\n"
     if str(path) == "-":
-        sys.stdout.write(text)
+        sys.stdout.write(visible_json(text))
         return
     try:
         path.write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from promptlathe.data.files import ENDINGS, Row, read_file
 from promptlathe.data.values import kind, plain
-from promptlathe.documents import Model, nearest
+from promptlathe.documents import Model, Within, find, nearest
 from promptlathe.errors import InputError, MissingExtra
 from promptlathe.records import content_hash
 
@@ -46,26 +46,29 @@ class Targeted(Protocol):
         ...
 
 
-def load_rows(source: Source, folder: Path, where: str | None = None) -> Rows:
+def load_rows(
+    source: Source, folder: Path, where: str | None = None, within: Within = None
+) -> Rows:
     """The rows of a source, as JSON-like dicts with unique `id`s where they have any.
 
-    Paths are relative to `folder`; `where` is the place to name when the source itself is wrong.
-    Raises `InputError` (with file and line) and `MissingExtra`.
+    Paths are relative to `folder` and do not lead out of `within`; `where` is the place to name
+    when the source itself is wrong. Raises `InputError` (with file and line) and `MissingExtra`.
     """
     if isinstance(source, str) and source.startswith(HF):
         source = HuggingFace(hf=source.removeprefix(HF))
     match source:
         case str():
-            name = str(folder / source)
-            if where and Path(name).suffix.lower() in ENDINGS and not Path(name).exists():
+            path = find(folder, source, within, where)
+            name = str(path)
+            if where and path.suffix.lower() in ENDINGS and not path.exists():
                 raise InputError(
                     f"names {source!r}, and there is no such file",
                     where,
                     f"looked for {name}; paths are relative to this file",
                 )
-            read = read_file(Path(name), where)
+            read = read_file(path, where)
         case HuggingFace():
-            read, name = _hub(source, folder), f"{HF}{source.hf}"
+            read, name = _hub(source, folder, where, within), f"{HF}{source.hf}"
         case _:
             read, name = _given(source), where or "dataset"
     rows = tuple(_checked(row) for row in read)
@@ -170,12 +173,14 @@ def _given(records: Records) -> Iterator[Row]:
     return (Row(record, f"dataset[{index}]") for index, record in enumerate(records))
 
 
-def _hub(source: HuggingFace, folder: Path) -> Iterator[Row]:
+def _hub(
+    source: HuggingFace, folder: Path, where: str | None, within: Within
+) -> Iterator[Row]:
     try:
         import datasets  # type: ignore[import-not-found]  # the extra `hf`
     except ImportError:
         raise MissingExtra("datasets", "hf", f"the dataset {HF}{source.hf}") from None
-    local = folder / source.hf
+    local = find(folder, source.hf, within, where)
     name = str(local) if local.exists() else source.hf
     try:
         loaded = datasets.load_dataset(name, source.config, split=source.split)

@@ -59,10 +59,12 @@ def read_examples(
     """Load, check and divide. Raises `InputError`, with file and line where there is one."""
     folder = document.folder
     parts: dict[Split, Rows] = {
-        name: load_rows(source, folder, document.where(("splits", name)))
+        name: load_rows(source, folder, document.where(("splits", name)), document.within)
         for name, source in splits.sources.items()
     }
-    shared = load_rows(dataset, folder, document.where(("dataset",))) if dataset is not None else ()
+    shared: Rows = ()
+    if dataset is not None:
+        shared = load_rows(dataset, folder, document.where(("dataset",)), document.within)
     for rows in filter(None, (shared, *parts.values())):
         _check(rows, splits, scorers, document)
     if parts:

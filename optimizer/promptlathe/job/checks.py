@@ -79,7 +79,7 @@ def check_operators(job: Job, train: int) -> None:
 
 def portfolio(job: Job) -> Portfolio:
     """The job's operators. Raises InputError."""
-    return load_portfolio(job.operators, job.workspace, starter())
+    return load_portfolio(job.operators, job.workspace, starter(), job.within)
 
 
 def models_of(job: Job) -> Iterator[str]:

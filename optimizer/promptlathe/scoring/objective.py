@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -173,6 +174,11 @@ class Objective(documents.Model):
         return self._document.folder
 
     @property
+    def within(self) -> documents.Within:
+        """The folders that they may not lead out of."""
+        return self._document.within
+
+    @property
     def target(self) -> str | None:
         """The row's field with the right answer: that of the first scorer that has one."""
         return first_target(self.scorers)
@@ -234,7 +240,7 @@ class Objective(documents.Model):
             asked[field] = self._examples.labels(field)
             return asked[field]
 
-        around = Surroundings(labels, self._document.folder)
+        around = replace(self._surroundings, labels=labels)
         for scorer in self.scorers:
             if scorer.keyword != "function":
                 scorer.measure(around)
@@ -279,7 +285,10 @@ class Objective(documents.Model):
 
     @property
     def _surroundings(self) -> Surroundings:
-        return Surroundings(lambda field: self._examples.labels(field), self._document.folder)
+        document = self._document
+        return Surroundings(
+            lambda field: self._examples.labels(field), document.folder, document.within
+        )
 
     def __eq__(self, other: object) -> bool:
         """The same declaration, whichever file it comes from."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from promptlathe.documents import Model
+from promptlathe.documents import Model, Within
 from promptlathe.records import Example, Score, Trace
 from promptlathe.runtime.seam import Context
 
@@ -39,6 +39,8 @@ class Surroundings:
     """The distinct values of a field, as texts."""
     folder: Path
     """What paths are relative to."""
+    within: Within = None
+    """The folders that they may not lead out of."""
 
 
 class Scorer(Model):

@@ -155,7 +155,8 @@ class SearchSpace(Declared):
     @classmethod
     def from_document(cls, document: documents.Document) -> Self:
         """A part of a file, or a whole one; `file:` is relative to its folder."""
-        return documents.parse(cls, document, context={"base": document.folder})
+        context = {"base": document.folder, "within": document.within}
+        return documents.parse(cls, document, context=context)
 
     def to_dict(self) -> dict[str, Any]:
         """The YAML spelling; `SearchSpace(**space.to_dict())` equals the space."""

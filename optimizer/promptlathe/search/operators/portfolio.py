@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlathe import documents
+from promptlathe.documents import Within
 from promptlathe.errors import InputError
 from promptlathe.scoring.loading import load_function
 from promptlathe.search.operators.contract import contract
@@ -72,8 +73,11 @@ class Portfolio:
     """Rows are recruited for demos too."""
 
 
-def load_portfolio(names: Sequence[str], workspace: Path, starter: Path) -> Portfolio:
-    """The operators that a run file names; `file.py:function` is relative to the workspace.
+def load_portfolio(
+    names: Sequence[str], workspace: Path, starter: Path, within: Within = None
+) -> Portfolio:
+    """The operators that a run file names; `file.py:function` is relative to the workspace, and
+    lies in the folders `within`.
 
     A request that stands in the workspace goes before the one that ships. Raises InputError for
     an unknown name, a function that does not load, and a request that cannot be read.
@@ -81,7 +85,9 @@ def load_portfolio(names: Sequence[str], workspace: Path, starter: Path) -> Port
     operators: dict[str, Operator] = {}
     for name in names:
         if ".py:" in name:
-            operators[name.rpartition(":")[2]] = _guarded(load_function(name, workspace), name)
+            operators[name.rpartition(":")[2]] = _guarded(
+                load_function(name, workspace, within), name
+            )
         elif name in BUILT_IN:
             operators[name] = BUILT_IN[name]
         elif name != DEMOS:
@@ -93,13 +99,15 @@ def load_portfolio(names: Sequence[str], workspace: Path, starter: Path) -> Port
                 if near
                 else f"there are: {', '.join(NAMES)}, or file.py:function",
             )
-    requests = {name: _request(name, workspace, starter) for name in ASKING}
+    requests = {name: _request(name, workspace, starter, within) for name in ASKING}
     return Portfolio(operators, requests, DEMOS in names)
 
 
-def _request(name: str, workspace: Path, starter: Path) -> str:
-    path = workspace / REQUESTS / f"{name}.md"
-    return documents.read_text(path if path.is_file() else starter / REQUESTS / f"{name}.md")
+def _request(name: str, workspace: Path, starter: Path, within: Within) -> str:
+    own = workspace / REQUESTS / f"{name}.md"
+    if not documents.is_file(own):
+        return documents.read_text(starter / REQUESTS / f"{name}.md")
+    return documents.read_text(documents.find(workspace, str(own), within, str(own)))
 
 
 def _guarded(function: Callable[..., Any], name: str) -> Operator:
