@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -23,6 +23,10 @@ NAME = 64
 """Characters of an effect's component and level."""
 
 
+MOST_LABELS, LABEL = 20, 30
+"""Labels that `check` lists, and the characters of each."""
+
+
 def show_plan(job: "Job", plan: Plan) -> None:
     """The space, the data, and the estimated spending."""
     limited = job.objective.limits.all
@@ -33,6 +37,7 @@ def show_plan(job: "Job", plan: Plan) -> None:
             "data",
             f"{len(plan.space.train)} train, {len(plan.select)} select, {len(plan.test)} test rows",
         ),
+        *([("labels", _counts(job.objective.label_counts))] if job.objective.labels else []),
         ("operators", ", ".join(job.operators) or "none"),
         ("model", job.model.name + (" (embedded)" if job.model.embedded else "")),
         ("limits", ", ".join(f"{one.metric} <= {one.most:g}" for one in limited) or "none"),
@@ -58,6 +63,15 @@ def show_plan(job: "Job", plan: Plan) -> None:
 def show_code(code: Sequence[str]) -> None:
     """What is going to be executed, named before it is."""
     say(f"runs code from: {', '.join(code)}", err=True)
+
+
+def _counts(labels: Mapping[str, int]) -> str:
+    """The commonest labels with their rows."""
+    shown = [
+        f"{_short(label, LABEL)} {count}" for label, count in list(labels.items())[:MOST_LABELS]
+    ]
+    more = f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else ""
+    return ", ".join(shown) + more
 
 
 def _cost(plan: Plan) -> str:
@@ -172,8 +186,8 @@ def operator_lines(operators: Sequence[OperatorReport]) -> list[str]:
     return [title, *(line.rstrip() for line in lines)]
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
+def _short(name: str, most: int = NAME) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _plural(side: Finalist) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from promptlathe.data.files import ENDINGS, Row, read_file
-from promptlathe.data.values import kind, plain
+from promptlathe.data.values import kind, missing, plain
 from promptlathe.documents import Model, Within, find, nearest
 from promptlathe.errors import InputError, MissingExtra
 from promptlathe.records import content_hash
@@ -131,11 +131,6 @@ def check_target(rows: Rows, scorer: Targeted, where: str | None) -> None:
                 raise InputError(f"{field!r} {flaw}: {one!r}", row.where, fix)
 
 
-def missing(value: Any) -> bool:
-    """None, a blank text or an empty list: nothing to compare an answer with."""
-    return value is None or value == [] or (isinstance(value, str) and not value.strip())
-
-
 def _checked(row: Row) -> Row:
     if not isinstance(row.values, Mapping):
         raise InputError(
@@ -173,9 +168,7 @@ def _given(records: Records) -> Iterator[Row]:
     return (Row(record, f"dataset[{index}]") for index, record in enumerate(records))
 
 
-def _hub(
-    source: HuggingFace, folder: Path, where: str | None, within: Within
-) -> Iterator[Row]:
+def _hub(source: HuggingFace, folder: Path, where: str | None, within: Within) -> Iterator[Row]:
     try:
         import datasets  # type: ignore[import-not-found]  # the extra `hf`
     except ImportError:

@@ -39,6 +39,11 @@ def plain(value: Any) -> Any:
             raise TypeError(type(value).__name__)
 
 
+def missing(value: Any) -> bool:
+    """None, a blank text or an empty list: nothing to compare an answer with."""
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
+
+
 def as_text(value: Any) -> str:
     """A JSON-like value as a person writes it: texts bare, the rest as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

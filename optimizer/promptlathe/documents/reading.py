@@ -118,7 +118,7 @@ class _Builder:
             if self._size > TEXT_BYTES:
                 raise self._error(
                     node,
-                    f"with what its aliases repeat, the file has more than {TEXT_BYTES:,} characters",
+                    f"what aliases repeat makes the file longer than {TEXT_BYTES:,} characters",
                     "repeat less",
                 )
             return self._done[id(node)]

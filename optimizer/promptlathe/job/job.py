@@ -64,6 +64,12 @@ class Job:
     place: Callable[[str, Loc], str | None] = lambda part, loc: None
     """Which file and line say something about `space`, `objective` or `run`, for messages."""
 
+    def __post_init__(self) -> None:
+        """Of a function under test, nobody knows what it shows."""
+        known = isinstance(self.space, SearchSpace) and isinstance(self.objective, Objective)
+        if known and self.function is None:
+            object.__setattr__(self, "objective", self.objective.showing(self.space.shown))
+
     @classmethod
     def load(
         cls,

@@ -13,7 +13,7 @@ from promptlathe.job.job import Job
 from promptlathe.models.pricing import check_prices, worst_case
 from promptlathe.records import Call, Candidate, Example, content_hash
 from promptlathe.runtime.amounts import Amounts
-from promptlathe.space import BoundSpace, check_data, check_images, render
+from promptlathe.space import BoundSpace, check_data, check_images, render, single_braced
 
 DECISION_SHARE = 0.4
 """At most this part of the budget is kept for the final comparison."""
@@ -71,13 +71,14 @@ def make_plan(job: Job) -> Plan:
         target=objective.target,
         labels=labels,
         function=job.function is not None,
+        partly=objective.partly,
         where=place,
     )
     check_images(job.space, (*train, *select, *test), where=place)
     check_operators(job, len(train))
     opened = job.space.opened() if job.operators else job.space
     space = BoundSpace(opened, train, objective.target, labels)
-    _check_rows(job, len(test))
+    _check_rows(job, len(test), objective.repeated["test"])
     _check_prices(job)
     call = _typical(job, space, select)
     tokens = sum(len(m.text.encode()) for m in call.messages) // BYTES_PER_TOKEN
@@ -88,7 +89,8 @@ def make_plan(job: Job) -> Plan:
     typical = min(output, TYPICAL_OUTPUT)
     limit = _tightest(job, tokens + typical, price.of(tokens, typical) if price else None)
     rows = _rows(limit, each, len(select), len(test))
-    notes = [
+    notes = [*objective.notes, *single_braced(job.space, objective.fields - {objective.target})]
+    notes += [
         f"{used} of {there} {split} rows are used: the budget affords no more"
         for split, used, there in zip(
             ("select", "test"), rows, (len(select), len(test)), strict=True
@@ -130,13 +132,15 @@ def _check_prices(job: Job) -> None:
             )
 
 
-def _check_rows(job: Job, test: int) -> None:
+def _check_rows(job: Job, test: int, rows: int) -> None:
+    """test: distinct inputs, of so many rows."""
     if test < FEWEST_TEST_ROWS:
+        has = f"{test} rows" if rows == test else f"{rows} rows, {test} distinct inputs"
         raise InputError(
-            f"the test split has {test} rows: two prompts cannot be compared on fewer than "
+            f"the test split has {has}: two prompts cannot be compared on fewer than "
             f"{FEWEST_TEST_ROWS}",
             job.place("objective", ("splits", "test")),
-            "add rows, or give `splits.test` a larger share",
+            "add rows with other inputs, or give `splits.test` a larger share",
         )
 
 

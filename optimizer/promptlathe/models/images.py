@@ -16,9 +16,7 @@ _SCHEMES = ("http://", "https://", "data:")
 _FIX = "use a PNG, JPEG, WebP or GIF file of at most 10 MB, a web address or a data: URL"
 
 
-def embed(
-    messages: Sequence[Message], folder: Path, within: Within = None
-) -> tuple[Message, ...]:
+def embed(messages: Sequence[Message], folder: Path, within: Within = None) -> tuple[Message, ...]:
     """The rendered messages with every picture's file as a `data:` URL.
 
     Paths are relative to `folder` or absolute, and do not lead out of `within`; web addresses and

@@ -17,6 +17,7 @@ from promptlathe.space.components import Choice, Component, Declared, Text
 from promptlathe.space.conditions import Condition, holds
 from promptlathe.space.parameters import Parameter, in_dependency_order, parameters_of
 from promptlathe.space.size import Size, combinations, size_of
+from promptlathe.space.template import placeholders
 
 ROLES = ("system", "developer", "user", "assistant")
 
@@ -173,6 +174,12 @@ class SearchSpace(Declared):
     def step_of(self, name: str) -> str:
         """The step that a component or parameter belongs to; "" when there is one prompt."""
         return ""
+
+    @cached_property
+    def shown(self) -> frozenset[str]:
+        """The fields that its prompts show of a row, demos aside."""
+        names = (name for _, text in self.texts() for name in placeholders(text))
+        return frozenset(name for name in names if name not in self.components)
 
     @cached_property
     def rewritable(self) -> dict[str, Choice | Text]:

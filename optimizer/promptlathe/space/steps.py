@@ -8,7 +8,6 @@ from pydantic import Field
 
 from promptlathe import documents
 from promptlathe.documents import Document, Loc
-from promptlathe.errors import InputError
 from promptlathe.space.joined import JoinedSpace, join
 from promptlathe.space.space import SearchSpace
 

@@ -22,10 +22,11 @@ from promptlathe.search.operators.definitions import definitions
 from promptlathe.search.operators.format import format
 from promptlathe.search.operators.labels import labels
 from promptlathe.search.operators.merge import merge
-from promptlathe.search.operators.operator_context import OperatorContext
+from promptlathe.search.operators.operator_context import COMMON, OperatorContext
 from promptlathe.search.operators.rewrite import rewrite
 from promptlathe.search.operators.rules import rules
 from promptlathe.search.operators.wording import paraphrase, shorten, translate
+from promptlathe.space import not_placeholder, placeholders
 
 Operator = Callable[[OperatorContext], "str | Sequence[str] | None"]
 DEMOS = "demos"
@@ -79,8 +80,9 @@ def load_portfolio(
     """The operators that a run file names; `file.py:function` is relative to the workspace, and
     lies in the folders `within`.
 
-    A request that stands in the workspace goes before the one that ships. Raises InputError for
-    an unknown name, a function that does not load, and a request that cannot be read.
+    A request that stands in the workspace goes before the one that ships; it may use the
+    placeholders of every request, and those of the one that it replaces. Raises InputError for an
+    unknown name, a function that does not load, and a request that cannot be read or filled in.
     """
     operators: dict[str, Operator] = {}
     for name in names:
@@ -104,10 +106,22 @@ def load_portfolio(
 
 
 def _request(name: str, workspace: Path, starter: Path, within: Within) -> str:
-    own = workspace / REQUESTS / f"{name}.md"
+    shipped = documents.read_text(starter / REQUESTS / f"{name}.md")
+    own = (workspace / REQUESTS / f"{name}.md").absolute()
     if not documents.is_file(own):
-        return documents.read_text(starter / REQUESTS / f"{name}.md")
-    return documents.read_text(documents.find(workspace, str(own), within, str(own)))
+        return shipped
+    text = documents.read_text(documents.find(workspace, str(own), within, str(own)))
+    for number, line in enumerate(text.splitlines(), start=1):
+        known = {*COMMON, *placeholders(shipped)}
+        unknown = next((one for one in placeholders(line) if one not in known), None)
+        if found := not_placeholder(line) or (unknown and f"{{{{ {unknown} }}}}"):
+            raise InputError(
+                f"{found} is not filled in: the rewriter would see it as it stands",
+                f"{own}:{number}",
+                f"there are: {', '.join(f'{{{{ {one} }}}}' for one in sorted(known))}; for braces "
+                r"that it shall see write \{{ … }}",
+            )
+    return text
 
 
 def _guarded(function: Callable[..., Any], name: str) -> Operator:
