@@ -25,7 +25,12 @@ from sqlalchemy.schema import CreateColumn
 from promptlathe.errors import InputError
 
 
-def check_ledger(url: str) -> None:
+def sqlite_url(path: Path) -> URL:
+    """Of a SQLite database in a file. As a text, `?` and `%` in its path would mean something."""
+    return URL.create("sqlite", database=str(path))
+
+
+def check_ledger(url: str | URL) -> None:
     """Raise InputError when the database could not be opened; makes neither file nor table."""
     try:
         address = make_url(url)
@@ -36,7 +41,7 @@ def check_ledger(url: str) -> None:
         with engine.connect() as connection:
             inspect(connection).get_table_names()
         engine.dispose()
-    except (SQLAlchemyError, OSError, ImportError) as error:
+    except (SQLAlchemyError, OSError, ImportError, ValueError, OverflowError) as error:
         raise unusable(url, error) from None
 
 
@@ -47,17 +52,18 @@ def _file_of(address: URL) -> Path | None:
     return Path(str(address.database))
 
 
-def unusable(url: str, error: Exception) -> InputError:
+def unusable(url: str | URL, error: Exception) -> InputError:
+    file = url.database if isinstance(url, URL) else None
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()
     return InputError(
         f"the ledger cannot be used: {cause[0] if cause else type(error).__name__}",
-        re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url),  # without the password
+        file or re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", str(url)),  # without the password
         "move a file away that is no ledger, or name another database under `ledger:` "
         "(sqlite:///path/to/ledger.db, postgresql+psycopg://…)",
     )
 
 
-def open_database(url: str, metadata: MetaData) -> Engine:
+def open_database(url: str | URL, metadata: MetaData) -> Engine:
     """The engine of a database that has the tables; several processes may come first at once."""
     engine = create_engine(url)
     file = _file_of(engine.url)
