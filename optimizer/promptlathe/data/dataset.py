@@ -141,10 +141,10 @@ def _checked(row: Row) -> Row:
     values: dict[str, Any] = {}
     for name, value in row.values.items():
         try:
-            values[str(name)] = plain(value)
-        except TypeError as error:
+            values[plain(str(name))] = plain(value)
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError(
-                f"the field {name!r} holds a {error}, which is neither text nor data",
+                f"the field {str(name)[:100]!r} holds a {error}, which is neither text nor data",
                 row.where,
                 "turn it into text, or leave the column out",
             ) from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from promptlathe.documents.files import Within, find, is_file
+from promptlathe.documents.files import YAML_BYTES, Within, find, is_file
 from promptlathe.documents.reading import Lines, read_text, read_yaml
 from promptlathe.documents.wording import describe, nearest
 from promptlathe.errors import InputError
@@ -88,7 +88,7 @@ def load(path: str | Path, within: Within = None) -> Document:
     and for a key that stands twice.
     """
     path = Path(path)
-    data, lines = read_yaml(read_text(path), str(path))
+    data, lines = read_yaml(read_text(path, YAML_BYTES), str(path))
     return Document(data, path, lines, within=within)
 
 

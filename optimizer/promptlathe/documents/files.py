@@ -13,7 +13,9 @@ from stat import S_ISDIR, S_ISREG
 from promptlathe.errors import InputError
 
 TEXT_BYTES = 10_000_000
-"""Of a text: YAML, a level's file, a metric."""
+"""Of a text: a level's file, a metric, a request to a rewriter."""
+YAML_BYTES = 1_000_000
+"""Of a YAML file: reading more takes minutes."""
 DATASET_BYTES = 1_000_000_000
 """Of a dataset."""
 NAME_BYTES = 255
@@ -63,19 +65,17 @@ def is_file(path: Path) -> bool:
 
 def read_bytes(path: Path, most: int = TEXT_BYTES) -> bytes:
     """The content of a regular file of at most `most` bytes. Raises `InputError` for any other."""
-    check_file(path, most)
+    size = check_file(path, most)
     try:
         with path.open("rb") as file:
-            raw = file.read(most + 1)
+            return file.read(size)  # what is written meanwhile is left out
     except OSError as error:
         raise _unreadable(path, error) from None
-    if len(raw) > most:  # it grew
-        raise _too_large(path, most)
-    return raw
 
 
-def check_file(path: Path, most: int = TEXT_BYTES) -> None:
-    """Raises `InputError` unless a regular file of at most `most` bytes is there."""
+def check_file(path: Path, most: int = TEXT_BYTES) -> int:
+    """The size of a regular file in bytes. Raises `InputError` unless one of at most `most` bytes
+    is there."""
     try:
         state, real = path.stat(), path.resolve()
     except FileNotFoundError:
@@ -94,6 +94,7 @@ def check_file(path: Path, most: int = TEXT_BYTES) -> None:
         )
     if state.st_size > most:
         raise _too_large(path, most)
+    return state.st_size
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
@@ -104,7 +105,8 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 
 def _too_large(path: Path, most: int) -> InputError:
     shown = f"{most // 10**9} GB" if most >= 10**9 else f"{most // 10**6} MB"
-    return InputError(f"is larger than {shown}", str(path), "use a part of it")
+    fix = "keep long texts and rows in files of their own" if most == YAML_BYTES else "use a part"
+    return InputError(f"is larger than {shown}", str(path), fix)
 
 
 def _reason(error: Exception) -> str:

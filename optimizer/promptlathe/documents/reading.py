@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from promptlathe.documents.files import TEXT_BYTES, read_bytes
+from promptlathe.documents.files import TEXT_BYTES, YAML_BYTES, read_bytes
 from promptlathe.errors import InputError
 
 _TAG = "tag:yaml.org,2002:"
@@ -58,22 +59,24 @@ def read_text(path: Path, most: int = TEXT_BYTES) -> str:
 
 def read_yaml(text: str, name: str) -> tuple[Any, Lines]:
     """Plain data (dict, list, str, int, float, bool, None) and lines; `name` is for messages."""
+    reader = YAML(typ="rt")
+    reader.max_depth = DEEPEST  # it takes minutes over thousands of open brackets
     try:
-        node: Node | None = YAML(typ="rt").compose(text)
+        node: Node | None = reader.compose(text)
+    except MaxDepthExceededError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{name}:{mark.line + 1}" if mark else name
+        raise InputError(
+            f"is nested deeper than {DEEPEST} levels", where, "write it flatter"
+        ) from None
     except MarkedYAMLError as error:
         raise InputError(*_syntax(error, name)) from None
-    except RecursionError:
-        raise _too_deep(name) from None
     except (YAMLError, ValueError, LookupError, AttributeError, TypeError, AssertionError) as error:
         # The last four are faults of the library on text that is no YAML.
         raise InputError(
             f"is not YAML: {error}".splitlines()[0], name, "see where the file stops being YAML"
         ) from None
     return _Builder(name).build(node) if node is not None else (None, Lines(1))
-
-
-def _too_deep(where: str) -> InputError:
-    return InputError(f"is nested deeper than {DEEPEST} levels", where, "write it flatter")
 
 
 def _syntax(error: MarkedYAMLError, name: str) -> tuple[str, str, str | None]:
@@ -115,17 +118,17 @@ class _Builder:
     def build(self, node: Node) -> tuple[Any, Lines]:
         if id(node) in self._done:
             self._size += self._sizes[id(node)]
-            if self._size > TEXT_BYTES:
+            if self._size > YAML_BYTES:
                 raise self._error(
                     node,
-                    f"what aliases repeat makes the file longer than {TEXT_BYTES:,} characters",
+                    f"what aliases repeat makes the file longer than {YAML_BYTES:,} characters",
                     "repeat less",
                 )
             return self._done[id(node)]
         if id(node) in self._open:
-            raise self._error(node, "an alias stands inside what it repeats")
-        if len(self._open) > DEEPEST:
-            raise _too_deep(f"{self._name}:{_line(node)}")
+            raise self._error(
+                node, "an alias stands inside what it repeats", "write out what is meant"
+            )
         before = self._size
         self._open.add(id(node))
         match node:
@@ -168,7 +171,7 @@ class _Builder:
                 node, "a text that begins with {{ needs quotes", 'write "{{ name }}" in quotes'
             )
         if not isinstance(node, ScalarNode):
-            raise self._error(node, "a key must be a text")
+            raise self._error(node, "a key must be a text", "write a word, or put it in quotes")
         if str(node.tag) == f"{_TAG}merge":
             raise self._error(node, "merge keys (<<) are not read", "repeat the keys")
         return self._text(node)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from promptlathe.documents import describe
 from promptlathe.errors import InputError
 from promptlathe.job.job import Job
-from promptlathe.models.seam import check_key
+from promptlathe.models.seam import check_address, check_key
 from promptlathe.models.settings import PARAMETERS, POCKET, ModelSettings
 from promptlathe.records import LIMITS, Budget, Json
 from promptlathe.scoring import Objective
@@ -30,6 +30,7 @@ def check_inputs(job: Job) -> None:
     check_policy(job.search.policy)
     for place, settings in _models(job):
         try:
+            check_address(settings)
             check_key(settings)
         except InputError as error:
             where = job.place("run", place) or error.where

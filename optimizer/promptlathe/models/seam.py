@@ -11,7 +11,7 @@ from promptlathe.errors import InputError
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Answer, Call, Failure
 
-__all__ = ["Model", "ModelSettings", "check_key", "connect"]
+__all__ = ["Model", "ModelSettings", "check_address", "check_key", "connect"]
 
 _NO_KEY = SecretStr("no-key")
 """What a local service gets, where the protocol wants a key and the service does not."""
@@ -44,6 +44,15 @@ def connect(settings: ModelSettings, *, key: SecretStr | None = None) -> Model:
     from promptlathe.models.openai_compatible import OpenAICompatibleModel
 
     return OpenAICompatibleModel(settings, key or check_key(settings))
+
+
+def check_address(settings: ModelSettings) -> None:
+    """Raises `InputError` when the environment names a service, and not by a web address."""
+    if not settings.embedded and settings.base_url is None:
+        try:
+            ModelSettings(name=settings.name, base_url=settings.endpoint)
+        except InputError as error:
+            raise InputError(error.what, "OPENAI_BASE_URL", error.fix) from None
 
 
 def check_key(settings: ModelSettings) -> SecretStr:

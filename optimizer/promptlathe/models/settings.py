@@ -114,9 +114,14 @@ class ModelSettings(documents.Model):
     def _http_only(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
+        try:
+            parts = urlsplit(url)
+            whole = bool(parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+        except ValueError:  # a bracket or a port that is none
+            whole = False
+        if not whole or not url.isprintable() or " " in url:
             raise ValueError(f"{url!r} is not a web address", "write it as https://host/v1")
+        parts = urlsplit(url)
         if "@" in parts.netloc:
             raise ValueError(
                 "a key does not belong in the address",

@@ -72,7 +72,14 @@ def check_store(uri: str, *, where: str | None = None) -> None:
     `Tracker.ready`.
     """
     path = sqlite_file(uri)
-    scheme = urlsplit(uri).scheme
+    try:
+        scheme, _ = urlsplit(uri).scheme, urlsplit(uri).port
+    except ValueError as error:  # a bracket or a port that is none
+        raise InputError(
+            f"is no address of a store: {error}",
+            where or redacted(uri),
+            "name a database as sqlite:///path/to/mlflow.db, or a server as http://host:port",
+        ) from None
     if path is not None:
         _check_file(path, where or str(path))
     elif scheme in {"http", "https"}:
@@ -172,7 +179,7 @@ def _check_server(uri: str, where: str) -> None:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         socket.create_connection((parts.hostname or "", port), CONNECT_SECONDS).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise InputError(
             f"no MLflow server answers there: {error}",
             where,
