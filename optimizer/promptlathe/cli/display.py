@@ -82,6 +82,7 @@ def facts(view: View) -> list[tuple[str, str]]:
         ("calls/s", f"{view.calls_per_second:,.0f}"),
         ("cost", "unknown" if spent.usd is None else f"${spent.usd:.2f}"),
         ("left", "…" if left is None else duration(left)),
+        *(("waiting", said) for said in view.notices),
     ]
 
 

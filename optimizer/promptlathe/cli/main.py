@@ -4,6 +4,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable
+from datetime import date
 from functools import wraps
 from pathlib import Path
 from shlex import quote
@@ -138,10 +139,11 @@ def init(directory: Path) -> None:
 def check(
     file: Path, settings: tuple[str, ...], workspace: Path | None, allow_outside: bool
 ) -> None:
-    """Validate everything that FILE names, and say what a run would cost. Sends nothing."""
+    """Validate everything that FILE names, and say what a run would cost. Sends no call."""
     from promptlathe.cli.report import show_code, show_plan
     from promptlathe.job import Job
     from promptlathe.job import check as check_job
+    from promptlathe.job.checks import shutdown_notes
 
     job = Job.load(
         file,
@@ -150,7 +152,7 @@ def check(
         allow_outside=allow_outside,
         announce=show_code,
     )
-    show_plan(job, check_job(job))
+    show_plan(job, check_job(job), shutdown_notes(job, date.today()))
     say(f"\nNext:  promptlathe run {quote(str(file))}")
 
 
@@ -267,8 +269,10 @@ def _pairs(settings: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     for one in settings:
         key, equals, value = one.partition("=")
         if not equals or not key or not value:
+            from promptlathe.documents import hiding
+
             raise InputError(
-                f"{one!r} has no value",
+                f"{hiding()(one)!r} has no value",
                 "--set",
                 "write --set dotted.key=value (null as the value leaves the key out)",
             )

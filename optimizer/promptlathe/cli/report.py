@@ -1,6 +1,7 @@
 """What `check` and `run` print, and the JSON file."""
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,8 +28,8 @@ MOST_LABELS, LABEL = 20, 30
 """Labels that `check` lists, and the characters of each."""
 
 
-def show_plan(job: "Job", plan: Plan) -> None:
-    """The space, the data, and the estimated spending."""
+def show_plan(job: "Job", plan: Plan, more: Sequence[str] = ()) -> None:
+    """The space, the data, the estimated spending, and notes; `more` of these."""
     limited = job.objective.limits.all
     rows = [
         ("space", str(job.space.size)),
@@ -43,20 +44,12 @@ def show_plan(job: "Job", plan: Plan) -> None:
         ("limits", ", ".join(f"{one.metric} <= {one.most:g}" for one in limited) or "none"),
         ("budget", ", ".join(f"{v:,} {k}" for k, v in job.budget.limits.items())),
         ("calls", "as many as time allows" if plan.calls is None else f"about {plan.calls:,}"),
-        (
-            "tokens",
-            f"about {plan.input_tokens:,} in and at most {plan.output_tokens:,} out per call"
-            + (
-                f": at most {plan.calls * (plan.input_tokens + plan.output_tokens):,}"
-                if plan.calls is not None
-                else ""
-            ),
-        ),
+        ("tokens", _tokens(plan)),
         ("cost", _cost(plan)),
     ]
     for name, value in rows:
         say(f"{name:12} {value}")
-    for note in plan.notes:
+    for note in (*plan.notes, *more):
         say(f"note         {note}")
 
 
@@ -74,13 +67,26 @@ def _counts(labels: Mapping[str, int]) -> str:
     return ", ".join(shown) + more
 
 
+def _tokens(plan: Plan) -> str:
+    one = plan.estimate
+    each = f"about {one.input_tokens:,} in and {one.output_tokens:,} out per call"
+    if plan.calls is None:
+        return f"{each}, at most {one.most_tokens:,}"
+    most = min(plan.budget.tokens or math.inf, plan.calls * one.most_tokens)
+    return f"about {plan.calls * one.tokens:,}, at most {most:,} ({each})"
+
+
 def _cost(plan: Plan) -> str:
-    if plan.usd is None:
+    one = plan.estimate
+    if one.usd is None or one.most_usd is None:
         return "unknown: the run file has no price for the model"
-    if plan.usd == 0:
+    if one.most_usd == 0:
         return "nothing"
-    each = f"at most ${plan.usd:.6f} per call"
-    return each if plan.calls is None else f"at most ${plan.usd * plan.calls:.2f} ({each})"
+    each = f"about ${one.usd:.6f} per call, at most ${one.most_usd:.6f}"
+    if plan.calls is None:
+        return each
+    most = min(plan.budget.usd or math.inf, plan.calls * one.most_usd)
+    return f"about ${plan.calls * one.usd:.2f}, at most ${most:.2f} ({each})"
 
 
 def show_result(job: "Job", result: Result) -> None:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from promptlathe.documents.secrets import hiding
+
 _EXPECTED = {
     "string": "a text",
     "int": "a whole number",
@@ -52,7 +54,8 @@ def describe(value: Any) -> str:
         case int() | float():
             return f"the number {value}"
         case str():
-            return f"the text {value if len(value) <= 60 else value[:57] + '…'!r}"
+            shown = hiding()(value)
+            return f"the text {shown if len(shown) <= 60 else shown[:57] + '…'!r}"
         case Mapping():
             keys = ", ".join(str(key) for key in list(value)[:4])
             return f"keys with values ({keys})" if keys else "an empty mapping"

@@ -3,14 +3,16 @@
 import math
 import re
 from collections.abc import Iterable, Iterator
+from datetime import date
 
 from pydantic import ValidationError
 
 from promptlathe.documents import describe
 from promptlathe.errors import InputError
 from promptlathe.job.job import Job
-from promptlathe.models.seam import check_address, check_key
+from promptlathe.models.seam import check_key
 from promptlathe.models.settings import PARAMETERS, POCKET, ModelSettings
+from promptlathe.models.shutdown import shutdown_dates
 from promptlathe.records import LIMITS, Budget, Json
 from promptlathe.scoring import Objective
 from promptlathe.search import check_policy
@@ -30,7 +32,6 @@ def check_inputs(job: Job) -> None:
     check_policy(job.search.policy)
     for place, settings in _models(job):
         try:
-            check_address(settings)
             check_key(settings)
         except InputError as error:
             where = job.place("run", place) or error.where
@@ -81,6 +82,24 @@ def check_operators(job: Job, train: int) -> None:
 def portfolio(job: Job) -> Portfolio:
     """The job's operators. Raises InputError."""
     return load_portfolio(job.operators, job.workspace, starter(), job.within)
+
+
+WARN_DAYS = 60
+"""Before a model is shut down."""
+
+
+def shutdown_notes(job: Job, today: date) -> list[str]:
+    """A line for each model of the job that its service will shut down soon; asks the services for
+    their lists of models, and sends no call."""
+    services = {one.endpoint: one for _, one in _models(job) if not one.embedded}
+    dates = {name: day for one in services.values() for name, day in shutdown_dates(one).items()}
+    notes: list[str] = []
+    for name in dict.fromkeys(models_of(job)):
+        day = dates.get(name)
+        if day and (left := (day - today).days) <= WARN_DAYS:
+            when = f"in {left} days" if left > 0 else "it may be gone"
+            notes.append(f"the service shuts {name} down on {day} ({when}): choose another model")
+    return notes
 
 
 def models_of(job: Job) -> Iterator[str]:

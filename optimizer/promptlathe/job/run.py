@@ -55,6 +55,8 @@ SIDES = 3
 """Prompts that meet the test rows at most: the seed, the best and the champion."""
 PROGRESS = 50
 """Outcomes after which MLflow is told how the search stands, whether or not one has settled."""
+TICK = 1.0
+"""Seconds between two looks at the clock."""
 HEAD_START = 0.05
 """Seconds from the first answer until MLflow is started: that takes a core for seconds, and the
 first calls go first. A model that never answers leaves no run."""
@@ -189,7 +191,7 @@ class Running:
         self._recorder, self._progress = recorder, progress
         # What the budget allowed stands in the record that is replayed.
         budget = Budget() if course.replay else job.budget
-        self._account = Account(budget, job.prices)
+        self._account = Account(Budget() if course.replay else plan.budget, job.prices)
         forecast = Forecast(plan.first_guess)
         slots = job.parallel.concurrency
         self._reserve = Reserve(budget, len(plan.test), slots, self._account, forecast)
@@ -204,7 +206,7 @@ class Running:
         self._earlier = self._known(course.replay or course.run)
         self._policy = self._make_policy()
         self._rewriting = self._make_rewriting() if job.operators else None
-        self._view = View(self._policy, self._account, job.budget, job.model.name)
+        self._view = View(self._policy, self._account, job.budget, job.model.name, caller.gates)
         self._settled: set[int] = set()
         """Numbers of the candidates whose cells are done."""
         self._told: list[Outcome] = []
@@ -215,6 +217,19 @@ class Running:
 
     async def to_the_end(self) -> Result:
         """Search, decide, record."""
+        clock = asyncio.create_task(self._tick())
+        try:
+            return await self._search_and_decide()
+        finally:
+            clock.cancel()
+
+    async def _tick(self) -> None:
+        """While nothing comes, the progress says why."""
+        while self._progress:
+            await asyncio.sleep(TICK)
+            self._progress.update(self._view)
+
+    async def _search_and_decide(self) -> Result:
         reason = await self._search()
         limits, policy = self._job.objective.limits.all, self._policy
         best = best_within(limits, policy.best, policy.seed, policy.standings, self._told)
@@ -367,8 +382,9 @@ class Running:
         effects = effects_of(self._space, self._told, self._earlier)
         lineage, operators = self._made(best.candidate, effects)
         notes += self._rewriting.notes if self._rewriting else ()
-        if failed := self._reserve.failed:
-            notes.append(f"{failed} calls failed and were left unscored")
+        if failed := self._reserve.failures:
+            reasons = ", ".join(f"{reason} {n}" for reason, n in failed.most_common())
+            notes.append(f"{failed.total()} calls failed and were left unscored ({reasons})")
         spent, used = self._account.spent, self._account.used
         return Result(
             run_id=None,

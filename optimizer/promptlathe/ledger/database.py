@@ -1,6 +1,5 @@
 """Opening a database, and what is said when it cannot be used."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,16 @@ from sqlalchemy import (
     event,
     insert,
     inspect,
-    make_url,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
 from sqlalchemy.schema import CreateColumn
 
+from promptlathe.documents import hiding, secrets_of, shown_url
 from promptlathe.errors import InputError
+
+UNUSABLE = (SQLAlchemyError, OSError, ImportError, ValueError)
+"""What opening a database raises. ValueError: a port that is no number."""
 
 
 def sqlite_url(path: Path) -> URL:
@@ -33,15 +35,14 @@ def sqlite_url(path: Path) -> URL:
 def check_ledger(url: str | URL) -> None:
     """Raise InputError when the database could not be opened; makes neither file nor table."""
     try:
-        address = make_url(url)
-        file = _file_of(address)
+        engine = create_engine(url)
+        file = _file_of(engine.url)
         if file is not None and not file.exists():
             return
-        engine = create_engine(address)
         with engine.connect() as connection:
             inspect(connection).get_table_names()
         engine.dispose()
-    except (SQLAlchemyError, OSError, ImportError, ValueError, OverflowError) as error:
+    except UNUSABLE as error:
         raise unusable(url, error) from None
 
 
@@ -52,12 +53,15 @@ def _file_of(address: URL) -> Path | None:
     return Path(str(address.database))
 
 
-def unusable(url: str | URL, error: Exception) -> InputError:
-    file = url.database if isinstance(url, URL) else None
-    cause = str(getattr(error, "orig", None) or error).strip().splitlines()
+def unusable(address: str | URL, error: Exception) -> InputError:
+    """What the database said, in one line and without the password, as bad input."""
+    file = address.database if isinstance(address, URL) else None
+    url = file or str(address)
+    hide = hiding(*secrets_of(url))
+    cause = hide(str(getattr(error, "orig", None) or error)).strip().splitlines()
     return InputError(
         f"the ledger cannot be used: {cause[0] if cause else type(error).__name__}",
-        file or re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", str(url)),  # without the password
+        file or shown_url(url),
         "move a file away that is no ledger, or name another database under `ledger:` "
         "(sqlite:///path/to/ledger.db, postgresql+psycopg://…)",
     )

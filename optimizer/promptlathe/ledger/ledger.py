@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from promptlathe.ledger import tables
-from promptlathe.ledger.database import insert_new, open_database, unusable
+from promptlathe.ledger.database import UNUSABLE, insert_new, open_database, unusable
 from promptlathe.ledger.openings import find_openings, mark_promoted, write_opening
 from promptlathe.ledger.records import (
     EarlierOutcome,
@@ -63,7 +63,7 @@ class Ledger:
             self._insert_candidate = insert_new(dialect, tables.candidates)
             self._connection = self._engine.connect()
             self._writing = self._engine.connect()
-        except (SQLAlchemyError, OSError, ImportError) as error:
+        except UNUSABLE as error:
             raise unusable(url, error) from None
 
     def find(self, keys: Sequence[str]) -> dict[str, Answer]:

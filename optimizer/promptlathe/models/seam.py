@@ -11,7 +11,7 @@ from promptlathe.errors import InputError
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Answer, Call, Failure
 
-__all__ = ["Model", "ModelSettings", "check_address", "check_key", "connect"]
+__all__ = ["Model", "ModelSettings", "check_key", "connect"]
 
 _NO_KEY = SecretStr("no-key")
 """What a local service gets, where the protocol wants a key and the service does not."""
@@ -46,25 +46,24 @@ def connect(settings: ModelSettings, *, key: SecretStr | None = None) -> Model:
     return OpenAICompatibleModel(settings, key or check_key(settings))
 
 
-def check_address(settings: ModelSettings) -> None:
-    """Raises `InputError` when the environment names a service, and not by a web address."""
-    if not settings.embedded and settings.base_url is None:
-        try:
-            ModelSettings(name=settings.name, base_url=settings.endpoint)
-        except InputError as error:
-            raise InputError(error.what, "OPENAI_BASE_URL", error.fix) from None
-
-
 def check_key(settings: ModelSettings) -> SecretStr:
     """The key of the model's service, from the environment; its `repr` hides it.
 
-    Raises `InputError` when the variable is not set, before anything is called.
+    Raises `InputError`, before anything is called, when the variable is not set, or it or the
+    address that the environment gives cannot be used.
     """
     if settings.embedded or (settings.base_url and not settings.api_key_env):
         return _NO_KEY
+    _ = settings.endpoint
     variable = settings.api_key_env or "OPENAI_API_KEY"
     # A key with a line end would be an illegal header: files and shells append one.
     key = os.environ.get(variable, "").strip()
+    if key and not (key.isascii() and key.isprintable()):
+        raise InputError(
+            f"the key in {variable} holds a sign that HTTP does not take",
+            "model.api_key_env" if settings.api_key_env else "model",
+            "set it anew: keys hold letters, digits and signs, in one line",
+        )
     if key:
         return SecretStr(key)
     raise InputError(

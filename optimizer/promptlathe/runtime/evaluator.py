@@ -13,7 +13,7 @@ How many units are under way is the caller's part; calls wait for slots in the e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol, cast
@@ -130,6 +130,15 @@ class Evaluator:
             self._open[unit.key] = context
             self._tasks.add(asyncio.create_task(self._run(context)))
         return limit
+
+    @property
+    def resting(self) -> int:
+        """Calls that wait for another attempt, and hold up nothing meanwhile."""
+        return self.caller.resting
+
+    def when_resting(self, fill: Callable[[], object]) -> None:
+        """Call this whenever a call begins to wait."""
+        self.caller.rested = fill
 
     async def next(self) -> Event | None:
         """The next event; waits for it. None when nothing is under way."""

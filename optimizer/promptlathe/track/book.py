@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from promptlathe.documents import hiding, secrets_of
 from promptlathe.errors import InputError
 from promptlathe.records import FinalistName, Outcome, Standing
 from promptlathe.track import registry, runs
@@ -46,6 +47,8 @@ class Book:
 
     def __init__(self, uri: str, artifacts: str | None = None) -> None:
         self._uri, self._artifacts = uri, artifacts
+        self.hide = hiding(*secrets_of(uri))
+        """Takes the store's password out of what MLflow says."""
         self._standings: list[Standing] = []
         self._rows: list[tuple[EvaluationRun, Outcome]] = []
         self._sides: dict[FinalistName, EvaluationRun] = {}
@@ -139,6 +142,7 @@ class Book:
 
     def problem(self, line: str) -> None:
         """Note what could not be done, once."""
+        line = self.hide(line)
         if line not in self.problems:
             self.problems.append(line)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from promptlathe.documents import shown_url
 from promptlathe.errors import InputError
 
 ALIAS = "champion"
@@ -50,11 +51,6 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(uri.partition(":///")[2].partition("?")[0])
 
 
-def redacted(uri: str) -> str:
-    """`uri` without its password."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", uri)
-
-
 def check_prompt_name(name: str, where: str | None = None) -> None:
     """Raise InputError unless MLflow's prompt registry takes `name`."""
     if not PROMPT_NAME.fullmatch(name):
@@ -72,27 +68,20 @@ def check_store(uri: str, *, where: str | None = None) -> None:
     `Tracker.ready`.
     """
     path = sqlite_file(uri)
-    try:
-        scheme, _ = urlsplit(uri).scheme, urlsplit(uri).port
-    except ValueError as error:  # a bracket or a port that is none
-        raise InputError(
-            f"is no address of a store: {error}",
-            where or redacted(uri),
-            "name a database as sqlite:///path/to/mlflow.db, or a server as http://host:port",
-        ) from None
+    scheme = uri.partition("://")[0] if "://" in uri else urlsplit(uri).scheme
     if path is not None:
         _check_file(path, where or str(path))
     elif scheme in {"http", "https"}:
-        _check_server(uri, where or redacted(uri))
+        _check_server(uri, where or shown_url(uri))
     elif scheme.partition("+")[0] not in {"", "file", *DATABASES}:
         raise InputError(
             f"MLflow knows no store of the kind {scheme!r}",
-            where or redacted(uri),
+            where or shown_url(uri),
             "name a database as sqlite:///path/to/mlflow.db, or a server as http://host:port",
         )
     elif scheme in {"", "file"}:
         raise InputError(
-            f"{uri!r} is a folder, and MLflow keeps runs in a database or on a server",
+            f"{shown_url(uri)!r} is a folder, and MLflow keeps runs in a database or on a server",
             where,
             "name a database as sqlite:///path/to/mlflow.db, or a server as http://host:port",
         )
@@ -173,10 +162,17 @@ def revisions() -> tuple[frozenset[str], str]:
 
 
 def _check_server(uri: str, where: str) -> None:
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:  # a port that is no number, a bracket that does not close
+        raise InputError(
+            "the address cannot be read",
+            where,
+            "quote the signs @ : / of a password as %40 %3A %2F",
+        ) from None
     if parts.scheme in getproxies() and not proxy_bypass(parts.hostname or ""):
         return  # only the proxy can tell
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         socket.create_connection((parts.hostname or "", port), CONNECT_SECONDS).close()
     except (OSError, UnicodeError) as error:
