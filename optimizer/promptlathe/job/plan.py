@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from promptlathe.errors import BudgetTooSmall, InputError
-from promptlathe.job.checks import check_inputs, check_operators, models_of
+from promptlathe.job.checks import check_inputs, check_operators, check_pictures, models_of
 from promptlathe.job.estimate import Estimate, estimate
 from promptlathe.job.job import Job
 from promptlathe.models.pricing import check_prices
@@ -67,6 +67,7 @@ def make_plan(job: Job) -> Plan:
         where=place,
     )
     check_images(job.space, (*train, *select, *test), where=place)
+    check_pictures(job, (*train, *select, *test))
     check_operators(job, len(train))
     opened = job.space.opened() if job.operators else job.space
     space = BoundSpace(opened, train, objective.target, labels)
