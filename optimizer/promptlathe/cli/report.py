@@ -3,13 +3,13 @@
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
-import click
-
 from promptlathe.cli.display import duration
+from promptlathe.cli.terminal import say, visible_json
 from promptlathe.errors import InputError
 from promptlathe.job.plan import Plan
 from promptlathe.job.result import Finalist, Result, Test
@@ -24,6 +24,10 @@ NAME = 64
 """Characters of an effect's component and level."""
 
 
+MOST_LABELS, LABEL = 20, 30
+"""Labels that `check` lists, and the characters of each."""
+
+
 def show_plan(job: "Job", plan: Plan, more: Sequence[str] = ()) -> None:
     """The space, the data, the estimated spending, and notes; `more` of these."""
     limited = job.objective.limits.all
@@ -34,6 +38,7 @@ def show_plan(job: "Job", plan: Plan, more: Sequence[str] = ()) -> None:
             "data",
             f"{len(plan.space.train)} train, {len(plan.select)} select, {len(plan.test)} test rows",
         ),
+        *([("labels", _counts(job.objective.label_counts))] if job.objective.labels else []),
         ("operators", ", ".join(job.operators) or "none"),
         ("model", job.model.name + (" (embedded)" if job.model.embedded else "")),
         ("limits", ", ".join(f"{one.metric} <= {one.most:g}" for one in limited) or "none"),
@@ -43,9 +48,23 @@ def show_plan(job: "Job", plan: Plan, more: Sequence[str] = ()) -> None:
         ("cost", _cost(plan)),
     ]
     for name, value in rows:
-        click.echo(f"{name:12} {value}")
+        say(f"{name:12} {value}")
     for note in (*plan.notes, *more):
-        click.echo(f"note         {note}")
+        say(f"note         {note}")
+
+
+def show_code(code: Sequence[str]) -> None:
+    """What is going to be executed, named before it is."""
+    say(f"runs code from: {', '.join(code)}", err=True)
+
+
+def _counts(labels: Mapping[str, int]) -> str:
+    """The commonest labels with their rows."""
+    shown = [
+        f"{_short(label, LABEL)} {count}" for label, count in list(labels.items())[:MOST_LABELS]
+    ]
+    more = f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else ""
+    return ", ".join(shown) + more
 
 
 def _tokens(plan: Plan) -> str:
@@ -72,7 +91,7 @@ def _cost(plan: Plan) -> str:
 
 def show_result(job: "Job", result: Result) -> None:
     """The verdict, the prompt, what was spent, and what to do next."""
-    out = click.echo
+    out = say
     chosen = result.chosen
     out(f"\nThe recommended prompt{_plural(chosen)} ({_levels(tuple(chosen.levels.items()))}):")
     _show_prompts(chosen)
@@ -97,7 +116,7 @@ def show_result(job: "Job", result: Result) -> None:
         here = (
             ""
             if Path.cwd().resolve() == job.workspace.resolve()
-            else (f" --workspace {job.workspace}")
+            else f" --workspace {quote(str(job.workspace))}"
         )
         out(f"\nNext:  promptlathe ui{here}")
 
@@ -174,8 +193,8 @@ def operator_lines(operators: Sequence[OperatorReport]) -> list[str]:
     return [title, *(line.rstrip() for line in lines)]
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
+def _short(name: str, most: int = NAME) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _plural(side: Finalist) -> str:
@@ -185,12 +204,12 @@ def _plural(side: Finalist) -> str:
 def _show_prompts(side: Finalist) -> None:
     for name, prompt in side.prompts.items():
         if len(side.prompts) > 1:
-            click.echo(click.style(f"\n{name}", bold=True))
+            say(f"\n{name}", bold=True)
         for message in prompt.messages:
-            click.echo(click.style(f"\n[{message.role}]", bold=True))
-            click.echo(message.text)
+            say(f"\n[{message.role}]", bold=True)
+            say(message.text)
         if prompt.parameters:
-            click.echo(f"\n[parameters] {_levels(prompt.parameters)}")
+            say(f"\n[parameters] {_levels(prompt.parameters)}")
 
 
 def _spent(result: Result) -> str:
@@ -237,7 +256,7 @@ def write_json(result: Result, path: Path) -> None:
     """Write the result; `-` is stdout. Raises InputError when the file cannot be written."""
     text = json.dumps(result.to_dict(), ensure_ascii=False, indent=2) + "\n"
     if str(path) == "-":
-        sys.stdout.write(text)
+        sys.stdout.write(visible_json(text))
         return
     try:
         path.write_text(text, encoding="utf-8")

@@ -10,14 +10,24 @@ from pydantic import ValidationError
 from promptlathe.documents import describe
 from promptlathe.errors import InputError
 from promptlathe.job.job import Job
+from promptlathe.models.images import check_picture
 from promptlathe.models.seam import check_key
 from promptlathe.models.settings import PARAMETERS, POCKET, ModelSettings
 from promptlathe.models.shutdown import shutdown_dates
-from promptlathe.records import LIMITS, Budget, Json
+from promptlathe.records import LIMITS, Budget, Example, Json
 from promptlathe.scoring import Objective
 from promptlathe.search import check_policy
 from promptlathe.search.operators.portfolio import DEMOS, Portfolio, load_portfolio
-from promptlathe.space import Choice, Demos, Float, Int, SearchSpace, Text
+from promptlathe.space import (
+    Choice,
+    Demos,
+    Float,
+    Int,
+    SearchSpace,
+    Text,
+    fill_declared,
+    placeholders,
+)
 from promptlathe.space.components import Component
 from promptlathe.starter import starter
 
@@ -79,9 +89,19 @@ def check_operators(job: Job, train: int) -> None:
         raise InputError(error.what, where or place, error.fix) from None
 
 
+def check_pictures(job: Job, examples: Iterable[Example]) -> None:
+    """The files that prompts name as pictures must be there, as far as it is known beforehand."""
+    urls = [i.url for part in job.space.prompts.values() for m in part.messages for i in m.images]
+    for example in examples if urls and job.function is None else ():
+        for url in urls:
+            if all(name in example.row for name in placeholders(url)):
+                shown = fill_declared(url, example.row)
+                check_picture(shown, job.objective.folder, job.objective.within)
+
+
 def portfolio(job: Job) -> Portfolio:
     """The job's operators. Raises InputError."""
-    return load_portfolio(job.operators, job.workspace, starter())
+    return load_portfolio(job.operators, job.workspace, starter(), job.within)
 
 
 WARN_DAYS = 60

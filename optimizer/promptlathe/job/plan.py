@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from promptlathe.errors import BudgetTooSmall, InputError
-from promptlathe.job.checks import check_inputs, check_operators, models_of
+from promptlathe.job.checks import check_inputs, check_operators, check_pictures, models_of
 from promptlathe.job.estimate import Estimate, estimate
 from promptlathe.job.job import Job
 from promptlathe.models.pricing import check_prices
 from promptlathe.records import Budget, Example, content_hash
 from promptlathe.runtime.amounts import Amounts
-from promptlathe.space import BoundSpace, check_data, check_images
+from promptlathe.space import BoundSpace, check_data, check_images, single_braced
 
 DECISION_SHARE = 0.4
 """At most this part of the budget is kept for the final comparison."""
@@ -63,19 +63,22 @@ def make_plan(job: Job) -> Plan:
         target=objective.target,
         labels=labels,
         function=job.function is not None,
+        partly=objective.partly,
         where=place,
     )
     check_images(job.space, (*train, *select, *test), where=place)
+    check_pictures(job, (*train, *select, *test))
     check_operators(job, len(train))
     opened = job.space.opened() if job.operators else job.space
     space = BoundSpace(opened, train, objective.target, labels)
-    _check_rows(job, len(test))
+    _check_rows(job, len(test), objective.repeated["test"])
     _check_prices(job)
     one = estimate(job, space, (*select, *test))
     each = len(space.seed.prompts) + len(objective.judges)
     limit = _tightest(job, one)
     rows = _rows(limit, each, len(select), len(test))
-    notes = [
+    notes = [*objective.notes, *single_braced(job.space, objective.fields - {objective.target})]
+    notes += [
         f"{used} of {there} {split} rows are used: the budget affords no more"
         for split, used, there in zip(
             ("select", "test"), rows, (len(select), len(test)), strict=True
@@ -116,13 +119,15 @@ def _check_prices(job: Job) -> None:
             )
 
 
-def _check_rows(job: Job, test: int) -> None:
+def _check_rows(job: Job, test: int, rows: int) -> None:
+    """test: distinct inputs, of so many rows."""
     if test < FEWEST_TEST_ROWS:
+        has = f"{test} rows" if rows == test else f"{rows} rows, {test} distinct inputs"
         raise InputError(
-            f"the test split has {test} rows: two prompts cannot be compared on fewer than "
+            f"the test split has {has}: two prompts cannot be compared on fewer than "
             f"{FEWEST_TEST_ROWS}",
             job.place("objective", ("splits", "test")),
-            "add rows, or give `splits.test` a larger share",
+            "add rows with other inputs, or give `splits.test` a larger share",
         )
 
 

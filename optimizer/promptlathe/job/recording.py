@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
+from html import escape
 from typing import Any, Literal
 
 from promptlathe.errors import InputError
@@ -269,17 +270,18 @@ def _metrics(result: Result) -> dict[str, float]:
 
 
 def _description(result: Result) -> str:
+    """Markdown, in which nothing that others wrote is HTML."""
     lines = [
         f"**{result.verdict}** than the {result.compared_with}"
         if result.verdict != "no significant gain"
         else f"**{result.verdict}** over the {result.compared_with}",
         f"On {result.test.examples} held-out rows, against the seed: {_gain(result.test)}",
-        f"Recommended: the **{result.recommended}** prompt: {result.reason}. "
-        f"Finished: {result.finish_reason}.",
+        f"Recommended: the **{result.recommended}** prompt: {escape(result.reason)}. "
+        f"Finished: {escape(result.finish_reason)}.",
     ]
     if result.test_champion:
         lines.append(f"Against the champion: {_gain(result.test_champion)}")
-    lines += [f"Note: {note}" for note in result.notes]
+    lines += [f"Note: {escape(note, quote=False)}" for note in result.notes]
     return "\n\n".join(lines)
 
 

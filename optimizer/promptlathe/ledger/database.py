@@ -27,7 +27,12 @@ UNUSABLE = (SQLAlchemyError, OSError, ImportError, ValueError)
 """What opening a database raises. ValueError: a port that is no number."""
 
 
-def check_ledger(url: str) -> None:
+def sqlite_url(path: Path) -> URL:
+    """Of a SQLite database in a file. As a text, `?` and `%` in its path would mean something."""
+    return URL.create("sqlite", database=str(path))
+
+
+def check_ledger(url: str | URL) -> None:
     """Raise InputError when the database could not be opened; makes neither file nor table."""
     try:
         engine = create_engine(url)
@@ -48,19 +53,21 @@ def _file_of(address: URL) -> Path | None:
     return Path(str(address.database))
 
 
-def unusable(url: str, error: Exception) -> InputError:
+def unusable(address: str | URL, error: Exception) -> InputError:
     """What the database said, in one line and without the password, as bad input."""
+    file = address.database if isinstance(address, URL) else None
+    url = file or str(address)
     hide = hiding(*secrets_of(url))
     cause = hide(str(getattr(error, "orig", None) or error)).strip().splitlines()
     return InputError(
         f"the ledger cannot be used: {cause[0] if cause else type(error).__name__}",
-        shown_url(url),
+        file or shown_url(url),
         "move a file away that is no ledger, or name another database under `ledger:` "
         "(sqlite:///path/to/ledger.db, postgresql+psycopg://…)",
     )
 
 
-def open_database(url: str, metadata: MetaData) -> Engine:
+def open_database(url: str | URL, metadata: MetaData) -> Engine:
     """The engine of a database that has the tables; several processes may come first at once."""
     engine = create_engine(url)
     file = _file_of(engine.url)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import URL, Connection, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from promptlathe.ledger import tables
@@ -51,7 +51,7 @@ class Ledger:
     Every method raises InputError when the database cannot be opened, read or written.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self._url = url
         self._seq: dict[str, int] = {}
         self._named: set[tuple[str, str]] = set()

@@ -192,7 +192,7 @@ def _web_address(url: str) -> str:
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:  # brackets that do not close, a port that is no number
         good = False
-    if not good:
+    if not good or not url.isprintable() or " " in url:
         raise ValueError(f"{url!r} is not a web address", "write it as https://host/v1")
     return url.rstrip("/")
 

@@ -29,7 +29,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from promptlathe.data.values import copied
-from promptlathe.documents import Model, read_text
+from promptlathe.documents import Model, find, read_text
 from promptlathe.errors import InputError
 from promptlathe.records import Example, Score, Trace, content_hash
 from promptlathe.runtime.seam import Context
@@ -107,10 +107,10 @@ class Function(_Function):
     path: str
 
     def load(self, around: Surroundings) -> Metric:
-        return load_function(self.path, around.folder)
+        return load_function(self.path, around.folder, around.within)
 
     def fingerprint(self, around: Surroundings) -> Any:
-        text = read_text(around.folder / split_path(self.path)[0])
+        text = read_text(find(around.folder, split_path(self.path)[0], around.within))
         return [self.path, content_hash(text), *self._ranged()]
 
     def entry(self) -> Any:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from promptlathe.documents import Model
+from promptlathe.documents import Model, Within
 from promptlathe.records import Example, Score, Trace
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring.reading import VERSION
@@ -40,6 +40,8 @@ class Surroundings:
     """The distinct values of a field, as texts."""
     folder: Path
     """What paths are relative to."""
+    within: Within = None
+    """The folders that they may not lead out of."""
     place: Callable[[str, str], str | None] = lambda field, label: None
     """Where the first row stands that has a text as the value of a field; None where unknown."""
 

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
+from html import escape
 from typing import Any, TypeVar
 
 from promptlathe.documents import hiding, secrets_of
@@ -136,7 +137,10 @@ class Book:
                 "evaluation run",
                 lambda side=side: runs.end(self._backend, side.run, status),
             )
-        note = {"mlflow.note.content": f"**Stopped**: {reason}", "promptlathe.reason": reason}
+        note = {
+            "mlflow.note.content": f"**Stopped**: {escape(reason)}",
+            "promptlathe.reason": reason,
+        }
         self._try("reason", lambda: runs.log(self._backend, self._run, tags=note))
         self._end(status)
 

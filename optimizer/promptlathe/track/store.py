@@ -17,17 +17,31 @@ ALIAS = "champion"
 PROMPT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 CONNECT_SECONDS = 5.0
 DATABASES = ("postgresql", "mysql", "mssql", "databricks")
+_MISREAD = re.compile("[?\ud800-\udfff]|%[0-9A-Fa-f]{2}")
 _REVISION = re.compile(r"^(down_)?revision\s*=\s*[\"'](\w+)[\"']", re.MULTILINE)
 
 
 def default_uri(state: Path) -> str:
-    """The tracking URI of a workspace whose state folder is `state`."""
-    return f"sqlite:///{state.resolve() / 'mlflow.db'}"
+    """The tracking URI of a workspace whose state folder is `state`.
+
+    Raises InputError for a path that MLflow would take for another one: it reads `?` as the
+    beginning of a query, and `%20` as a space.
+    """
+    path = str(state.resolve() / "mlflow.db")
+    if _MISREAD.search(path):
+        raise InputError(
+            "MLflow cannot keep its store in a path with '?', with '%' before two digits, or that "
+            "is not UTF-8",
+            path,
+            "choose another folder with --workspace DIR, name a store with track.uri, or record "
+            "nothing with track: false",
+        )
+    return f"sqlite:///{path}"
 
 
 def default_artifacts(state: Path) -> str:
-    """The artifact folder of a workspace whose state folder is `state`."""
-    return str(state.resolve() / "artifacts")
+    """The artifact folder of a workspace whose state folder is `state`, as a URI."""
+    return (state.resolve() / "artifacts").as_uri()
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -161,7 +175,7 @@ def _check_server(uri: str, where: str) -> None:
         return  # only the proxy can tell
     try:
         socket.create_connection((parts.hostname or "", port), CONNECT_SECONDS).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise InputError(
             f"no MLflow server answers there: {error}",
             where,
