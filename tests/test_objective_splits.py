@@ -173,8 +173,7 @@ def test_an_input_in_two_files_stays_in_one_and_both_are_named(tmp_path: Path):
     }  # fmt: skip
     (note,) = found.notes
     assert note.replace(f"{tmp_path}/", "") == (
-        "1 input of train also in test, and left out of train: "
-        "train.jsonl:1 (also test.jsonl:4)"
+        "1 input of train also in test, and left out of train: train.jsonl:1 (also test.jsonl:4)"
     )
 
 
