@@ -85,7 +85,7 @@ def check_operators(job: Job, train: int) -> None:
         portfolio(job)
     except InputError as error:
         place = job.place("run", ("search", "operators"))
-        where = place if error.where == "search.operators" else error.where
+        where = place if error.where in ("search.operators", *job.operators) else error.where
         raise InputError(error.what, where or place, error.fix) from None
 
 
