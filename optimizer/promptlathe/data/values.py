@@ -76,6 +76,18 @@ def squeeze(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
+def unaccent(text: str) -> str:
+    """Accents taken away; `_`, `-` and whitespace as one space; case kept."""
+    if not text.isascii():
+        text = _MARKS.sub("", unicodedata.normalize("NFKD", text))
+    return _GAPS.sub(" ", text).strip()
+
+
+def fold(text: str) -> str:
+    """What two spellings of a label have in common: `Carte-Perdue` and `carte perdue`."""
+    return unaccent(text).casefold()
+
+
 def kind(value: Any) -> str:
     """The kind of a target, in words."""
     match value:
