@@ -23,7 +23,7 @@ demo: $(INSTALLED)
 	@echo "       (here: $(BIN)/promptlathe ui)"
 
 test: $(FOR_TESTS)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(FOR_TESTS)
 	$(BIN)/ruff check .

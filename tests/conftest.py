@@ -22,3 +22,10 @@ def engine(request: pytest.FixtureRequest) -> str:
     if request.param == "ray":
         request.getfixturevalue("cluster")
     return request.param
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side, a file's tests stay together, and those on Ray share one cluster."""
+    for item in items:
+        on_ray = item.get_closest_marker("ray") or "ray" in item.name
+        item.add_marker(pytest.mark.xdist_group("ray" if on_ray else item.path.name))

@@ -122,10 +122,12 @@ def ledger_roles(workspace: Path) -> dict[str, int]:
 
 
 def cells(workspace: Path, result: Result) -> set[Key]:
-    """Candidate, example and repeat of each cell of a run."""
+    """Candidate, example and repeat of each cell of a run that was not dropped."""
     ledger = Ledger(f"sqlite:///{workspace / '.promptlathe' / 'ledger.db'}")
     try:
-        return set(ledger.order(result.run))
+        recorded = ledger.recorded(result.run)
+        parts = (*recorded.stages, *recorded.decision)
+        return {key for part in parts for key, _ in part.events if key not in part.dropped}
     finally:
         ledger.close()
 

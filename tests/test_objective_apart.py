@@ -173,7 +173,9 @@ def test_a_closed_worker_starts_again() -> None:
     assert all_scored(objective, ["b"])[0].value == 0
 
 
-def test_closing_ends_a_scorer_that_hangs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pause", [0, 0.1, 0.6])
+def test_closing_ends_a_scorer_that_hangs(tmp_path: Path, pause: float) -> None:
+    """Also one whose process is only starting."""
     objective = Objective(
         ROWS, scorer=in_file(tmp_path, "import time\ndef f(row, output):\n    time.sleep(60)")
     )
@@ -181,7 +183,7 @@ def test_closing_ends_a_scorer_that_hangs(tmp_path: Path) -> None:
 
     async def score() -> Outcome:
         task = asyncio.ensure_future(objective.score(cell, Trace("x"), NoCalls()))
-        await asyncio.sleep(1)
+        await asyncio.sleep(pause)
         objective.close()
         return await asyncio.wait_for(task, 5)
 

@@ -19,7 +19,7 @@ def kept(workspace: Path, model: str) -> int:
         return ledger.execute(query, (model,)).fetchone()[0]
 
 
-@pytest.mark.parametrize(("late", "slow"), [(1.0, 0.15), (2.0, 0.25)])
+@pytest.mark.parametrize(("late", "slow"), [(1.0, 0.25), (2.0, 0.35)])
 @pytest.mark.parametrize("policy", ["lathe", "random"])
 async def test_a_late_answer_does_not_end_the_decision(
     tmp_path: Path, late: float, slow: float, policy: str

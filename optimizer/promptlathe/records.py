@@ -14,6 +14,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 Split = Literal["train", "select", "test"]
+FinalistName = Literal["seed", "champion", "best"]
+"""Who meets in the decision."""
 Role = Literal["task", "rewrite", "judge"]
 """Who pays for a call: the target under test, an operator, or a model that scores."""
 Key = tuple[str, str, int]
@@ -25,6 +27,7 @@ Value = str | int | float
 """A level as a policy sees it: the level's name, or a number."""
 ServiceFailure = Literal[
     "authentication",
+    "quota",
     "rate_limited",
     "timeout",
     "connection",
@@ -314,6 +317,17 @@ class Failure:
     answered it."""
     retry_after: float | None = None
     """Seconds that the service asks to wait before another attempt."""
+
+    @property
+    def overloaded(self) -> bool:
+        """The service refused for the number of calls."""
+        asked = self.reason == "server_error" and self.retry_after is not None
+        return self.reason == "rate_limited" or asked
+
+    @property
+    def unsent(self) -> bool:
+        """The service took no connection: nothing reached it."""
+        return self.reason == "connection" and not self.billed
 
     @property
     def retryable(self) -> bool:

@@ -4,12 +4,15 @@ import gc
 import signal
 import sys
 from collections.abc import Callable
+from datetime import date
 from functools import wraps
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
 
+from promptlathe.cli.terminal import say, visible
 from promptlathe.errors import InputError, Interrupted, PromptlatheError
 
 EXITS = """\b
@@ -34,11 +37,11 @@ def reported(command: Command) -> Command:
         except PromptlatheError as error:
             if isinstance(error, Interrupted):
                 _ignore_interrupts()
-            click.echo(f"error: {error}", err=True)
+            say(f"error: {error}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             _ignore_interrupts()
-            click.echo("error: interrupted", err=True)
+            say("error: interrupted", err=True)
             sys.exit(130)
 
     return run
@@ -49,7 +52,7 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
     if wanted:
         from promptlathe.version import version
 
-        click.echo(f"promptlathe {version()}")
+        say(f"promptlathe {version()}")
         context.exit()
 
 
@@ -58,7 +61,26 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+class Commands(click.Group):
+    """Says what is wrong with the command line without obeying what stands in it."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **more)
+        except click.ClickException as error:
+            error.message = visible(error.message)
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = visible(error.message)
+            raise
+
+
 @click.group(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=example(
         "promptlathe init my-prompts", "promptlathe run my-prompts/runs/support_triage.yaml"
@@ -84,6 +106,13 @@ Workspace = click.option(
 )
 
 
+Outside = click.option(
+    "--allow-outside",
+    is_flag=True,
+    help="Read files that lie outside of the workspace, when FILE names them.",
+)
+
+
 @main.command(epilog=example("promptlathe init", "promptlathe init my-prompts"))
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default=".")
 @reported
@@ -93,27 +122,38 @@ def init(directory: Path) -> None:
 
     made, kept = copy_starter(directory)
     for path in made:
-        click.echo(f"  made  {path}")
+        say(f"  made  {path}")
     for path in kept:
-        click.echo(f"  kept  {path} (it was there already)")
+        say(f"  kept  {path} (it was there already)")
     run = directory / "runs" / "support_triage.yaml"
-    click.echo(f"\nNext:  promptlathe check {run}\n       promptlathe run {run}")
+    shown = quote(str(run))
+    say(f"\nNext:  promptlathe check {shown}\n       promptlathe run {shown}")
 
 
 @main.command(epilog=example("promptlathe check runs/support_triage.yaml"))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="As for `run`.")
 @Workspace
+@Outside
 @reported
-def check(file: Path, settings: tuple[str, ...], workspace: Path | None) -> None:
-    """Validate everything that FILE names, and say what a run would cost. Sends nothing."""
-    from promptlathe.cli.report import show_plan
+def check(
+    file: Path, settings: tuple[str, ...], workspace: Path | None, allow_outside: bool
+) -> None:
+    """Validate everything that FILE names, and say what a run would cost. Sends no call."""
+    from promptlathe.cli.report import show_code, show_plan
     from promptlathe.job import Job
     from promptlathe.job import check as check_job
+    from promptlathe.job.checks import shutdown_notes
 
-    job = Job.load(file, settings=_pairs(settings), workspace=workspace)
-    show_plan(job, check_job(job))
-    click.echo(f"\nNext:  promptlathe run {file}")
+    job = Job.load(
+        file,
+        settings=_pairs(settings),
+        workspace=workspace,
+        allow_outside=allow_outside,
+        announce=show_code,
+    )
+    show_plan(job, check_job(job), shutdown_notes(job, date.today()))
+    say(f"\nNext:  promptlathe run {quote(str(file))}")
 
 
 @main.command(
@@ -142,6 +182,7 @@ def check(file: Path, settings: tuple[str, ...], workspace: Path | None) -> None
     "--replay", metavar="RUN", help="Tell outcomes in the order recorded for an earlier run."
 )
 @Workspace
+@Outside
 @reported
 def run(
     file: Path,
@@ -149,17 +190,24 @@ def run(
     json_path: Path | None,
     replay: str | None,
     workspace: Path | None,
+    allow_outside: bool,
 ) -> None:
     # The libraries below make 300,000 objects that stay: looking through them again and again
     # takes a tenth of the time to the first call.
     gc.set_threshold(20_000, 20, 20)
     from promptlathe.cli.display import display
-    from promptlathe.cli.report import check_json, show_result, write_json
+    from promptlathe.cli.report import check_json, show_code, show_result, write_json
     from promptlathe.job import Job
     from promptlathe.job import check as check_job
     from promptlathe.job import run as run_job
 
-    job = Job.load(file, settings=_pairs(settings), workspace=workspace)
+    job = Job.load(
+        file,
+        settings=_pairs(settings),
+        workspace=workspace,
+        allow_outside=allow_outside,
+        announce=show_code,
+    )
     if json_path:
         check_json(json_path)
     check_job(job)  # what is wrong is said before the first line of progress
@@ -188,7 +236,7 @@ def ui(host: str, port: int, workspace: Path | None) -> None:
         default_artifacts(state),
         host=host,
         port=port,
-        announce=lambda url: click.echo(f"MLflow's UI: {url}  (Ctrl-C stops it)"),
+        announce=lambda url: say(f"MLflow's UI: {url}  (Ctrl-C stops it)"),
     )
 
 
@@ -210,8 +258,8 @@ def pocket(host: str, port: int, latency: float) -> None:
     from promptlathe.models.pocket.server import Faults, PocketServer, run_server
 
     def ready(server: PocketServer) -> None:
-        click.echo(f"The pocket model answers at {server.base_url}  (Ctrl-C ends it)")
-        click.echo(f"In a run file:  model: {{name: pocket, base_url: {server.base_url}}}")
+        say(f"The pocket model answers at {server.base_url}  (Ctrl-C ends it)")
+        say(f"In a run file:  model: {{name: pocket, base_url: {server.base_url}}}")
 
     run_server(host, port, Faults(latency=latency), ready=ready)
 
@@ -221,8 +269,10 @@ def _pairs(settings: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     for one in settings:
         key, equals, value = one.partition("=")
         if not equals or not key or not value:
+            from promptlathe.documents import hiding
+
             raise InputError(
-                f"{one!r} has no value",
+                f"{hiding()(one)!r} has no value",
                 "--set",
                 "write --set dotted.key=value (null as the value leaves the key out)",
             )

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from promptlathe.decide.comparison import Comparison, Verdict
-
-Use = Literal["seed", "champion", "best"]
+from promptlathe.records import FinalistName
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Kept:
 class Recommendation:
     """What to use, and why."""
 
-    use: Use
+    use: FinalistName
     compared_with: Literal["seed", "champion"]
     """Whom the verdict is against: the champion when there is one."""
     verdict: Verdict
@@ -51,7 +50,7 @@ def recommend(
     behind = best_champion is not None and best_seed.verdict == "worse"
     if reason and not behind:
         return Recommendation("best", against, found.verdict, reason)
-    use: Use = against
+    use: FinalistName = against
     why = _against_best(found, against, kept=kept.best)
     if champion_seed and kept.seed and champion_seed.verdict == "worse":
         use, why = "seed", "the seed is better than the champion"

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from promptlathe.decide import Comparison, Kept, Level, Recommendation, compare, level_of, recommend
-from promptlathe.decide.recommendation import Use
 from promptlathe.decide.wealth import words
 from promptlathe.errors import BudgetTooSmall, InputError
 from promptlathe.job.job import Job
@@ -13,7 +12,16 @@ from promptlathe.job.limits import Checked, check
 from promptlathe.job.loop import Fixed, Stopped
 from promptlathe.job.plan import Plan
 from promptlathe.ledger import Ledger, Opening
-from promptlathe.records import Candidate, Cell, Event, Example, Outcome, Standing, total
+from promptlathe.records import (
+    Candidate,
+    Cell,
+    Event,
+    Example,
+    FinalistName,
+    Outcome,
+    Standing,
+    total,
+)
 
 RACES = 5
 """Attempts to open a split that other processes open at the same moment."""
@@ -60,7 +68,7 @@ class Decision:
         self,
         drive: Callable[[Fixed], Awaitable[Stopped]],
         affordable: Callable[[Sequence[Candidate]], int],
-        note: Callable[[Use, Outcome], None],
+        note: Callable[[FinalistName, Outcome], None],
     ) -> Decided:
         """Ask all sides all rows, and again what the service failed; then decide.
 
@@ -86,9 +94,9 @@ class Decision:
         return decided
 
     @property
-    def _sides(self) -> list[tuple[Use, Candidate]]:
+    def _sides(self) -> list[tuple[FinalistName, Candidate]]:
         """A prompt may be there under two names."""
-        found: list[tuple[Use, Candidate]] = [("seed", self.seed), ("best", self.best)]
+        found: list[tuple[FinalistName, Candidate]] = [("seed", self.seed), ("best", self.best)]
         return [*found, ("champion", self.champion)] if self.champion else found
 
     def _take(self, outcome: Outcome) -> None:
@@ -107,6 +115,8 @@ class Decision:
         for race in range(RACES):
             known = self.ledger.openings(name)
             level = level_of(known, rows=ids, baseline=baseline.id, challenger=self.best.id)
+            if level.known and level.known.run == self.run:  # before it was interrupted
+                return replace(level, known=None), level.known
             if level.known or self.run is None:
                 return level, None
             opening = Opening(

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
+from html import escape
 from typing import Any, Literal
 
 from promptlathe.errors import InputError
@@ -16,10 +17,10 @@ from promptlathe.job.resolved import resolved
 from promptlathe.job.result import Result, Test
 from promptlathe.job.stores import tracking_uri
 from promptlathe.ledger import Ledger
-from promptlathe.records import Candidate, Example, Outcome, Split, Standing
+from promptlathe.records import Candidate, Example, FinalistName, Outcome, Split, Standing
 from promptlathe.search.operators import ancestry
 from promptlathe.space import placeholders
-from promptlathe.track.records import About, Conclusion, Dataset, RegisteredPrompt, Side, Started
+from promptlathe.track.records import About, Conclusion, Dataset, RegisteredPrompt, Started
 from promptlathe.track.tracker import NoTracker, Tracker
 
 PASS_FAIL = ("exact_match", "contains", "regex", "numeric")
@@ -76,7 +77,7 @@ class Recorder:
             view.account.spent.used_calls, best and best.mean, seed and seed.mean
         )
 
-    def test_outcome(self, side: Side, outcome: Outcome) -> None:
+    def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
         """One row of the final comparison."""
         self._tracker.test_outcome(side, outcome)
 
@@ -208,6 +209,12 @@ def _tables(result: Result) -> dict[str, str]:
         "effects.json": [asdict(effect) for effect in result.found_effects],
         "lineage.json": [_flat(one.to_dict()) for one in result.lineage],
         "operators.json": [_flat(asdict(one)) for one in result.operators],
+        "answers.json": [
+            {"candidate": standing.number, "levels": json.dumps(dict(standing.candidate.levels))}
+            | _flat(counts.to_dict())
+            for standing, counts in zip(result.standings, result.by_candidate, strict=True)
+            if counts.total
+        ],
     }
     return {
         name: json.dumps(
@@ -253,6 +260,8 @@ def _metrics(result: Result) -> dict[str, float]:
         "cost_usd": spent.usd,
         "test_opened": result.opened,
     }
+    found |= {f"answers_{one.replace(' ', '_')}": n for one, n in result.answers.by_state.items()}
+    found["answers_failed"] = sum(result.answers.failed.values())
     for role in ("rewrite", "judge"):
         used = spent.of(role)
         found |= {f"{role}_calls": used.calls, f"{role}_tokens": used.tokens}
@@ -261,17 +270,18 @@ def _metrics(result: Result) -> dict[str, float]:
 
 
 def _description(result: Result) -> str:
+    """Markdown, in which nothing that others wrote is HTML."""
     lines = [
         f"**{result.verdict}** than the {result.compared_with}"
         if result.verdict != "no significant gain"
         else f"**{result.verdict}** over the {result.compared_with}",
         f"On {result.test.examples} held-out rows, against the seed: {_gain(result.test)}",
-        f"Recommended: the **{result.recommended}** prompt: {result.reason}. "
-        f"Finished: {result.finish_reason}.",
+        f"Recommended: the **{result.recommended}** prompt: {escape(result.reason)}. "
+        f"Finished: {escape(result.finish_reason)}.",
     ]
     if result.test_champion:
         lines.append(f"Against the champion: {_gain(result.test_champion)}")
-    lines += [f"Note: {note}" for note in result.notes]
+    lines += [f"Note: {escape(note, quote=False)}" for note in result.notes]
     return "\n\n".join(lines)
 
 

@@ -1,13 +1,14 @@
 """A job from the first call to the result: search, then the decision, then the record."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError, Interrupted, PromptlatheError
+from promptlathe.job.answer_states import AnswerStates
 from promptlathe.job.checks import portfolio
 from promptlathe.job.decision import Decided, Decision
 from promptlathe.job.interrupts import interruptible
@@ -20,8 +21,9 @@ from promptlathe.job.progress import Progress, View
 from promptlathe.job.recording import Recorder
 from promptlathe.job.reserve import Reserve
 from promptlathe.job.result import Finalist, Result, Test
+from promptlathe.job.resume import Course, begun, end
 from promptlathe.job.stores import check_stores, ledger_url, make_state
-from promptlathe.job.warm import comparable, terms
+from promptlathe.job.warm import comparable
 from promptlathe.ledger import Ledger, RecordedRun
 from promptlathe.records import (
     Budget,
@@ -37,7 +39,7 @@ from promptlathe.runtime.engine import Engine
 from promptlathe.runtime.evaluator import Evaluator
 from promptlathe.runtime.forecast import Forecast
 from promptlathe.runtime.health import Health, check_reachable
-from promptlathe.runtime.replay import ReplayedEvaluator
+from promptlathe.runtime.replay import LeftRecord, ReplayedEvaluator
 from promptlathe.runtime.writer import Writer
 from promptlathe.search import Policy, make_policy
 from promptlathe.search.lathe.effects import Effect, effects_of
@@ -54,6 +56,8 @@ SIDES = 3
 """Prompts that meet the test rows at most: the seed, the best and the champion."""
 PROGRESS = 50
 """Outcomes after which MLflow is told how the search stands, whether or not one has settled."""
+TICK = 1.0
+"""Seconds between two looks at the clock."""
 HEAD_START = 0.05
 """Seconds from the first answer until MLflow is started: that takes a core for seconds, and the
 first calls go first. A model that never answers leaves no run."""
@@ -81,7 +85,6 @@ def run(job: Job, *, progress: Progress | None = None, replay: str | None = None
 
 
 async def _run(job: Job, plan: Plan, progress: Progress | None, replay: str | None) -> Result:
-    run = uuid4().hex[:12]
     ledger = Ledger(ledger_url(job))
     try:
         recorded = _recorded(ledger, replay) if replay else None
@@ -90,26 +93,69 @@ async def _run(job: Job, plan: Plan, progress: Progress | None, replay: str | No
                 if name != "rewrite":  # a search can go on without
                     await check_reachable(lane.settings)
         async with engine_of(job) as engine:
-            recorder = Recorder(job, plan, run, replay=recorded is not None)
-            running = Running(job, plan, run, ledger, engine, recorder, progress, replay, recorded)
-            try:
-                return await running.to_the_end()
-            except asyncio.CancelledError:
-                recorder.abort("KILLED", "interrupted")
-                raise
-            except PromptlatheError as error:
-                recorder.abort("FAILED", str(error))
-                raise
-            except BaseException as error:
-                recorder.abort("FAILED", f"{type(error).__name__}: {error}")
-                raise
-            finally:
-                await running.close()
-    except asyncio.CancelledError:
-        raise Interrupted(ledger.count(run)) from None
+            start = partial(_carry_out, job, plan, ledger, engine, progress)
+            if replay and recorded:
+                return await _replayed(start, Course(uuid4().hex[:12], recorded, replay))
+            return await _gone_on_with(start, job, plan, ledger)
     finally:
         job.objective.close()
         ledger.close()
+
+
+async def _replayed(start: Callable[[Course], Awaitable[Result]], course: Course) -> Result:
+    try:
+        return await start(course)
+    except LeftRecord:
+        raise InputError(
+            "the recorded run took another course: its space, objective or seed differ",
+            "--replay",
+            "replay a run with the run file that it was made with",
+        ) from None
+
+
+async def _gone_on_with(
+    start: Callable[[Course], Awaitable[Result]], job: Job, plan: Plan, ledger: Ledger
+) -> Result:
+    """From where the job was interrupted, if it was."""
+    while True:
+        with begun(job, plan, ledger) as course:
+            try:
+                result = await start(course)
+            except LeftRecord:  # something that is not recorded decided its course
+                end(job, ledger, course.run)
+                continue
+            except asyncio.CancelledError:
+                raise Interrupted(ledger.count(course.run)) from None
+            end(job, ledger, course.run)
+            return result
+
+
+async def _carry_out(
+    job: Job,
+    plan: Plan,
+    ledger: Ledger,
+    engine: Engine,
+    progress: Progress | None,
+    course: Course,
+) -> Result:
+    recorder = Recorder(job, plan, course.run, replay=course.replay is not None)
+    running = Running(job, plan, ledger, engine, recorder, progress, course)
+    try:
+        return await running.to_the_end()
+    except asyncio.CancelledError:
+        recorder.abort("KILLED", "interrupted")
+        raise
+    except LeftRecord:
+        recorder.abort("KILLED", "took another course than before it was interrupted")
+        raise
+    except PromptlatheError as error:
+        recorder.abort("FAILED", str(error))
+        raise
+    except BaseException as error:
+        recorder.abort("FAILED", f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        await running.close()
 
 
 def _recorded(ledger: Ledger, replay: str) -> RecordedRun:
@@ -136,36 +182,33 @@ class Running:
         self,
         job: Job,
         plan: Plan,
-        run: str,
         ledger: Ledger,
         engine: Engine,
         recorder: Recorder,
         progress: Progress | None,
-        replay: str | None,
-        recorded: RecordedRun | None,
+        course: Course,
     ) -> None:
-        self._job, self._plan, self._run, self._ledger = job, plan, run, ledger
-        self._recorder, self._progress, self._recorded = recorder, progress, recorded
+        self._job, self._plan, self._course, self._ledger = job, plan, course, ledger
+        self._recorder, self._progress = recorder, progress
         # What the budget allowed stands in the record that is replayed.
-        budget = Budget() if recorded else job.budget
-        self._account = Account(budget, job.prices)
+        budget = Budget() if course.replay else job.budget
+        self._account = Account(Budget() if course.replay else plan.budget, job.prices)
         forecast = Forecast(plan.first_guess)
         slots = job.parallel.concurrency
         self._reserve = Reserve(budget, len(plan.test), slots, self._account, forecast)
-        writer = Writer(ledger, None if recorded else run)
+        writer = Writer(ledger, None if course.replay else course.run)
         caller = Caller(
             engine, ledger, self._account, lanes_of(job), Health(fixed_models(job)), writer
         )
         self._evaluator = Evaluator(caller, writer, job.target, job.objective, forecast)
         self._units: Units = self._evaluator
-        if recorded:
-            self._units = ReplayedEvaluator(self._evaluator, recorded)
-        else:
-            ledger.begin(run, terms(job), warm=job.search.warm_start)
-        self._earlier = self._known(replay or run)
+        if course.recorded:
+            self._units = ReplayedEvaluator(self._evaluator, course.recorded)
+        self._earlier = self._known(course.replay or course.run)
         self._policy = self._make_policy()
         self._rewriting = self._make_rewriting() if job.operators else None
-        self._view = View(self._policy, self._account, job.budget, job.model.name)
+        self._view = View(self._policy, self._account, job.budget, job.model.name, caller.gates)
+        self._states = AnswerStates(job)
         self._settled: set[int] = set()
         """Numbers of the candidates whose cells are done."""
         self._told: list[Outcome] = []
@@ -176,6 +219,19 @@ class Running:
 
     async def to_the_end(self) -> Result:
         """Search, decide, record."""
+        clock = asyncio.create_task(self._tick())
+        try:
+            return await self._search_and_decide()
+        finally:
+            clock.cancel()
+
+    async def _tick(self) -> None:
+        """While nothing comes, the progress says why."""
+        while self._progress:
+            await asyncio.sleep(TICK)
+            self._progress.update(self._view)
+
+    async def _search_and_decide(self) -> Result:
         reason = await self._search()
         limits, policy = self._job.objective.limits.all, self._policy
         best = best_within(limits, policy.best, policy.seed, policy.standings, self._told)
@@ -186,7 +242,7 @@ class Running:
             self._job,
             self._plan,
             self._ledger,
-            None if self._recorded else self._run,
+            None if self._course.replay else self._course.run,
             self._plan.space.seed,
             best.candidate,
             champion,
@@ -203,9 +259,10 @@ class Running:
 
     def _known_then(self, champion: Candidate | None) -> Candidate | None:
         """None for one that did not take part in the decision that is replayed."""
-        if self._recorded is None or champion is None:
+        recorded = self._course.recorded
+        if not (self._course.replay and recorded and champion):
             return champion
-        met = {key[0] for part in self._recorded.decision for key, _ in part.events}
+        met = {key[0] for part in recorded.decision for key, _ in part.events}
         seed, best = self._plan.space.seed.id, self._policy.best.candidate.id
         return champion if champion.id in met - {seed, best} else None
 
@@ -223,8 +280,10 @@ class Running:
         return comparable(self._plan.space, self._ledger.earlier(run, examples))
 
     def _make_policy(self) -> Policy:
-        search, plan, name = self._job.search, self._plan, f"{self._job.name}-{self._run}"
+        search, plan, name = self._job.search, self._plan, f"{self._job.name}-{self._course.run}"
         limits = self._job.budget.limits
+        path = self._job.state / "optuna" / f"{name}.journal"
+        path.unlink(missing_ok=True)  # of a run that was interrupted: it is told all again
         return make_policy(
             search.policy,
             plan.space,
@@ -235,7 +294,7 @@ class Running:
             limits=self._job.objective.limits.all,
             per_token="calls" not in limits and not limits.keys().isdisjoint({"tokens", "usd"}),
             study=name,
-            path=self._job.state / "optuna" / f"{name}.journal",
+            path=path,
         )
 
     def _make_rewriting(self) -> RewritingPolicy:
@@ -273,8 +332,9 @@ class Running:
 
     async def _has_calls_left(self) -> bool:
         """Those that were kept back for a champion that is not there."""
-        if self._recorded:
-            return len(self._recorded.stages) > 1
+        recorded = self._course.recorded
+        if recorded and (self._course.replay or recorded.decision or len(recorded.stages) > 1):
+            return len(recorded.stages) > 1
         return await self._recorder.champion() is None
 
     def _keep(self) -> None:
@@ -307,6 +367,7 @@ class Running:
             self._answered = True
             asyncio.get_running_loop().call_later(HEAD_START, self._recorder.begin)
         self._recorder.check()
+        self._states.add(outcome)
         self._reserve.take(outcome)
         if outcome.cell.example.split == "select":
             self._told.append(outcome)
@@ -324,18 +385,20 @@ class Running:
         effects = effects_of(self._space, self._told, self._earlier)
         lineage, operators = self._made(best.candidate, effects)
         notes += self._rewriting.notes if self._rewriting else ()
-        if failed := self._reserve.failed:
-            notes.append(f"{failed} calls failed and were left unscored")
+        notes += self._states.notes
+        if failed := self._reserve.failures:
+            reasons = ", ".join(f"{reason} {n}" for reason, n in failed.most_common())
+            notes.append(f"{failed.total()} calls failed and were left unscored ({reasons})")
         spent, used = self._account.spent, self._account.used
         return Result(
             run_id=None,
-            run=self._run,
+            run=self._course.run,
             verdict=decided.recommendation.verdict,
             compared_with=decided.recommendation.compared_with,
             finish_reason=reason,
-            seed=Finalist.of(self._plan.space.seed, self._policy.seed),
-            best=Finalist.of(best.candidate, best),
-            champion=Finalist.of(decided.champion) if decided.champion else None,
+            seed=self._finalist(self._plan.space.seed, self._policy.seed),
+            best=self._finalist(best.candidate, best),
+            champion=self._finalist(decided.champion) if decided.champion else None,
             recommended=decided.recommendation.use,
             reason=decided.recommendation.reason,
             test=Test.of(decided.best_seed),
@@ -343,7 +406,10 @@ class Running:
             opened=decided.opened,
             promoted=None,
             notes=tuple(notes),
+            answers=self._states.of(),
+            samples={str(one): said for one, said in self._states.samples.items()},
             standings=tuple(self._policy.standings),
+            by_candidate=tuple(self._states.of(s.candidate.id) for s in self._policy.standings),
             spent=spent,
             usd_at_most=None if spent.usd is None else max(spent.usd, used.usd),
             seconds=self._account.seconds,
@@ -352,6 +418,9 @@ class Running:
             lineage=lineage,
             operators=operators,
         )
+
+    def _finalist(self, candidate: Candidate, standing: Standing | None = None) -> Finalist:
+        return Finalist.of(candidate, self._states.of(candidate.id), standing)
 
     @property
     def _space(self) -> BoundSpace:
@@ -370,6 +439,8 @@ class Running:
     def _course_notes(self, reason: str) -> list[str]:
         """Where the search started from, and what it left of the budget."""
         notes: list[str] = []
+        if self._course.told:
+            notes.append(f"went on with an interrupted run after {self._course.told:,} outcomes")
         if self._earlier:
             notes.append(f"the search started from {len(self._earlier):,} earlier outcomes")
         if reason.startswith("budget"):

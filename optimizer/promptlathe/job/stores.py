@@ -2,10 +2,14 @@
 
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
 from promptlathe.errors import InputError
 from promptlathe.job.job import STATE, Job
 from promptlathe.track.store import check_store, default_uri
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 
 def check_stores(job: Job) -> None:
@@ -25,9 +29,11 @@ def tracking_uri(job: Job) -> str:
     return default_uri(job.state)
 
 
-def ledger_url(job: Job) -> str:
-    """The run file's, or the SQLite database in the workspace."""
-    return job.ledger or f"sqlite:///{(job.state / 'ledger.db').resolve()}"
+def ledger_url(job: Job) -> "str | URL":
+    """The run file's, or the SQLite database in the workspace, whatever its path holds."""
+    from promptlathe.ledger import sqlite_url
+
+    return job.ledger or sqlite_url(job.state.resolve() / "ledger.db")
 
 
 def existing_state(workspace: Path | None) -> Path:

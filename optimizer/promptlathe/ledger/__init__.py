@@ -1,6 +1,6 @@
 """The durable record of calls and events: cache, resume, warm start and replay are read from it."""
 
-from promptlathe.ledger.database import check_ledger
+from promptlathe.ledger.database import check_ledger, sqlite_url
 from promptlathe.ledger.ledger import Ledger
 from promptlathe.ledger.records import EarlierOutcome, Opening, RecordedRun, ScoringTerms, Segment
 
@@ -12,4 +12,5 @@ __all__ = [
     "ScoringTerms",
     "Segment",
     "check_ledger",
+    "sqlite_url",
 ]

@@ -1,9 +1,9 @@
 """Opening a database, and what is said when it cannot be used."""
 
-import re
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from sqlalchemy import (
     DDL,
     URL,
@@ -15,27 +15,34 @@ from sqlalchemy import (
     event,
     insert,
     inspect,
-    make_url,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
 from sqlalchemy.schema import CreateColumn
 
+from promptlathe.documents import hiding, secrets_of, shown_url
 from promptlathe.errors import InputError
 
+UNUSABLE = (SQLAlchemyError, OSError, ImportError, ValueError)
+"""What opening a database raises. ValueError: a port that is no number."""
 
-def check_ledger(url: str) -> None:
+
+def sqlite_url(path: Path) -> URL:
+    """Of a SQLite database in a file. As a text, `?` and `%` in its path would mean something."""
+    return URL.create("sqlite", database=str(path))
+
+
+def check_ledger(url: str | URL) -> None:
     """Raise InputError when the database could not be opened; makes neither file nor table."""
     try:
-        address = make_url(url)
-        file = _file_of(address)
+        engine = create_engine(url)
+        file = _file_of(engine.url)
         if file is not None and not file.exists():
             return
-        engine = create_engine(address)
         with engine.connect() as connection:
             inspect(connection).get_table_names()
         engine.dispose()
-    except (SQLAlchemyError, OSError, ImportError) as error:
+    except UNUSABLE as error:
         raise unusable(url, error) from None
 
 
@@ -46,25 +53,52 @@ def _file_of(address: URL) -> Path | None:
     return Path(str(address.database))
 
 
-def unusable(url: str, error: Exception) -> InputError:
-    cause = str(getattr(error, "orig", None) or error).strip().splitlines()
+def unusable(address: str | URL, error: Exception) -> InputError:
+    """What the database said, in one line and without the password, as bad input."""
+    file = address.database if isinstance(address, URL) else None
+    url = file or str(address)
+    hide = hiding(*secrets_of(url))
+    cause = hide(str(getattr(error, "orig", None) or error)).strip().splitlines()
     return InputError(
         f"the ledger cannot be used: {cause[0] if cause else type(error).__name__}",
-        re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url),  # without the password
+        file or shown_url(url),
         "move a file away that is no ledger, or name another database under `ledger:` "
         "(sqlite:///path/to/ledger.db, postgresql+psycopg://…)",
     )
 
 
-def open_engine(url: str) -> Engine:
+def open_database(url: str | URL, metadata: MetaData) -> Engine:
+    """The engine of a database that has the tables; several processes may come first at once."""
     engine = create_engine(url)
+    file = _file_of(engine.url)
+    if file is None:
+        _prepare(engine, metadata)
+        return _durable(engine)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.with_name(f"{file.name}.lock")):
+        if file.exists():
+            _prepare(engine, metadata)
+        else:  # one that is killed, or finds the disk full, leaves no half a database
+            new = file.with_name(f"{file.name}.new")
+            new.unlink(missing_ok=True)
+            beside = create_engine(engine.url.set(database=str(new)))
+            _prepare(beside, metadata)
+            beside.dispose()
+            new.replace(file)
+    return _durable(engine)
+
+
+def _prepare(engine: Engine, metadata: MetaData) -> None:
+    metadata.create_all(engine)
+    add_columns(engine, metadata)
+
+
+def _durable(engine: Engine) -> Engine:
     if engine.dialect.name != "sqlite":
         return engine
-    if file := _file_of(engine.url):
-        file.parent.mkdir(parents=True, exist_ok=True)
 
     @event.listens_for(engine, "connect")
-    def _durable(connection: Any, _: object) -> None:  # pyright: ignore[reportUnusedFunction]
+    def _set(connection: Any, _: object) -> None:  # pyright: ignore[reportUnusedFunction]
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA busy_timeout=20000")

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import URL, Connection, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from promptlathe.ledger import tables
-from promptlathe.ledger.database import add_columns, insert_new, open_engine, unusable
+from promptlathe.ledger.database import UNUSABLE, insert_new, open_database, unusable
 from promptlathe.ledger.openings import find_openings, mark_promoted, write_opening
 from promptlathe.ledger.records import (
     EarlierOutcome,
@@ -51,21 +51,19 @@ class Ledger:
     Every method raises InputError when the database cannot be opened, read or written.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self._url = url
         self._seq: dict[str, int] = {}
         self._named: set[tuple[str, str]] = set()
         """(run, candidate) whose levels were written by this ledger."""
         try:
-            self._engine = open_engine(url)
+            self._engine = open_database(url, tables.metadata)
             dialect = self._engine.dialect.name
             self._insert_new = insert_new(dialect, tables.answers)
             self._insert_candidate = insert_new(dialect, tables.candidates)
-            tables.metadata.create_all(self._engine)
-            add_columns(self._engine, tables.metadata)
             self._connection = self._engine.connect()
             self._writing = self._engine.connect()
-        except (SQLAlchemyError, OSError, ImportError) as error:
+        except UNUSABLE as error:
             raise unusable(url, error) from None
 
     def find(self, keys: Sequence[str]) -> dict[str, Answer]:
@@ -128,8 +126,9 @@ class Ledger:
             for one, cell in cells.items()
         ]
 
-    def begin(self, run: str, terms: ScoringTerms, *, warm: bool) -> None:
-        """A run begins. `warm`: it will learn from what was told under the same objective so far.
+    def begin(self, run: str, terms: ScoringTerms, *, warm: bool, course: str = "") -> None:
+        """A run begins. `warm`: it will learn from what was told under the same objective so far;
+        `course`: what it is known by when it is interrupted.
 
         Only runs whose search ended count: one that broke off is not an earlier run, but the
         same one when it is started again, and its answers are known.
@@ -141,9 +140,29 @@ class Ledger:
             runs = self._connection.execute(found.limit(EARLIER_RUNS)).scalars().all()
             # Those may go on while this one runs: what counts is what they have told by now.
             told = [[one, self._told_now(one, self._connection)] for one in runs]
-            row = {"run": run, **vars(terms), "at": datetime.now(UTC)}
+            row = {"run": run, **vars(terms), "at": datetime.now(UTC), "course": course or None}
             row["earlier"] = json.dumps(told if warm else [])
             self._connection.execute(insert(tables.runs), row)
+
+    def unfinished(self, course: str) -> tuple[str, ...]:
+        """The runs of this course that have no result, the latest first."""
+        same = (tables.runs.c.course == course, tables.runs.c.ended.is_(None))
+        query = select(tables.runs.c.run).where(*same).order_by(tables.runs.c.number.desc())
+        with self._transaction(self._connection):
+            return tuple(self._connection.execute(query).scalars())
+
+    def forget(self, run: str, last: int) -> None:
+        """The last so many events of a run; the answers in them are kept."""
+        with self._transaction(self._connection):
+            first = self._told_now(run, self._connection) - last
+            which = (tables.told.c.run == run, tables.told.c.seq >= first)
+            self._connection.execute(delete(tables.told).where(*which))
+
+    def end(self, run: str) -> None:
+        """The run has its result, or will not be gone on with."""
+        which = update(tables.runs).where(tables.runs.c.run == run)
+        with self._transaction(self._connection):
+            self._connection.execute(which.values(ended=datetime.now(UTC)))
 
     def _told_now(self, run: str, connection: Connection) -> int:
         query = select(func.count()).select_from(tables.told).where(tables.told.c.run == run)
@@ -192,7 +211,7 @@ class Ledger:
             return [(c, e, r) for c, e, r in self._connection.execute(query)]
 
     def recorded(self, run: str) -> RecordedRun:
-        """What a replay of the run imposes."""
+        """What is imposed when the run is replayed, or gone on with."""
         events = select(tables.told).where(tables.told.c.run == run).order_by(tables.told.c.seq)
         stops = select(tables.stops).where(tables.stops.c.run == run)
         with self._transaction(self._connection):
@@ -205,7 +224,8 @@ class Ledger:
             segment = _segment(told[start : row.told], row.limit)
             start = row.told
             (decision if row.stage < 0 else stages).append(segment)
-        return RecordedRun(tuple(stages), tuple(decision))
+        unfinished = _segment(told[start:], "") if told[start:] else None
+        return RecordedRun(tuple(stages), tuple(decision), unfinished)
 
     def openings(self, objective: str) -> tuple[Opening, ...]:
         """All openings of test rows under an objective, in order."""

@@ -1,7 +1,8 @@
 """The tables, and the statements that are run for every outcome.
 
 `answers`     one row for each distinct call ever answered in the workspace
-`runs`        each run: the terms of its scores, and what it knew when it began
+`runs`        each run: the terms of its scores, what it knew when it began, what decides its
+              course, and when it had its result
 `told`        a run's events in the order in which they were told; of a request to the rewriter
               `candidate` is the operator, `example` the content, `repeat` the number. `limit`: the
               unit was dropped at this limit of the budget. `after`: how many events had been told
@@ -83,6 +84,8 @@ runs = Table(
     Column("parameters", String(16), nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     Column("earlier", Text, nullable=False),
+    Column("course", String(16), index=True),
+    Column("ended", DateTime(timezone=True)),
 )
 candidates = Table(
     "candidates",

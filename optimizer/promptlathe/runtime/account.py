@@ -34,7 +34,7 @@ from dataclasses import dataclass, field, replace
 
 from promptlathe.models.pricing import Prices, cost, worst_case
 from promptlathe.records import LIMITS, Answer, Budget, Call, Failure, Role
-from promptlathe.runtime.amounts import NOTHING, Amounts
+from promptlathe.runtime.amounts import NOTHING, ONE_CALL, Amounts
 from promptlathe.runtime.seam import Abandoned
 
 
@@ -152,7 +152,7 @@ class Account:
 
     async def hold(self, call: Call) -> Hold:
         """Hold an attempt's worst case (2). Raises `Abandoned` when it cannot be afforded."""
-        worst = self._worst(call) if self._bounded else Amounts(calls=1)
+        worst = self._worst(call) if self._bounded else ONE_CALL
         await self._affords(worst)
         self._held += worst
         self._under_way += 1
@@ -170,7 +170,7 @@ class Account:
         if free and again:
             return NOTHING
         answer = reply if isinstance(reply, Answer) else None
-        took = Amounts(calls=1) if free else self._took(hold.call, answer)
+        took = ONE_CALL if free else self._took(hold.call, answer)
         self._used += took
         usd = self.cost(hold.call, answer) if answer else 0.0
         self._note(hold.call.role, (answer and answer.tokens) or 0, usd, cached=False)
@@ -211,28 +211,24 @@ class Account:
             await self._changed.wait()
 
     def _exceeded(self, more: Amounts) -> str | None:
-        taken = self.used + self._held + more + self.reserve
         for name, limit in self._limits.items():
-            amount = getattr(taken, name)
-            if name == "seconds" and amount >= limit:  # no time is left
-                return "minutes"
-            if amount > limit:
+            wanted = getattr(self._held, name) + getattr(more, name) + getattr(self.reserve, name)
+            if name == "seconds":
+                if self.seconds + wanted >= limit:  # no time is left
+                    return "minutes"
+            elif getattr(self._used, name) + wanted > limit:
                 return name
         return None
 
     def _note(self, role: Role, tokens: int, usd: float | None, *, cached: bool) -> None:
         one = self.spent.of(role)
         if cached:
-            one = replace(
-                one,
-                cached_calls=one.cached_calls + 1,
-                cached_tokens=one.cached_tokens + tokens,
+            one = Usage(
+                one.calls, one.tokens, one.usd, one.cached_calls + 1, one.cached_tokens + tokens
             )
         else:
-            one = replace(
-                one,
-                calls=one.calls + 1,
-                tokens=one.tokens + tokens,
-                usd=None if one.usd is None or usd is None else one.usd + usd,
+            known = None if one.usd is None or usd is None else one.usd + usd
+            one = Usage(
+                one.calls + 1, one.tokens + tokens, known, one.cached_calls, one.cached_tokens
             )
         self.spent = Spent({**self.spent.by_role, role: one})

@@ -38,3 +38,4 @@ class Amounts:
 
 
 NOTHING = Amounts()
+ONE_CALL = Amounts(calls=1)

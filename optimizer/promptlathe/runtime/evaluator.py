@@ -13,10 +13,10 @@ How many units are under way is the caller's part; calls wait for slots in the e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, cast
 
 from promptlathe.errors import PromptlatheError
 from promptlathe.records import (
@@ -37,11 +37,15 @@ from promptlathe.records import (
     Trace,
     Unit,
 )
-from promptlathe.runtime.amounts import NOTHING, Amounts
+from promptlathe.runtime.amounts import NOTHING, ONE_CALL, Amounts
 from promptlathe.runtime.caller import Caller
 from promptlathe.runtime.forecast import Forecast
 from promptlathe.runtime.seam import Abandoned, CallFailed, Context
 from promptlathe.runtime.writer import Writer
+
+WARM, TRIAL = 8, 20
+"""Cells at a time, and in all, until one says something: what fails systematically shows in few
+calls."""
 
 
 class Target(Protocol):
@@ -81,7 +85,8 @@ class UnitContext:
     async def call(self, request: Request, *, role: Role = "task", step: str = "") -> Answer:
         repeat = self.unit.repeat if role == "task" else 0
         call = self.caller.lanes.call(request, role=role, step=step, repeat=repeat)
-        self.lower(self.expected * (1 / max(1.0, self.expected.calls)))
+        left = self.expected.calls
+        self.lower(self.expected * (1 / left) if left > 1 else self.expected)
         try:
             sent, took = await self.caller.call(call, lambda: self.alive)
         except PromptlatheError as error:
@@ -117,20 +122,35 @@ class Evaluator:
     _open: dict[Key, UnitContext] = field(default_factory=dict[Key, UnitContext])
     """Units under way that somebody waits for."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _begun: int = 0
 
     def submit(self, unit: Unit) -> str | None:
         """Take it on. The name of the limit that forbids it, or None when it is taken."""
         account = self.caller.account
         is_cell = isinstance(unit, Cell)
-        expected = self.forecast.cell(unit.candidate) if is_cell else Amounts(calls=1)
+        expected = self.forecast.cell(unit.candidate) if is_cell else ONE_CALL
         limit = account.admit(expected)
         if limit is None:
+            self._begun += 1
             context = UnitContext(self.caller, unit, self.writer.told, expected)
             self._open[unit.key] = context
-            task = asyncio.create_task(self._run(context))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.add(asyncio.create_task(self._run(context)))
         return limit
+
+    def places(self, concurrency: int) -> int:
+        """Cells that may be under way: few until an outcome came that says something, then so
+        many, beside those that wait for another attempt. With one call in flight the order is
+        that of the policy, whatever has to wait."""
+        if concurrency == 1:
+            return 1
+        wide = concurrency + self.caller.resting
+        if self.caller.health.proven or self.writer.told >= TRIAL:
+            return wide
+        return min(WARM, wide, len(self._open) + TRIAL - self._begun)
+
+    def when_resting(self, fill: Callable[[], object]) -> None:
+        """Call this whenever a call begins to wait."""
+        self.caller.rested = fill
 
     async def next(self) -> Event | None:
         """The next event; waits for it. None when nothing is under way."""
@@ -188,6 +208,8 @@ class Evaluator:
         except BaseException as error:  # noqa: BLE001 - `next` raises it
             self.writer.fail(error)
             return
+        finally:
+            self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
         if not context.alive:
             return
         context.lower(context.expected)
@@ -212,11 +234,13 @@ class Evaluator:
             output = await self.target.run(cell.candidate.prompts, cell.example.row, context)
             outcome = await self.scoring.score(cell, Trace(output, tuple(context.sent)), context)
         except CallFailed as ended:
-            outcome = self.scoring.failed(cell, Trace(output), ended.failure)
+            outcome = self.scoring.failed(cell, Trace(output, tuple(context.sent)), ended.failure)
         if context.ends_run is not None:
             raise context.ends_run
         self.caller.health.watch_outcome(outcome)
-        return replace(outcome, trace=Trace(output, tuple(context.sent)))
+        if len(context.sent) > len(outcome.trace.calls):  # a judge's
+            outcome = replace(outcome, trace=Trace(output, tuple(context.sent)))
+        return outcome
 
 
 async def _rewritten(rewrite: Rewrite, context: UnitContext) -> Rewritten:

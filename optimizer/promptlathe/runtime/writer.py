@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from promptlathe.ledger import Ledger
-from promptlathe.records import Answer, Call, Event
+from promptlathe.records import Answer, Call, Event, Key
 
 
 @dataclass
@@ -28,6 +28,10 @@ class Writer:
     """Events that may be handed on."""
     told: int = 0
     """Events handed on so far."""
+    recorded: Collection[Key] = ()
+    """Units of this stage whose events stand in the ledger already: the run is gone on with."""
+    ended: bool = False
+    """The end of this stage stands there too."""
     _answers: list[tuple[Call, Answer]] = field(default_factory=list[tuple[Call, Answer]])
     _events: list[tuple[Event, int]] = field(default_factory=list[tuple[Event, int]])
     _task: asyncio.Task[None] | None = None
@@ -72,7 +76,7 @@ class Writer:
 
     async def stop(self, limit: str, *, decision: bool) -> None:
         """A stage of the search, or of the decision, has ended after the events told so far."""
-        if self.run is not None:
+        if self.run is not None and not self.ended:
             await self._in_thread(
                 lambda: self.ledger.stop(str(self.run), limit, told=self.told, decision=decision)
             )
@@ -92,8 +96,9 @@ class Writer:
             while self._answers or self._events:
                 answers, self._answers = self._answers, []
                 events, self._events = self._events, []
-                if answers or self.run is not None:
-                    await self._in_thread(self._batch(answers, events))
+                new = [one for one in events if one[0].unit.key not in self.recorded]
+                if answers or (new and self.run is not None):
+                    await self._in_thread(self._batch(answers, new))
                 for call, _ in answers:
                     self.unwritten.pop(call.key, None)
                 self.written.extend(event for event, _ in events)

@@ -36,6 +36,8 @@ _BOOT = (
     "from promptlathe.scoring.worker_main import main; main()"
 )
 
+ENDED = "the run ended before it was scored"
+
 
 class NotThere(Exception):
     """The worker process cannot load a scorer."""
@@ -118,7 +120,7 @@ class _Line:
                 task = self.tasks.get_nowait()
                 self._waiting.extend([task] if task else [])
         for task in (*self._sent, *self._waiting):
-            _fail(task, Unscored("the run ended before it was scored"))
+            _fail(task, Unscored(ENDED))
 
     def _take(self) -> None:
         idle = not self._sent and not self._waiting
@@ -140,14 +142,19 @@ class _Line:
             self._waiting.popleft()
             if not known:
                 try:
-                    self._process = self._process or _Process()
+                    if self._process is None:
+                        self._process = _Process()
+                        if not self._open:  # `close` did not see it
+                            self._process.kill()
+                        self._process.answer(STARTING)
                     self._process.make(task.number, self._blueprints[task.number])
                 except NotThere as error:
                     _fail(task, error)
                     continue
                 except (TimeoutError, EOFError, OSError) as error:
                     self._drop()
-                    _fail(task, NotThere(f"the worker process does not start: {error}"))
+                    why = NotThere(f"the worker process does not start: {error}")
+                    _fail(task, why if self._open else Unscored(ENDED))
                     continue
             assert self._process is not None
             if not self._sent:
@@ -184,7 +191,8 @@ class _Line:
 
 
 class _Process:
-    """The process, its pipes, and the thread that reads one of them."""
+    """The process, its pipes, and the thread that reads one of them. Its first answer says that it
+    has started."""
 
     def __init__(self) -> None:
         self.known: set[int] = set()
@@ -198,7 +206,6 @@ class _Process:
             start_new_session=True,  # Ctrl-C is for the run, which then ends this
         )
         threading.Thread(target=self._read, name="scores", daemon=True).start()
-        self.answer(STARTING)
 
     def make(self, number: int, plan: Blueprint) -> None:
         """Have a scorer made. Raises `NotThere` when it does not load there."""

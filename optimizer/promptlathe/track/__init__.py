@@ -7,7 +7,6 @@ from promptlathe.track.records import (
     Conclusion,
     Dataset,
     RegisteredPrompt,
-    Side,
     Started,
     registered_names,
 )
@@ -28,7 +27,6 @@ __all__ = [
     "MlflowTracker",
     "NoTracker",
     "RegisteredPrompt",
-    "Side",
     "Started",
     "Tracker",
     "check_prompt_name",

@@ -5,8 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from promptlathe.records import Message, Outcome, Prompt
-from promptlathe.track.records import Side
+from promptlathe.records import FinalistName, Message, Outcome, Prompt
 
 
 def prompts_json(prompts: Mapping[str, Prompt]) -> str:
@@ -64,7 +63,9 @@ def answer_of(outcome: Outcome) -> str:
     return outcome.trace.text
 
 
-def examples_table(sides: Mapping[Side, list[Outcome]], target: str | None) -> dict[str, list[Any]]:
+def examples_table(
+    sides: Mapping[FinalistName, list[Outcome]], target: str | None
+) -> dict[str, list[Any]]:
     """Held-out rows side by side, one line an example and repeat, in MLflow's table form.
 
     `{"columns": […], "data": [[…], …]}`, the shape of `MlflowClient.log_table`. Lines in which

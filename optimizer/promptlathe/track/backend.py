@@ -11,8 +11,9 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 
+from promptlathe.documents import hiding, secrets_of, shown_url
 from promptlathe.errors import InputError
-from promptlathe.track.store import redacted, sqlite_file
+from promptlathe.track.store import sqlite_file
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -23,6 +24,10 @@ ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """What MLflow has to find in the environment before it is imported, unless set by the user."""
+
+STORE = "PROMPTLATHE_TRACKING_STORE"
+"""The variable in which the writer's process finds the store's URI: a process's arguments can be
+read by every user of the machine."""
 
 
 def environment(artifacts: str | None) -> dict[str, str]:
@@ -86,7 +91,7 @@ class Backend:
         if found.lifecycle_stage != "active":
             raise InputError(
                 f"the MLflow experiment {name!r} is deleted",
-                redacted(self.uri),
+                shown_url(self.uri),
                 f"restore it (mlflow experiments restore -x {found.experiment_id}), "
                 "or name another with track.experiment",
             )
@@ -95,10 +100,10 @@ class Backend:
 
 def unusable(uri: str, error: BaseException) -> InputError:
     """What MLflow said, in one line, as bad input."""
-    said = str(error).strip().splitlines() or [type(error).__name__]
+    said = hiding(*secrets_of(uri))(str(error)).strip().splitlines() or [type(error).__name__]
     return InputError(
-        f"the MLflow store cannot be used: {redacted(said[0])}",
-        redacted(uri),
+        f"the MLflow store cannot be used: {said[0]}",
+        shown_url(uri),
         "check the address and the server, or leave track.uri out to use the workspace's own",
     )
 

@@ -3,10 +3,12 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
+from html import escape
 from typing import Any, TypeVar
 
+from promptlathe.documents import hiding, secrets_of
 from promptlathe.errors import InputError
-from promptlathe.records import Outcome, Standing
+from promptlathe.records import FinalistName, Outcome, Standing
 from promptlathe.track import registry, runs
 from promptlathe.track.artifacts import (
     examples_table,
@@ -27,7 +29,6 @@ from promptlathe.track.records import (
     Concluded,
     Conclusion,
     RegisteredPrompt,
-    Side,
     Started,
     Status,
 )
@@ -47,9 +48,11 @@ class Book:
 
     def __init__(self, uri: str, artifacts: str | None = None) -> None:
         self._uri, self._artifacts = uri, artifacts
+        self.hide = hiding(*secrets_of(uri))
+        """Takes the store's password out of what MLflow says."""
         self._standings: list[Standing] = []
         self._rows: list[tuple[EvaluationRun, Outcome]] = []
-        self._sides: dict[Side, EvaluationRun] = {}
+        self._sides: dict[FinalistName, EvaluationRun] = {}
         self._points = Points()
         self._open = False
         self.problems: list[str] = []
@@ -80,7 +83,7 @@ class Book:
         """Keep a point of the parent's curves, unless the last one is near."""
         self._points.add(calls, best, seed)
 
-    def test_outcome(self, side: Side, outcome: Outcome) -> None:
+    def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
         """Keep a row of the final comparison for later."""
         if side not in self._sides:
             self.flush()  # lists show the newest run first: the sides on top
@@ -134,12 +137,16 @@ class Book:
                 "evaluation run",
                 lambda side=side: runs.end(self._backend, side.run, status),
             )
-        note = {"mlflow.note.content": f"**Stopped**: {reason}", "promptlathe.reason": reason}
+        note = {
+            "mlflow.note.content": f"**Stopped**: {escape(reason)}",
+            "promptlathe.reason": reason,
+        }
         self._try("reason", lambda: runs.log(self._backend, self._run, tags=note))
         self._end(status)
 
     def problem(self, line: str) -> None:
         """Note what could not be done, once."""
+        line = self.hide(line)
         if line not in self.problems:
             self.problems.append(line)
 
@@ -178,7 +185,7 @@ class Book:
         return registered or {}
 
     def _write_artifacts(self, conclusion: Conclusion) -> None:
-        outcomes: dict[Side, list[Outcome]] = {
+        outcomes: dict[FinalistName, list[Outcome]] = {
             side: run.outcomes for side, run in self._sides.items()
         }
         table = examples_table(outcomes, self._about.target)

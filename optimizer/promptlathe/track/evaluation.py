@@ -12,9 +12,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from promptlathe.records import Answer, Outcome, Sent, total
+from promptlathe.records import Answer, FinalistName, Outcome, Sent, total
 from promptlathe.track.backend import Backend
-from promptlathe.track.records import About, Side
+from promptlathe.track.records import About
 from promptlathe.track.runs import PARENT, Run, begin, end, log, log_datasets
 from promptlathe.track.spans import Spans, as_json, usage
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PREVIEW = 1000
 """Characters of a trace's inputs and outputs that lists show."""
-NAMES: Mapping[Side, str] = {
+NAMES: Mapping[FinalistName, str] = {
     "seed": "test: seed prompt",
     "best": "test: best prompt",
     "champion": "test: registered champion",
@@ -34,7 +34,7 @@ NAMES: Mapping[Side, str] = {
 class EvaluationRun:
     """One side, while its rows arrive."""
 
-    side: Side
+    side: FinalistName
     run: Run
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
 
@@ -48,7 +48,7 @@ class EvaluationRun:
 
 
 def begin_evaluation(
-    backend: Backend, experiment: str, parent: Run, side: Side, about: About
+    backend: Backend, experiment: str, parent: Run, side: FinalistName, about: About
 ) -> EvaluationRun:
     """An evaluation run below the optimization's run."""
     tags = {

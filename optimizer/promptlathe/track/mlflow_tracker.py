@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import IO, Any, Literal, Self
 
 from promptlathe.errors import InputError
-from promptlathe.records import Outcome, Standing
-from promptlathe.track.backend import environment
-from promptlathe.track.records import About, Concluded, Conclusion, Side, Started
+from promptlathe.records import FinalistName, Outcome, Standing
+from promptlathe.track.backend import STORE, environment
+from promptlathe.track.records import About, Concluded, Conclusion, Started
 
 CLOSE_SECONDS = 60.0
 """A slow server may need this long for what is still to be written."""
@@ -43,7 +43,7 @@ class MlflowTracker:
 
     def start(self, about: About) -> None:
         """Start the writer's process, which imports MLflow and begins the run."""
-        arguments = [self._uri, *([self._artifacts] if self._artifacts else [])]
+        arguments = [self._artifacts] if self._artifacts else []
         with contextlib.ExitStack() as stack:
             errors: Any = subprocess.DEVNULL
             if self._log:
@@ -54,7 +54,7 @@ class MlflowTracker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=environment(self._artifacts),
+                env=environment(self._artifacts) | {STORE: self._uri},
                 # Ctrl-C in the terminal is for us: the writer still has to write the end.
                 start_new_session=True,
             )
@@ -79,7 +79,7 @@ class MlflowTracker:
         """Queue a point of the parent's curves; most are thinned out."""
         self._tell("progress", calls, best, seed)
 
-    def test_outcome(self, side: Side, outcome: Outcome) -> None:
+    def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
         """Queue a row of the final comparison."""
         self._tell("test_outcome", side, outcome)
 

@@ -4,14 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Self
 
-from promptlathe.records import PROMPT, Example, Json, Prompt, Split, content_hash
+from promptlathe.records import PROMPT, Example, FinalistName, Json, Prompt, Split, content_hash
 
 if TYPE_CHECKING:
     from promptlathe.decide import Comparison, Verdict
-    from promptlathe.decide.recommendation import Use
 
-Side = Literal["seed", "best", "champion"]
-"""Who answers the held-out rows."""
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
@@ -125,7 +122,7 @@ class Conclusion:
     champion: "Comparison | None" = None
     """Registered champion (baseline) and best (challenger) on `test`."""
     compared_with: Literal["seed", "champion"] = "seed"
-    recommended: "Use | None" = None
+    recommended: FinalistName | None = None
     opening: int | None = None
     """How often the test split has been opened, this time included."""
     notes: tuple[str, ...] = ()

@@ -10,23 +10,38 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from promptlathe.documents import shown_url
 from promptlathe.errors import InputError
 
 ALIAS = "champion"
 PROMPT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 CONNECT_SECONDS = 5.0
 DATABASES = ("postgresql", "mysql", "mssql", "databricks")
+_MISREAD = re.compile("[?\ud800-\udfff]|%[0-9A-Fa-f]{2}")
 _REVISION = re.compile(r"^(down_)?revision\s*=\s*[\"'](\w+)[\"']", re.MULTILINE)
 
 
 def default_uri(state: Path) -> str:
-    """The tracking URI of a workspace whose state folder is `state`."""
-    return f"sqlite:///{state.resolve() / 'mlflow.db'}"
+    """The tracking URI of a workspace whose state folder is `state`.
+
+    Raises InputError for a path that MLflow would take for another one: it reads `?` as the
+    beginning of a query, and `%20` as a space.
+    """
+    path = str(state.resolve() / "mlflow.db")
+    if _MISREAD.search(path):
+        raise InputError(
+            "MLflow cannot keep its store in a path with '?', with '%' before two digits, or that "
+            "is not UTF-8",
+            path,
+            "choose another folder with --workspace DIR, name a store with track.uri, or record "
+            "nothing with track: false",
+        )
+    return f"sqlite:///{path}"
 
 
 def default_artifacts(state: Path) -> str:
-    """The artifact folder of a workspace whose state folder is `state`."""
-    return str(state.resolve() / "artifacts")
+    """The artifact folder of a workspace whose state folder is `state`, as a URI."""
+    return (state.resolve() / "artifacts").as_uri()
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -34,11 +49,6 @@ def sqlite_file(uri: str) -> Path | None:
     if not re.match(r"sqlite(\+\w+)?:", uri):
         return None
     return Path(uri.partition(":///")[2].partition("?")[0])
-
-
-def redacted(uri: str) -> str:
-    """`uri` without its password."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", uri)
 
 
 def check_prompt_name(name: str, where: str | None = None) -> None:
@@ -58,20 +68,20 @@ def check_store(uri: str, *, where: str | None = None) -> None:
     `Tracker.ready`.
     """
     path = sqlite_file(uri)
-    scheme = urlsplit(uri).scheme
+    scheme = uri.partition("://")[0] if "://" in uri else urlsplit(uri).scheme
     if path is not None:
         _check_file(path, where or str(path))
     elif scheme in {"http", "https"}:
-        _check_server(uri, where or redacted(uri))
+        _check_server(uri, where or shown_url(uri))
     elif scheme.partition("+")[0] not in {"", "file", *DATABASES}:
         raise InputError(
             f"MLflow knows no store of the kind {scheme!r}",
-            where or redacted(uri),
+            where or shown_url(uri),
             "name a database as sqlite:///path/to/mlflow.db, or a server as http://host:port",
         )
     elif scheme in {"", "file"}:
         raise InputError(
-            f"{uri!r} is a folder, and MLflow keeps runs in a database or on a server",
+            f"{shown_url(uri)!r} is a folder, and MLflow keeps runs in a database or on a server",
             where,
             "name a database as sqlite:///path/to/mlflow.db, or a server as http://host:port",
         )
@@ -152,13 +162,20 @@ def revisions() -> tuple[frozenset[str], str]:
 
 
 def _check_server(uri: str, where: str) -> None:
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:  # a port that is no number, a bracket that does not close
+        raise InputError(
+            "the address cannot be read",
+            where,
+            "quote the signs @ : / of a password as %40 %3A %2F",
+        ) from None
     if parts.scheme in getproxies() and not proxy_bypass(parts.hostname or ""):
         return  # only the proxy can tell
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         socket.create_connection((parts.hostname or "", port), CONNECT_SECONDS).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise InputError(
             f"no MLflow server answers there: {error}",
             where,

@@ -4,8 +4,8 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-from promptlathe.records import Outcome, Standing
-from promptlathe.track.records import About, Concluded, Conclusion, Side, Started
+from promptlathe.records import FinalistName, Outcome, Standing
+from promptlathe.track.records import About, Concluded, Conclusion, Started
 
 
 class Tracker(Protocol):
@@ -36,7 +36,7 @@ class Tracker(Protocol):
         """Estimates on `select` after so many calls; call it as often as you like."""
         ...
 
-    def test_outcome(self, side: Side, outcome: Outcome) -> None:
+    def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
         """A row of the final comparison, while it arrives."""
         ...
 
@@ -81,7 +81,7 @@ class NoTracker:
     def progress(self, calls: int, best: float | None, seed: float | None) -> None:
         """Not kept."""
 
-    def test_outcome(self, side: Side, outcome: Outcome) -> None:
+    def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
         """Not kept."""
 
     def conclude(self, conclusion: Conclusion) -> Concluded:

@@ -14,6 +14,7 @@ from http.client import HTTPException
 from typing import IO, NoReturn
 from urllib.request import urlopen
 
+from promptlathe.documents import shown_url
 from promptlathe.errors import InputError, PromptlatheError
 from promptlathe.track.backend import environment
 from promptlathe.track.store import check_store
@@ -37,7 +38,7 @@ def serve_ui(
     taken or a store that cannot be used.
     """
     if uri.startswith(("http://", "https://")):
-        announce(uri)
+        announce(shown_url(uri))
         return
     check_store(uri)
     check_port(host, port)

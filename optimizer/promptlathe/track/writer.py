@@ -1,4 +1,4 @@
-"""The writer's process: `python -m promptlathe.track.writer URI [ARTIFACTS]`.
+"""The writer's process: `python -m promptlathe.track.writer [ARTIFACTS]`, the URI in STORE.
 
 It reads requests from its standard input until that ends, and keeps a `Book`. MLflow costs
 seconds of CPU to import and milliseconds for every write; in a process of its own it takes
@@ -11,11 +11,13 @@ import logging
 import os
 import pickle
 import sys
+from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO, cast
 
 from promptlathe.errors import InputError
+from promptlathe.track.backend import STORE
 from promptlathe.track.book import Book
 
 Command = tuple[str, tuple[Any, ...], bool]
@@ -36,7 +38,7 @@ def serve(book: Book, requests: BinaryIO, replies: BinaryIO) -> None:
         try:
             reply: CommandResult = True, getattr(book, method)(*arguments)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other side waits for it
-            reply = False, _portable(error)
+            reply = False, _portable(error, book.hide)
             usable = usable and method != "start"
             book.problem(f"MLflow: {method} failed: {error}")
         if answered:
@@ -55,12 +57,25 @@ def _read(requests: BinaryIO, inbox: "SimpleQueue[Command | None]") -> None:
         inbox.put(None)
 
 
-def _portable(error: Exception) -> Exception:
+class _Hiding:
+    """A stream to which no secret is written."""
+
+    def __init__(self, stream: TextIO, hide: Callable[[str], str]) -> None:
+        self._stream, self._hide = stream, hide
+
+    def write(self, text: str) -> int:
+        return self._stream.write(self._hide(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _portable(error: Exception, hide: Callable[[str], str]) -> Exception:
     """An exception that the other side can read; it has not imported MLflow."""
     if isinstance(error, InputError):
         return error
     logging.getLogger(__name__).exception("request failed")
-    return RuntimeError(f"{type(error).__name__}: {error}")
+    return RuntimeError(hide(f"{type(error).__name__}: {error}"))
 
 
 def main() -> None:
@@ -70,8 +85,9 @@ def main() -> None:
     gc.set_threshold(20_000, 20, 20)
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    uri, *artifacts = sys.argv[1:]
-    serve(Book(uri, *artifacts), sys.stdin.buffer, replies)
+    book = Book(os.environ.pop(STORE), *sys.argv[1:])
+    sys.stderr = cast(TextIO, _Hiding(sys.stderr, book.hide))
+    serve(book, sys.stdin.buffer, replies)
     logging.shutdown()
     os._exit(0)  # everything is committed: taking MLflow down in order costs a second
 

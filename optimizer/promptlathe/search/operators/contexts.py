@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
@@ -20,37 +19,25 @@ RELIABLE = 8
 """Answers of a candidate before its estimate says something about its levels."""
 
 
-class Known(Protocol):
-    """What is known of a job."""
-
-    @property
-    def target(self) -> str | None: ...
-
-    @property
-    def contract(self) -> Contract: ...
-
-
 class Contexts:
-    """Writes briefs."""
+    """Gathers what an operator is told."""
 
     def __init__(
         self,
         space: BoundSpace,
         requests: Mapping[str, str],
-        known: Known,
         answers: tuple[str, ...],
-        book: ReflectionExamples,
+        examples: ReflectionExamples,
+        *,
+        target: str | None,
+        contract: Contract,
     ) -> None:
-        self._requests, self._known, self._answers, self._reflection = (
-            requests,
-            known,
-            answers,
-            book,
-        )
-        self._contracts = known.contract.sentences(answers)
+        self._requests, self._answers, self._reflection = requests, answers, examples
+        self._target, self._contract = target, contract
+        self._contracts = contract.sentences(answers)
         self._longest = _longest(space.space)
 
-    def brief(
+    def context(
         self,
         name: str,
         space: BoundSpace,
@@ -74,14 +61,14 @@ class Contexts:
             known=texts_of(component),
             prompt=_marked(space, subject, name),
             beside=_beside(space, name),
-            target=self._known.target,
+            target=self._target,
             answers=self._answers,
             cases=cases,
             more=tuple(row for row in self._reflection.rows if row.id not in met),
             others=_others(component, name, level, origins, standings),
             rivals=self._rivals(component, name, level),
-            reading=self._known.contract.reading,
-            literal=self._known.contract.names_answers,
+            reading=self._contract.reading,
+            literal=self._contract.names_answers,
             contracts=self._contracts,
             protect=component.protect,
             longest=self._longest,

@@ -13,21 +13,23 @@ UNREAD = 0.05
 """Share of outputs that could not be read from which on there is something to repair."""
 
 
-def contract(brief: OperatorContext) -> Sequence[str] | None:
+def contract(context: OperatorContext) -> Sequence[str] | None:
     """The text with each contract in place of its own requests for a format; None when outputs can
     be read, or another component asks for a format: then that is the one to mend."""
-    if len(brief.unread) <= UNREAD * len(brief.cases) or any(
-        format_requests(text) for _, text in brief.beside
+    if len(context.unread) <= UNREAD * len(context.cases) or any(
+        format_requests(text) for _, text in context.beside
     ):
         return None
     # A list of the labels has a place of its own, where there are several texts.
-    named = bool(brief.beside) or names_all(f"{brief.prompt}\n{brief.text}", brief.answers)
-    kept = without(brief.text, [one for one in format_requests(brief.text) if _free(brief, one)])
-    fitting = [one for one in brief.contracts if not (named and names_all(one, brief.answers))]
-    new = [f"{kept}\n{one}".strip() for one in fitting or brief.contracts]
-    return [text for text in new if text not in brief.known] or None
+    named = bool(context.beside) or names_all(f"{context.prompt}\n{context.text}", context.answers)
+    kept = without(
+        context.text, [one for one in format_requests(context.text) if _free(context, one)]
+    )
+    fitting = [one for one in context.contracts if not (named and names_all(one, context.answers))]
+    new = [f"{kept}\n{one}".strip() for one in fitting or context.contracts]
+    return [text for text in new if text not in context.known] or None
 
 
-def _free(brief: OperatorContext, sentence: str) -> bool:
+def _free(context: OperatorContext, sentence: str) -> bool:
     """It may go: no phrase or placeholder in it must stay."""
-    return not placeholders(sentence) and not any(one in sentence for one in brief.protect)
+    return not placeholders(sentence) and not any(one in sentence for one in context.protect)

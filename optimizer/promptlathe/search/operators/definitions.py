@@ -26,49 +26,56 @@ ROWS = 2
 HEAD = "Labels, each with words that are typical of it:"
 
 
-def definitions(brief: OperatorContext) -> Sequence[str] | None:
+def definitions(context: OperatorContext) -> Sequence[str] | None:
     """Lines for the labels whose definition is missing, and lines for all of them; in place of the
     text's own list. None without labels, or when another component lists them."""
-    if not (brief.answers and brief.literal and is_home(brief.text, brief.beside, brief.answers)):
+    if not (
+        context.answers
+        and context.literal
+        and is_home(context.text, context.beside, context.answers)
+    ):
         return None
-    rows = [*(case.example for case in brief.cases), *brief.more]
-    found = salient(brief, rows)
-    old = listing(brief.text, brief.answers)
+    rows = [*(case.example for case in context.cases), *context.more]
+    found = salient(context, rows)
+    old = listing(context.text, context.answers)
     own = old.names if old else {}
-    kept = {one: own.get(one) or found[one] for one in brief.answers}
+    kept = {one: own.get(one) or found[one] for one in context.answers}
     ways = [found] if kept == own else [kept, found]
     texts = [
         with_listing(
-            brief.text, [_line(one, said[one]) for one in in_order(brief.answers, old)], old, HEAD
+            context.text,
+            [_line(one, said[one]) for one in in_order(context.answers, old)],
+            old,
+            HEAD,
         )
         for said in ways
     ]
-    return [text for text in dict.fromkeys(texts) if text not in brief.known] or None
+    return [text for text in dict.fromkeys(texts) if text not in context.known] or None
 
 
 def _line(label: str, words: str) -> str:
     return f"- {label}: {words}" if words else f"- {label}"
 
 
-def salient(brief: OperatorContext, rows: Sequence[Example]) -> Mapping[str, str]:
+def salient(context: OperatorContext, rows: Sequence[Example]) -> Mapping[str, str]:
     """The telling words of each right answer, the clearest first, joined by commas."""
     # Here, for it takes seconds to load.
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
-    fields = [name for name in placeholders(brief.prompt) if name != brief.target]
+    fields = [name for name in placeholders(context.prompt) if name != context.target]
     texts = [" . ".join(str(row.row.get(name, "")) for name in fields) for row in rows]
-    counts: dict[str, Counter[str]] = {one: Counter() for one in brief.answers}
+    counts: dict[str, Counter[str]] = {one: Counter() for one in context.answers}
     words_of = CountVectorizer(
         token_pattern=r"\b[^\W\d_]{3,}\b(?!['’])", binary=True
     ).build_analyzer()
     for row, text in zip(rows, texts, strict=True):
-        if (label := brief.answer(row)) in counts:
+        if (label := context.answer(row)) in counts:
             counts[label].update({w for w in words_of(text) if w not in ENGLISH_STOP_WORDS})
     total = sum(counts.values(), Counter[str]())
-    sizes = Counter(brief.answer(row) for row in rows)
+    sizes = Counter(context.answer(row) for row in rows)
     return {
         label: ", ".join(_clearest(counts[label], total, least=ROWS if sizes[label] >= 4 else 1))
-        for label in brief.answers
+        for label in context.answers
     }
 
 

@@ -5,9 +5,9 @@ from promptlathe.search.operators.contract import UNREAD
 from promptlathe.search.operators.operator_context import OperatorContext, rows
 
 
-def format(brief: OperatorContext) -> str | None:
+def format(context: OperatorContext) -> str | None:
     """A request for a stricter or simpler contract; None when outputs can be read."""
-    if len(brief.unread) <= UNREAD * len(brief.cases):
+    if len(context.unread) <= UNREAD * len(context.cases):
         return None
-    shown = brief.sampled(brief.unread)
-    return brief.ask("format", mistakes=rows(brief, shown), reading=brief.reading)
+    shown = context.sampled(context.unread)
+    return context.ask("format", mistakes=rows(context, shown), reading=context.reading)

@@ -10,7 +10,7 @@ from rapidfuzz import fuzz
 from promptlathe.records import Example
 from promptlathe.search.operators.operator_context import OperatorContext
 from promptlathe.search.operators.said import repeated
-from promptlathe.space import is_inert, placeholders
+from promptlathe.space import is_inert, not_placeholder, placeholders
 
 SAME = 97
 """Similarity (characters in common, in order, per cent) at which two texts count as one."""
@@ -59,7 +59,7 @@ def unwrapped(text: str) -> str:
 
 def objection(
     text: str,
-    brief: OperatorContext,
+    context: OperatorContext,
     known: Sequence[str],
     leaks: Leaks,
     *,
@@ -68,21 +68,23 @@ def objection(
     """Why a text is refused, in a few words; None when it may be tried."""
     if not text:
         return "empty"
-    if len(text.split()) > brief.longest or len(text) > 12 * brief.longest:
+    if len(text.split()) > context.longest or len(text) > 12 * context.longest:
         return "too long"
-    if set(placeholders(text)) != set(placeholders(brief.text)):
+    if set(placeholders(text)) != set(placeholders(context.text)):
         return "placeholders changed"
+    if not_placeholder(text):
+        return "braces that are no placeholder"
     if not is_inert(re.sub(r"\{\{\s*\w+\s*\}\}", "", text)):
         return "template code"
-    if any(phrase not in text for phrase in brief.protect):
+    if any(phrase not in text for phrase in context.protect):
         return "protected phrase lost"
     if any(_same(text, other) for other in known):
         return "known already"
     if leaks.in_text(text):
         return "copies a row"
-    if not translated and brief.language and language_of(text) not in (None, brief.language):
+    if not translated and context.language and language_of(text) not in (None, context.language):
         return "language changed"
-    return repeated(text, brief.text, brief.beside, brief.answers) or None
+    return repeated(text, context.text, context.beside, context.answers) or None
 
 
 def language_of(text: str) -> str | None:

@@ -8,17 +8,23 @@ from promptlathe.search.operators.said import in_order, is_home, listing, names_
 HEAD = "Labels:"
 
 
-def labels(brief: OperatorContext) -> Sequence[str] | None:
+def labels(context: OperatorContext) -> Sequence[str] | None:
     """The text with a list of the right answers; None when the prompt names them, or another
     component lists labels. What a list says of its labels is kept."""
-    if not (brief.answers and brief.literal and is_home(brief.text, brief.beside, brief.answers)):
+    if not (
+        context.answers
+        and context.literal
+        and is_home(context.text, context.beside, context.answers)
+    ):
         return None
-    old = listing(brief.text, brief.answers)
-    if names_all(f"{brief.prompt}\n{brief.text}", brief.answers) and (old is None or old.exact):
+    old = listing(context.text, context.answers)
+    if names_all(f"{context.prompt}\n{context.text}", context.answers) and (
+        old is None or old.exact
+    ):
         return None
     known = old.names if old else {}
     lines = [
         f"- {one}: {known[one]}" if known.get(one) else f"- {one}"
-        for one in in_order(brief.answers, old)
+        for one in in_order(context.answers, old)
     ]
-    return [with_listing(brief.text, lines, old, HEAD)]
+    return [with_listing(context.text, lines, old, HEAD)]

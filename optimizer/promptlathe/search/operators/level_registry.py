@@ -41,7 +41,7 @@ class LevelRegistry:
     def put(
         self,
         name: str,
-        brief: OperatorContext,
+        context: OperatorContext,
         text: str,
         failures: Sequence[str],
         *,
@@ -50,29 +50,29 @@ class LevelRegistry:
     ) -> LevelOrigin | None:
         """A new text; None when a guard objects."""
         text = unwrapped(text)
-        component = self.space.space.components[brief.component]
+        component = self.space.space.components[context.component]
         assert isinstance(component, Choice)
         why = objection(
-            text, brief, texts_of(component), self._leaks, translated=name == "translate"
+            text, context, texts_of(component), self._leaks, translated=name == "translate"
         )
         if why:
             self.work[name].refused[why] += 1
             return None
         level = self._new_name(name, [one.name for one in component.choice])
-        other = brief.others[0][0] if name == "merge" and brief.others else None
-        parents = (brief.level, other) if other else (brief.level,)
+        other = context.others[0][0] if name == "merge" and context.others else None
+        parents = (context.level, other) if other else (context.level,)
         made = Level(name=level, text=text, parents=parents)
-        self._grow(brief.component, component.with_level(made))
+        self._grow(context.component, component.with_level(made))
         return self._born(
             LevelOrigin(
-                component=brief.component,
+                component=context.component,
                 level=level,
                 operator=name,
                 parents=parents,
                 failures=tuple(failures),
-                candidate=brief.subject,
+                candidate=context.subject,
                 text=text,
-                longer=len(text.split()) - len(brief.text.split()),
+                longer=len(text.split()) - len(context.text.split()),
                 tokens=tokens,
                 at=at,
             )
@@ -154,5 +154,5 @@ class LevelRegistry:
         self.origins.append(origin)
         work = self.work[origin.operator]
         work.levels += 1
-        work.barren = 0
+        work.in_vain = 0
         return origin

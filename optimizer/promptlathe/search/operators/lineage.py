@@ -61,7 +61,7 @@ class Work:
     levels: int = 0
     refused: Counter[str] = field(default_factory=Counter[str])
     """Texts and answers that gave no level, by reason."""
-    barren: int = 0
+    in_vain: int = 0
     """Tries in a row that gave no level, for the present subject."""
 
 

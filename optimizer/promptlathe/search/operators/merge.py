@@ -3,6 +3,6 @@
 from promptlathe.search.operators.operator_context import OperatorContext
 
 
-def merge(brief: OperatorContext) -> str | None:
+def merge(context: OperatorContext) -> str | None:
     """A request with the best text of other ancestry; None when there is none."""
-    return brief.ask("merge", other=brief.others[0][1]) if brief.others else None
+    return context.ask("merge", other=context.others[0][1]) if context.others else None

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from promptlathe.records import Example, FailureReason, Outcome
-from promptlathe.space import fill, placeholders
+from promptlathe.space import fill_declared, placeholders
 
 MISTAKES = 24
 """Rows that are shown as mistakes, at most."""
@@ -30,6 +30,8 @@ FAILED: Mapping[FailureReason, str] = {
     "target": "the program that uses the prompt failed",
 }
 """Why there is no output, in words; for any other reason, the service refused the request."""
+COMMON = ("component", "prompt", "text", "answers", "constraints")
+"""Placeholders of every request."""
 Item = TypeVar("Item")
 
 
@@ -68,7 +70,7 @@ class Case:
 
 @dataclass(frozen=True)
 class OperatorContext:
-    """What `operator(brief)` gets. All rows are of `train`."""
+    """What `operator(context)` gets. All rows are of `train`."""
 
     subject: str
     """Id of the prompt that it is about."""
@@ -125,15 +127,16 @@ class OperatorContext:
         return bool(self.answers) and self.literal and case.outcome.parsed not in self.answers
 
     def ask(self, name: str, **values: str) -> str:
-        """A shipped request, filled in; `values` are placeholders beyond those of every brief."""
-        common = {
-            "component": self.component,
-            "prompt": self.prompt,
-            "text": self.text,
-            "answers": ", ".join(self.answers) or "free text",
-            "constraints": self._constraints(),
-        }
-        return fill(self.prompts[name], {**common, **values}).strip()
+        """A shipped request, filled in; `values` are placeholders beyond those of every context."""
+        common = (
+            self.component,
+            self.prompt,
+            self.text,
+            ", ".join(self.answers) or "free text",
+            self._constraints(),
+        )
+        known = dict(zip(COMMON, common, strict=True))
+        return fill_declared(self.prompts[name], {**known, **values}).strip()
 
     def sampled(self, cases: Sequence[Case], most: int = MISTAKES) -> list[Case]:
         """Of each kind of mistake in turn, the commonest kind first."""
@@ -182,17 +185,17 @@ class OperatorContext:
         return "\n".join(lines)
 
 
-def rows(brief: OperatorContext, shown: Iterable[Case | Example]) -> str:
+def rows(context: OperatorContext, shown: Iterable[Case | Example]) -> str:
     """Rows as they stand in a request."""
-    return "\n".join(_row(brief, one) for one in shown) or "none"
+    return "\n".join(_row(context, one) for one in shown) or "none"
 
 
-def _row(brief: OperatorContext, shown: Case | Example) -> str:
+def _row(context: OperatorContext, shown: Case | Example) -> str:
     example = shown.example if isinstance(shown, Case) else shown
-    fields = [name for name in placeholders(brief.prompt) if name in example.row]
+    fields = [name for name in placeholders(context.prompt) if name in example.row]
     lines = [f"{name}: {_short(example.row[name])}" for name in fields]
-    if brief.target is not None:
-        lines.append(f"Expected: {brief.answer(example)}")
+    if context.target is not None:
+        lines.append(f"Expected: {context.answer(example)}")
     if isinstance(shown, Case):
         lines += _told(shown)
     return "<row>\n" + "\n".join(lines) + "\n</row>"

@@ -3,9 +3,9 @@
 from promptlathe.search.operators.operator_context import OperatorContext, rows
 
 
-def rewrite(brief: OperatorContext) -> str | None:
+def rewrite(context: OperatorContext) -> str | None:
     """A request that shows mistakes of each kind, and further rows; None without mistakes."""
-    if not brief.mistakes:
+    if not context.mistakes:
         return None
-    shown = brief.sampled(brief.mistakes)
-    return brief.ask("rewrite", mistakes=rows(brief, shown), successes=brief.other_rows())
+    shown = context.sampled(context.mistakes)
+    return context.ask("rewrite", mistakes=rows(context, shown), successes=context.other_rows())

@@ -60,7 +60,7 @@ ASKED = 3
 """Requests under way at most."""
 MOST_TEXTS = 4
 """Of one answer."""
-BARREN = 3
+EXHAUSTED = 3
 """Tries in a row without a level after which an operator rests."""
 UNREACHABLE = 3
 """Failed requests in a row after which the rewriter is not asked again."""
@@ -91,15 +91,15 @@ class _Asked:
     """A request under way."""
 
     operator: str
-    brief: OperatorContext
+    context: OperatorContext
     failures: tuple[str, ...]
     """Ids of the mistakes that it shows."""
 
     @property
     def about(self) -> tuple[str, str, str, str]:
         """(operator, component, level, prompt); no prompt, when its mistakes are not shown."""
-        prompt = self.brief.subject if self.failures else ""
-        return self.operator, self.brief.component, self.brief.level, prompt
+        prompt = self.context.subject if self.failures else ""
+        return self.operator, self.context.component, self.context.level, prompt
 
 
 class RewritingPolicy:
@@ -127,7 +127,14 @@ class RewritingPolicy:
             seed=terms.seed,
             bounds=terms.bounds,
         )
-        self._contexts = Contexts(space, portfolio.requests, terms, answers, self._reflection)
+        self._contexts = Contexts(
+            space,
+            portfolio.requests,
+            answers,
+            self._reflection,
+            target=terms.target,
+            contract=terms.contract,
+        )
         self._subject = space.seed
         """The prompt that is written about."""
         self._settled_until = 0
@@ -137,7 +144,7 @@ class RewritingPolicy:
         self._numbers = count()
         self._turn = {name: i for i, name in enumerate(self._names)}
         """Which component comes next, by operator; each begins at another."""
-        self._dry: set[tuple[str, str, str, str]] = set()
+        self._exhausted: set[tuple[str, str, str, str]] = set()
         """What requests were about that gave nothing new."""
         self._firsts = Counter[tuple[str, str]]()
         """First tries, by prompt and operator."""
@@ -239,11 +246,11 @@ class RewritingPolicy:
     def _requests(self) -> Iterator[Rewrite]:
         while len(self._asked) < ASKED and self._budget.has_room(len(self._asked)):
             settled = self._choose_subject() and self._reflection.is_read(self._subject)
-            ready = [name for name in self._names if self._registry.work[name].barren < BARREN]
+            ready = [name for name in self._names if self._registry.work[name].in_vain < EXHAUSTED]
             if not (ready and settled and self._affords(1)):
                 return
             name = self._next(ready)
-            self._registry.work[name].barren += 1
+            self._registry.work[name].in_vain += 1
             if name == DEMOS:
                 self._recruit()
             elif (request := self._write(name)) is not None:
@@ -259,7 +266,7 @@ class RewritingPolicy:
             return self._inner.finish_reason is not None
         self._subject, self._settled_until = best, self._budget.used + SETTLED
         for work in self._registry.work.values():
-            work.barren = 0
+            work.in_vain = 0
         return True
 
     # Operators
@@ -294,55 +301,57 @@ class RewritingPolicy:
 
     def _write(self, name: str) -> Rewrite | None:
         """Ask an operator for a text of the component whose turn it is."""
-        brief = self._brief(name)
-        if brief is None:
+        context = self._context(name)
+        if context is None:
             return None
         try:
-            made = self._portfolio.operators[name](brief)
+            made = self._portfolio.operators[name](context)
         except InputError as error:
             self._notes.append(f"the operator {name} is not used any more: {error.what}")
             self._names.remove(name)
             return None
         if isinstance(made, str):
-            return self._ask(name, brief, made)
+            return self._ask(name, context, made)
         for text in made or ():
-            shown = [case.example.id for case in brief.mistakes]
-            if self._put(name, brief, text, shown, tokens=0):
+            shown = [case.example.id for case in context.mistakes]
+            if self._put(name, context, text, shown, tokens=0):
                 self._budget.spend()
         return None
 
-    def _brief(self, operator: str) -> OperatorContext | None:
+    def _context(self, operator: str) -> OperatorContext | None:
         """About the component whose turn it is; None when the subject has none to rewrite."""
         levels, space = dict(self._subject.levels), self._registry.space
         names = [name for name in space.space.rewritable if text_of(space, name, levels)]
-        names = [name for name in names if not self._is_dry(operator, name, str(levels[name]))]
+        names = [
+            name for name in names if not self._is_exhausted(operator, name, str(levels[name]))
+        ]
         if not names:
             return None
         turn = self._turn[operator]
         self._turn[operator] += 1
         view = (space, self._subject, self._registry.origins, self._inner.standings)
-        return self._contexts.brief(names[turn % len(names)], *view, self._rng)
+        return self._contexts.context(names[turn % len(names)], *view, self._rng)
 
-    def _is_dry(self, operator: str, component: str, level: str) -> bool:
+    def _is_exhausted(self, operator: str, component: str, level: str) -> bool:
         """The operator gave nothing new for this text, and knows nothing new about it."""
         tried = (operator, component, level)
-        return not self._dry.isdisjoint({(*tried, ""), (*tried, self._subject.id)})
+        return not self._exhausted.isdisjoint({(*tried, ""), (*tried, self._subject.id)})
 
-    def _ask(self, name: str, brief: OperatorContext, text: str) -> Rewrite | None:
+    def _ask(self, name: str, context: OperatorContext, text: str) -> Rewrite | None:
         if self._failed >= UNREACHABLE:
             return None
         digest = content_hash(text)
         repeat = self._often[digest] = self._often.get(digest, -1) + 1
         request = Rewrite(name, (Message("user", text),), next(self._numbers), repeat)
-        asked = self._asked[request.key] = _Asked(name, brief, brief.shown_in(text))
+        asked = self._asked[request.key] = _Asked(name, context, context.shown_in(text))
         if not asked.failures:
-            self._dry.add(asked.about)  # until its answer says else
+            self._exhausted.add(asked.about)  # until its answer says else
         self._registry.work[name].requests += 1
         return request
 
     def _receive(self, told: Rewritten) -> None:
         asked = self._asked.pop(told.rewrite.key)
-        self._dry.discard(asked.about)
+        self._exhausted.discard(asked.about)
         work, tokens = self._registry.work[asked.operator], told.tokens or 0
         work.tokens += tokens
         if isinstance(told.reply, Failure):
@@ -353,12 +362,12 @@ class RewritingPolicy:
         texts = read_texts(told.reply.text)[:MOST_TEXTS]
         if not texts:
             work.refused[_why_no_text(told.reply)] += 1
-        brief, share = asked.brief, tokens // max(len(texts), 1)
+        context, share = asked.context, tokens // max(len(texts), 1)
         made = [
-            self._put(asked.operator, brief, one, asked.failures, tokens=share) for one in texts
+            self._put(asked.operator, context, one, asked.failures, tokens=share) for one in texts
         ]
         if not any(made):
-            self._dry.add(asked.about)
+            self._exhausted.add(asked.about)
 
     def _forget(self, unit: Unit) -> None:
         """It is as if it had not been asked for."""
@@ -368,19 +377,19 @@ class RewritingPolicy:
             self._reflection.forget(unit)
             return
         asked = self._asked.pop(unit.key)
-        self._dry.discard(asked.about)
+        self._exhausted.discard(asked.about)
         self._often[content_hash(unit.messages[0].text)] -= 1
         self._turn[asked.operator] -= 1
-        first = asked.brief.subject, asked.operator
+        first = asked.context.subject, asked.operator
         self._firsts[first] = max(0, self._firsts[first] - 1)
         work = self._registry.work[asked.operator]
         work.requests -= 1
-        work.barren = max(0, work.barren - 1)
+        work.in_vain = max(0, work.in_vain - 1)
 
     def _give_up(self, failure: Failure) -> None:
         """After some failures in a row, or a hopeless one, the rewriter is not asked again."""
         before, self._failed = self._failed, self._failed + 1
-        if failure.reason in ("authentication", "not_found"):
+        if failure.reason in ("authentication", "quota", "not_found"):
             self._failed = max(self._failed, UNREACHABLE)
         if before < UNREACHABLE <= self._failed:
             self._notes.append(
@@ -389,10 +398,16 @@ class RewritingPolicy:
             )
 
     def _put(
-        self, name: str, brief: OperatorContext, text: str, failures: Sequence[str], *, tokens: int
+        self,
+        name: str,
+        context: OperatorContext,
+        text: str,
+        failures: Sequence[str],
+        *,
+        tokens: int,
     ) -> LevelOrigin | None:
         at = self._budget.used
-        origin = self._registry.put(name, brief, text, failures, tokens=tokens, at=at)
+        origin = self._registry.put(name, context, text, failures, tokens=tokens, at=at)
         if origin:
             self._budget.open(origin.component, origin.level)
         return origin

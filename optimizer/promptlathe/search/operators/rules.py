@@ -3,14 +3,14 @@
 from promptlathe.search.operators.operator_context import OperatorContext, rows
 
 
-def rules(brief: OperatorContext) -> str | None:
+def rules(context: OperatorContext) -> str | None:
     """A request with the confusion table; None when the answers are free text, or all right."""
-    if not brief.answers or not brief.mistakes:
+    if not context.answers or not context.mistakes:
         return None
-    confused = [case for case in brief.mistakes if not case.outcome.unread]
-    return brief.ask(
+    confused = [case for case in context.mistakes if not case.outcome.unread]
+    return context.ask(
         "rules",
-        confusions=brief.confusions() or "none",
-        mistakes=rows(brief, brief.sampled(confused or brief.mistakes)),
-        successes=brief.other_rows(),
+        confusions=context.confusions() or "none",
+        mistakes=rows(context, context.sampled(confused or context.mistakes)),
+        successes=context.other_rows(),
     )

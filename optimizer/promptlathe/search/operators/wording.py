@@ -6,16 +6,16 @@ SHORT = 12
 """Words that a text may have without being worth shortening."""
 
 
-def paraphrase(brief: OperatorContext) -> str:
+def paraphrase(context: OperatorContext) -> str:
     """A request for the same in other words."""
-    return brief.ask("paraphrase")
+    return context.ask("paraphrase")
 
 
-def shorten(brief: OperatorContext) -> str | None:
+def shorten(context: OperatorContext) -> str | None:
     """A request for the same effect with half as many words; None when the text is short."""
-    return brief.ask("shorten") if len(brief.text.split()) > SHORT else None
+    return context.ask("shorten") if len(context.text.split()) > SHORT else None
 
 
-def translate(brief: OperatorContext) -> str:
+def translate(context: OperatorContext) -> str:
     """A request for the text in English, or in French when it is English."""
-    return brief.ask("translate", language="French" if brief.language == "en" else "English")
+    return context.ask("translate", language="French" if context.language == "en" else "English")

@@ -1,0 +1,95 @@
+"""A run that was interrupted goes on when its job is started again in the same workspace.
+
+the job's course      what decides how the run goes, the clock and the service aside
+runs without result   of this course, in the ledger, the latest first
+running/RUN.lock      held by the process that carries the run out: it was made here, and is
+                      free again when that process ended, however it ended
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from promptlathe.job.job import Job
+from promptlathe.job.plan import Plan
+from promptlathe.job.resolved import resolved
+from promptlathe.job.warm import terms
+from promptlathe.ledger import Ledger, RecordedRun, Segment
+from promptlathe.records import content_hash
+
+
+@dataclass(frozen=True)
+class Course:
+    """The run that this process carries out, and what it follows."""
+
+    run: str
+    recorded: RecordedRun | None = None
+    """What was told before it was interrupted, or by the run that is replayed."""
+    replay: str | None = None
+    """The run that is replayed: nothing of it is recorded again."""
+
+    @property
+    def told(self) -> int:
+        """How many events an interrupted run had told."""
+        if self.replay or self.recorded is None:
+            return 0
+        last = (self.recorded.unfinished,) if self.recorded.unfinished else ()
+        parts = (*self.recorded.stages, *self.recorded.decision, *last)
+        return sum(len(part.events) for part in parts)
+
+
+def course_of(job: Job, plan: Plan) -> str:
+    """Equal for two starts of one job: same space, data, models, search and budget."""
+    rows = [[e.id for e in part] for part in (plan.space.train, plan.select, plan.test)]
+    return content_hash([resolved(job), job.objective.scoring, plan.space.seed.id, rows])
+
+
+@contextmanager
+def begun(job: Job, plan: Plan, ledger: Ledger) -> Generator[Course]:
+    """The interrupted run of this job, or a new one; nobody else goes on with it meanwhile."""
+    course = course_of(job, plan)
+    folder = job.state / "running"
+    folder.mkdir(exist_ok=True)
+    for run in ledger.unfinished(course):
+        lock = FileLock(folder / f"{run}.lock", timeout=0)
+        if not (folder / f"{run}.lock").exists():
+            continue  # it was begun elsewhere, with the same ledger
+        try:
+            with lock:
+                if run in ledger.unfinished(course):  # its process did not just end it
+                    last = ledger.recorded(run).unfinished
+                    ledger.forget(run, outage(last, job.parallel.concurrency) if last else 0)
+                    yield Course(run, ledger.recorded(run))
+                    return
+        except Timeout:
+            continue
+    run = uuid4().hex[:12]
+    with FileLock(folder / f"{run}.lock"):
+        ledger.begin(run, terms(job), warm=job.search.warm_start, course=course)
+        yield Course(run)
+
+
+def outage(stage: Segment, slots: int) -> int:
+    """Of the last events those since the service failed for good: they are asked again.
+
+    slots: cells that may have been under way, and were answered meanwhile.
+    """
+    answered = found = 0
+    for place, (key, _) in enumerate(reversed(stage.events), 1):
+        failure = stage.failures.get(key)
+        if failure is not None and not failure.of_prompt:
+            answered, found = 0, place
+        else:
+            answered += 1
+        if answered > slots:
+            break
+    return found
+
+
+def end(job: Job, ledger: Ledger, run: str) -> None:
+    """The run has its result, or cannot be gone on with."""
+    ledger.end(run)
+    (job.state / "running" / f"{run}.lock").unlink(missing_ok=True)
