@@ -66,7 +66,8 @@ class Job:
 
     def __post_init__(self) -> None:
         """Of a function under test, nobody knows what it shows."""
-        known = isinstance(self.space, SearchSpace) and isinstance(self.objective, Objective)
+        wanted = ((self.space, SearchSpace), (self.objective, Objective))
+        known = all(isinstance(given, kind) for given, kind in wanted)  # else `check` says so
         if known and self.function is None:
             object.__setattr__(self, "objective", self.objective.showing(self.space.shown))
 

@@ -152,7 +152,7 @@ class Objective(documents.Model):
         other = self.model_copy()
         other._shown = fields
         for name in ("_examples", "_scorecard", "digest", "scoring"):
-            other.__dict__.pop(name, None)
+            vars(other).pop(name, None)
         return other
 
     def check(self) -> None:
