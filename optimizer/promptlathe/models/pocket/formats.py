@@ -26,7 +26,7 @@ def write(template: Template, ranking: Ranking) -> str:
         return template.replace(_SLOT, _quoted(first) if template[0] == "{" else first)
     if second is None or ranking.closeness < CLEAR:
         return f"This looks like a {first} matter."
-    return f"This could be read as {second}, but on balance I would say {first}."
+    return f"This could be a {first} matter, but it could just as well be a {second} matter."
 
 
 def _quoted(value: Json) -> str:

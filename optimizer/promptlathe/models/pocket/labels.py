@@ -65,7 +65,7 @@ _ANNOUNCES = re.compile(rf"\b(?:{NOUN}|{_CHOICE}|these)\b", re.IGNORECASE)
 _RULES = re.compile(r"\b(?:rules?|ties?|guidelines?|notes?|steps?|hints?|examples?)\b", re.I)
 _INLINE = re.compile(
     rf"\b(?:(?:{NOUN}|{_CHOICE})\b[^:\n.;,]{{0,40}}?[:=]|(?:{_CHOICE}"
-    rf"|{NOUN} (?:are|is one of|include))\b(?: the| these)*)[ \t]*(?=(\S.*))",
+    rf"|{NOUN} (?:are|is one of|include))\b(?: the| these)*)[ \t]*(?=(\S.{{0,9999}}))",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)(?![^()]*\))")
@@ -73,7 +73,7 @@ _JOINT = re.compile(r"\s*[;|,/]\s*(?:(?:or|and)\s+)?(?![^()]*\))")
 _LAST_JOINT = re.compile(r"\s+(?:or|and)\s+(?![^()]*\))")
 _CONTRAST = re.compile(
     r"\b(?:is it|either|whether[^.\n]{0,40}?\b(?:is|are)|as|say|answer|output)\s+"
-    r"([\"\w-]+) or ([\"\w-]+)|([\"\w-]+) or ([\"\w-]+)\s?\?",
+    r"([\"\w-]+) or ([\"\w-]+)|(?<![\"\w-])([\"\w-]+) or ([\"\w-]+)\s?\?",
     re.IGNORECASE,
 )
 

@@ -27,7 +27,7 @@ _KEY = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _TAGS = re.compile(
-    rf"^[ \t]*<({_INPUT})>(.*?)</\1>(?:\s*<({_OUTPUT})>(.*?)</\3>)?",
+    rf"^[ \t]*<({_INPUT})>((?:(?!<\1>).)*?)</\1>(?:\s*<({_OUTPUT})>(.*?)</\3>)?",
     re.MULTILINE | re.IGNORECASE | re.DOTALL,
 )
 _REQUEST = re.compile(
