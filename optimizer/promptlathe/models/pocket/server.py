@@ -194,7 +194,7 @@ async def serve(
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     try:
         await web.TCPSite(runner, host, port).start()
-    except (OSError, OverflowError) as refused:
+    except (OSError, OverflowError, ValueError) as refused:
         address = f"{host}:{port}"
         if isinstance(refused, OSError) and refused.errno == errno.EADDRINUSE:
             fix = "choose another port with --port, or 0 for any free one"
