@@ -141,7 +141,7 @@ def test_the_worst_of_several_scores_of_a_function():
 def test_what_was_read_and_the_contract_are_of_the_scorer_that_the_goal_names():
     scorers = [regex("b"), exact_match("label", parse="number")]
     objective = Objective(rows(), scorers=scorers, goal="maximize exact_match")
-    assert "last number" in objective.contract.reading
+    assert "its last one" in objective.contract.reading
     assert judged(objective, "b 12").parsed == "12"
     objective.close()
 

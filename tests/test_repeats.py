@@ -148,18 +148,27 @@ def test_labels_that_are_two(a: str, b: str) -> None:
     assert not nearly_equal(a, b)
 
 
-def workspace(folder: Path, data: Sequence[dict[str, Any]]) -> Path:
+def workspace(folder: Path, data: Sequence[dict[str, Any]], parse: str = "label") -> Path:
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in data))
     (folder / "space.yaml").write_text(
         "messages: {system: '{{ role }}', user: '{{ text }}'}\n"
         "components: {role: {choice: [null, Label it.]}}\n"
     )
     (folder / "objective.yaml").write_text(
-        "dataset: rows.jsonl\nscorers: [exact_match: {target: label, parse: label}]\n"
+        f"dataset: rows.jsonl\nscorers: [exact_match: {{target: label, parse: {parse}}}]\n"
     )
     run = folder / "run.yaml"
     run.write_text("space: space.yaml\nobjective: objective.yaml\nmodel: pocket\n")
     return run
+
+
+def test_check_refuses_labels_that_are_read_alike(tmp_path: Path) -> None:
+    data = rows(60)
+    data[4]["label"] = "Delivery"
+    said = CliRunner().invoke(main, ["check", str(workspace(tmp_path, data))])
+    assert said.exit_code == 2, said.output
+    assert "the labels 'Delivery' (as at " in said.output
+    assert "rows.jsonl:5) and 'delivery' would be read alike" in said.output
 
 
 def test_check_counts_labels_and_warns(tmp_path: Path) -> None:
@@ -168,7 +177,7 @@ def test_check_counts_labels_and_warns(tmp_path: Path) -> None:
     data[9]["label"] = "unheard of"
     data[10]["text"] = data[20]["text"] = " "
     data[30]["text"] = ""
-    said = CliRunner().invoke(main, ["check", str(workspace(tmp_path, data))])
+    said = CliRunner().invoke(main, ["check", str(workspace(tmp_path, data, "text"))])
     assert said.exit_code == 0, said.output
     lines = said.stdout.replace(f"{tmp_path}/", "").splitlines()
     labels = next(line for line in lines if line.startswith("labels"))

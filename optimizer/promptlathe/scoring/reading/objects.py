@@ -33,7 +33,11 @@ _BEGINS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_LITERAL_CUT = re.compile(r"[:,\[]\s*(?!(?:true|false|null|none)$)[-+\w.]+$", re.IGNORECASE)
+_CUT = re.compile(
+    r"""(?::\s*|[:,]\s*(?!(?:true|false|null|none)$)[-+\w.]+|,\s*(?:"[^"]*"|'[^']*'))$""",
+    re.IGNORECASE,
+)
+"""How a text ends within a member: after the colon, in a number or a word, after a key."""
 
 
 def _parts(texts: str) -> re.Pattern[str]:
@@ -124,7 +128,7 @@ def _source(text: str, start: int) -> tuple[str, int]:
     rest = text[start:].rstrip().removesuffix("```").rstrip()
     if len(rest) > LONGEST:
         return "", len(text)
-    if depth == 1 and not inside and not _LITERAL_CUT.search(rest[-200:]):
+    if depth == 1 and not inside and not _CUT.search(rest[-200:]):
         return rest, len(text)
     return (f"{text[start:comma]}}}" if comma else ""), len(text)
 
