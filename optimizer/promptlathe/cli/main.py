@@ -67,6 +67,18 @@ def _visible(error: click.ClickException) -> click.ClickException:
     return error
 
 
+class APath(click.Path):
+    """A path of the command line, as a `Path`."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(path_type=Path, **more)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if "\0" in str(value):  # click would not survive it
+            self.fail(f"{str(value)!r} cannot be a path", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class Commands(click.Group):
     """Says what is wrong with the command line without obeying what stands in it."""
 
@@ -104,7 +116,7 @@ def main() -> None:
 
 Workspace = click.option(
     "--workspace",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=APath(file_okay=False),
     envvar="PROMPTLATHE_WORKSPACE",
     help="Folder whose .promptlathe/ keeps ledger, studies and MLflow's store.",
 )
@@ -118,7 +130,7 @@ Outside = click.option(
 
 
 @main.command(epilog=example("promptlathe init", "promptlathe init my-prompts"))
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default=".")
+@click.argument("directory", type=APath(file_okay=False), default=".")
 @reported
 def init(directory: Path) -> None:
     """Copy ready-made search spaces, objectives and run files into DIRECTORY (default: here)."""
@@ -135,7 +147,7 @@ def init(directory: Path) -> None:
 
 
 @main.command(epilog=example("promptlathe check runs/support_triage.yaml"))
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=APath())
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="As for `run`.")
 @Workspace
 @Outside
@@ -168,7 +180,7 @@ def check(
     ),
     help=f"Run the job in FILE: search, decide on held-out rows, record in MLflow.\n\n{EXITS}",
 )
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=APath())
 @click.option(
     "--set",
     "settings",
@@ -179,7 +191,7 @@ def check(
 @click.option(
     "--json",
     "json_path",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    type=APath(dir_okay=False, allow_dash=True),
     help="Write the machine-readable result here (- for stdout).",
 )
 @click.option(

@@ -243,8 +243,8 @@ def check_json(path: Path) -> None:
     """Raises InputError when the result could not be written there; leaves no new file."""
     if str(path) == "-":
         return
-    there = path.exists()
     try:
+        there = path.exists()
         path.open("a").close()
     except OSError as error:
         raise _unwritable(path, error) from None

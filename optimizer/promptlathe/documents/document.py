@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlathe.documents.files import YAML_BYTES, Within, find, is_file
-from promptlathe.documents.reading import Lines, read_text, read_yaml
+from promptlathe.documents.reading import DEEPEST, Lines, read_text, read_yaml
 from promptlathe.documents.wording import describe, nearest
 from promptlathe.errors import InputError
 
@@ -102,6 +102,8 @@ def set_value(document: Document, key: str, raw: str) -> Document:
     value = _value(raw, option)
     data = copy.deepcopy(document.data) if document.data is not None else {}
     *way, last = key.split(".")
+    if len(way) >= DEEPEST:
+        raise InputError(f"the key has more than {DEEPEST} parts", "--set", "write a shorter one")
     made: dict[Loc, str] = {}
     loc: Loc = ()
     here = data
@@ -127,7 +129,9 @@ def _value(raw: str, option: str) -> Any:
         return read_yaml(raw, option)[0]
     except InputError as error:
         raise InputError(
-            f"the value {raw!r} is {error.what}", option, error.fix or "put quotes around the text"
+            f"the value {raw!r} is {error.what.removeprefix('is ')}",
+            option,
+            error.fix or "put quotes around the text",
         ) from None
 
 

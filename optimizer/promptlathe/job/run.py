@@ -159,7 +159,7 @@ async def _carry_out(
 
 
 def _recorded(ledger: Ledger, replay: str) -> RecordedRun:
-    if not ledger.order(replay):
+    if not replay.isascii() or not ledger.order(replay):
         raise InputError(
             f"no run {replay!r} is in the ledger",
             "--replay",

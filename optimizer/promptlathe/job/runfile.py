@@ -24,6 +24,8 @@ from promptlathe.space.steps import Step, load_steps
 from promptlathe.targets import FunctionTarget
 from promptlathe.targets.function import check_signature
 
+LONGEST_NAME = 200
+"""Characters; MLflow takes 256 for a prompt, of which the names of steps are a part."""
 PROMPT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 Positive = Annotated[float, Field(gt=0)]
@@ -82,8 +84,10 @@ class ParallelOptions(documents.Model):
 class TrackOptions(documents.Model):
     """Where MLflow records the job."""
 
-    experiment: str | None = Field(default=None, min_length=1)
-    prompt: str | None = Field(default=None, description="Name in the prompt registry")
+    experiment: str | None = Field(default=None, min_length=1, max_length=LONGEST_NAME)
+    prompt: str | None = Field(
+        default=None, max_length=LONGEST_NAME, description="Name in the prompt registry"
+    )
     promote: Literal["if_better", "never"] = "if_better"
     uri: str | None = Field(
         default=None, description="MLflow tracking URI; by default in the workspace"

@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
+from promptlathe.documents import find
 from promptlathe.errors import InputError
 from promptlathe.job.job import STATE, Job
 from promptlathe.track.store import check_store, default_uri
@@ -16,6 +17,7 @@ def check_stores(job: Job) -> None:
     """Raises InputError for a workspace, ledger or MLflow store that cannot be used."""
     from promptlathe.ledger import check_ledger
 
+    find(Path(), str(job.workspace), where="the workspace")
     writable(job.state)
     check_ledger(ledger_url(job))
     if job.track:
@@ -41,6 +43,8 @@ def existing_state(workspace: Path | None) -> Path:
 
     Raises InputError when nothing was ever run there.
     """
+    if workspace:
+        find(Path(), str(workspace), where="--workspace")
     here = (workspace or Path.cwd()).resolve()
     for folder in (here,) if workspace else (here, *here.parents):
         if (folder / STATE / "mlflow.db").is_file():

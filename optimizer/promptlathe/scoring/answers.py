@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from promptlathe.data.spelling import normal
 from promptlathe.records import Answer, Json
-from promptlathe.scoring.reading.normalise import normal
 from promptlathe.scoring.reading.reasoning import visible
 
 State = Literal["answered", "cut off", "refused", "empty", "unread"]

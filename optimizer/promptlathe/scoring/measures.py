@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from promptlathe.data.spelling import boundary, compared, ends_word, starts_word, words
 from promptlathe.data.values import as_text
-from promptlathe.scoring.reading.normalise import boundary, compared, ends_word, starts_word, words
 from promptlathe.scoring.reading.numerals import exact_number
 
 

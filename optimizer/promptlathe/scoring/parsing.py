@@ -53,8 +53,8 @@ Parse = Step | Annotated[tuple[Step, ...], Field(min_length=1)]
 """One step, or several, each reading what the one before it gave: `[{tag: answer}, number]`.
 
 text    the answer without the whitespace around it
-label   the one known label (a distinct target value) that the answer names
-number  the last number
+label   the one known label (a distinct target value) that the answer settles on
+number  the number that it settles on
 json    the last JSON object
 """
 

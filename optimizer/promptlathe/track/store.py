@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from promptlathe.documents import shown_url
+from promptlathe.documents import find, shown_url
 from promptlathe.errors import InputError
 
 ALIAS = "champion"
@@ -91,6 +91,7 @@ def _check_file(path: Path, where: str) -> None:
     other = "name another store with track.uri, or another state folder"
     if path.name in {"", ":memory:"}:
         raise InputError("an in-memory store keeps nothing", where, other)
+    find(Path(), str(path), where=where)
     if path.is_dir():
         raise InputError(f"{path} is a folder, not a database", where, other)
     _check_writable(path, where)

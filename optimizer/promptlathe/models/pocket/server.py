@@ -133,7 +133,7 @@ async def serve(
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     try:
         await web.TCPSite(runner, host, port).start()
-    except (OSError, OverflowError) as refused:
+    except (OSError, OverflowError, ValueError) as refused:
         taken = isinstance(refused, OSError) and refused.errno == errno.EADDRINUSE
         what = f"port {port} is already taken" if taken else f"cannot listen: {refused}"
         fix = "give an address of this machine and a free port with --port, 0 for any"

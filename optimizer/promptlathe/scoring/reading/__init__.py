@@ -1,7 +1,7 @@
-"""What a text says: one way of comparing spellings, and the readers of labels, numbers and JSON.
+"""What a text says: the readers of labels, numbers and JSON.
 
-text ─ reasoning → what is visible ─ normalise → Written ─ final → stretches, best first
-                                                     └─ labels | numbers → what they say
+text ─ reasoning → what is visible ─ spelling → Written ─ final → stretches, the surest first
+                        └─ objects → JSON                   └─ labels | numbers → what they say
 """
 
 VERSION = 2

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 
+from promptlathe.data.spelling import Written, written
 from promptlathe.data.values import as_text
 from promptlathe.scoring.reading.final import settled
 from promptlathe.scoring.reading.mentions import Finder, Stretches
-from promptlathe.scoring.reading.normalise import Written, written
 from promptlathe.scoring.reading.objects import objects
 
 _AROUND = " \t\r\n.,:;!?\"'`*()[]{}<>|~«»"

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
+from promptlathe.data.spelling import Written, boundary, ends_word, starts_word
 from promptlathe.scoring.reading.final import BOLD, UNCLEAR, Unclear
 from promptlathe.scoring.reading.negation import Standing, is_phrase, standings
-from promptlathe.scoring.reading.normalise import Written, boundary, ends_word, starts_word
 
 _COMMON = frozenset(
     re.findall(

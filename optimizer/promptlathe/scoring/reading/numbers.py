@@ -12,9 +12,9 @@ import re
 from bisect import bisect_left
 from functools import cached_property
 
+from promptlathe.data.spelling import Written, written
 from promptlathe.scoring.reading.final import BOLD, UNCLEAR, Unclear, settled
 from promptlathe.scoring.reading.negation import standings
-from promptlathe.scoring.reading.normalise import Written, written
 from promptlathe.scoring.reading.numerals import Quantity, Value, prepared, quantities
 
 _FRAME = re.compile(r"(?:[\s*_\"'`(\[{$=≈~|<>:\\]|#+\s|-\s|[a-z]\s*=)*")

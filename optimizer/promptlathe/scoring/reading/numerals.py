@@ -8,7 +8,7 @@ import unicodedata
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
-from promptlathe.scoring.reading.normalise import Written, normal
+from promptlathe.data.spelling import Written, normal
 
 Value = int | float
 MOST_DIGITS = 4300
