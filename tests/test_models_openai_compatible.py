@@ -164,7 +164,7 @@ async def test_what_is_no_completion_is_malformed(
     [
         (completion(""), ""),
         (completion(None, finish_reason="length"), ""),
-        (completion(None, message={"content": None, "refusal": "I cannot"}), "I cannot"),
+        (completion("yes", message={"content": "yes", "reasoning_content": "Hm, no"}), "yes"),
         (completion([{"type": "thinking"}, {"type": "text", "text": "yes"}]), "yes"),
     ],
 )
@@ -176,6 +176,24 @@ async def test_what_a_model_can_say_is_an_answer(
     reply = await ask(url)
     assert isinstance(reply, Answer)
     assert reply.text == text
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": None, "refusal": "I cannot"},
+        {"content": "", "refusal": "I cannot"},
+        {"content": [{"type": "refusal", "refusal": "I cannot"}]},
+    ],
+)
+async def test_a_refusal_is_an_answer_that_says_so(
+    service: tuple[Service, str], message: Any
+) -> None:
+    fake, url = service
+    fake.says(completion(None, message=message))
+    reply = await ask(url)
+    assert isinstance(reply, Answer)
+    assert (reply.text, reply.finish_reason) == ("I cannot", "refusal")
 
 
 async def test_unknown_tokens_are_none(service: tuple[Service, str]) -> None:

@@ -18,7 +18,7 @@ from promptlathe.models.pocket.faults import Faults
 from promptlathe.models.pocket.server import serve
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Answer, Budget, Failure
-from promptlathe.runtime.pacing import CUT, WARM, Pace
+from promptlathe.runtime.pacing import CUT, Pace
 from promptlathe.runtime.quota import Quota
 from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
 
@@ -29,8 +29,8 @@ async def never() -> bool:
     return False
 
 
-def pace(slots: int = 16, **changes: object) -> Pace:
-    return Pace("host", slots, never, **changes)  # type: ignore[arg-type]
+def pace(slots: int = 16) -> Pace:
+    return Pace("host", slots, never)
 
 
 async def under_way(one: Pace, asked: int) -> int:
@@ -82,14 +82,6 @@ async def test_a_full_service_s_wish_to_wait_holds_for_all_calls() -> None:
     await waiting
     assert time.monotonic() - start >= 0.19
     one.leave(ANSWER)
-
-
-async def test_few_calls_until_an_answer_can_be_used() -> None:
-    good: list[bool] = []
-    one = pace(64, proven=lambda: bool(good))
-    assert await under_way(one, 100) == WARM
-    good.append(True)
-    assert await under_way(one, 100) == 64
 
 
 async def test_a_call_that_is_cancelled_while_it_waits_leaves_its_slot() -> None:

@@ -61,6 +61,12 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def _visible(error: click.ClickException) -> click.ClickException:
+    """The same error; nothing in it is obeyed by a terminal."""
+    setattr(error, "message", visible(error.message))  # noqa: B010 - click declares it Final
+    return error
+
+
 class APath(click.Path):
     """A path of the command line, as a `Path`."""
 
@@ -80,15 +86,13 @@ class Commands(click.Group):
         try:
             return super().make_context(*args, **more)
         except click.ClickException as error:
-            error.message = visible(error.message)
-            raise
+            raise _visible(error) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            error.message = visible(error.message)
-            raise
+            raise _visible(error) from None
 
 
 @click.group(

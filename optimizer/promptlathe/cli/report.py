@@ -108,6 +108,7 @@ def show_result(job: "Job", result: Result) -> None:
         out("model     the embedded pocket model: its scores say nothing about an LLM's")
     out(f"finished  {result.finish_reason}; {len(result.standings)} candidates tried")
     out(f"spent     {_spent(result)}")
+    out(f"answers   {result.answers}")
     for note in result.notes:
         out(f"note      {note}")
     if result.run_id:

@@ -78,6 +78,14 @@ class Examples:
             found.update(as_text(v) for v in (value if isinstance(value, list) else [value]))
         return sorted(found)
 
+    def place(self, field: str, label: str) -> str | None:
+        """Where the first row stands that has `label` among its `labels` of a field."""
+        for row in self.rows:
+            value = row.values.get(field)
+            if label in map(as_text, value if isinstance(value, list) else [value]):
+                return row.where
+        return None
+
 
 def first_target(scorers: Sequence[Targeted]) -> str | None:
     """The target field of the first scorer that has one."""
@@ -121,7 +129,9 @@ def divided(
     repeated: dict[Split, int] = dict.fromkeys(SPLITS, 0)
     notes: list[str] = []
     apart: list[tuple[Rows, Mapping[Split, float]]] = [(sources.shared, splits.shares)]
-    apart += [(part, {name: 1.0}) for name, part in sources.parts.items()]
+    for name, part in sources.parts.items():
+        whole_of: Mapping[Split, float] = {name: 1.0}
+        apart.append((part, whole_of))
     places_of: dict[str, str] = {}
     for given, shares in apart:
         read = distinct(given, ids, inputs)
@@ -130,7 +140,7 @@ def divided(
             found[name] += [Example(ids[id(row)], row.values, name) for _, row in part]
             repeated[name] += sum(read.copies[key] for key in {key for key, _ in part})
             places_of |= {ids[id(row)]: row.where for _, row in part}
-    whole = {name: len(part) for name, part in found.items()}
+    whole: dict[Split, int] = {name: len(part) for name, part in found.items()}
     if sources.parts:
         notes += _take_apart(found, inputs, places_of)
     by_split: dict[Split, tuple[Example, ...]] = {name: tuple(found[name]) for name in SPLITS}

@@ -11,7 +11,8 @@ from typing import Any
 from rapidfuzz.distance import OSA
 
 from promptlathe.data.files import Row
-from promptlathe.data.values import as_text, fold, missing
+from promptlathe.data.spelling import written
+from promptlathe.data.values import as_text, missing
 
 SHOWN = 6
 """Rows or labels that a note lists."""
@@ -54,7 +55,7 @@ def nearly_equal(a: str, b: str) -> bool:
     the pen. Numbers, single letters (`plan_a`, `plan_b`) and prefixes (`relevant`, `irrelevant`)
     tell labels apart.
     """
-    a, b = fold(a), fold(b)
+    a, b = (" ".join(written(label).plain.split()) for label in (a, b))
     if a == b:
         return True
     short, long = sorted((a, b), key=len)

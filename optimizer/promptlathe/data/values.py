@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import date, time
 from decimal import Decimal
@@ -14,8 +13,6 @@ DEEPEST = 100
 """Levels of lists and objects within each other."""
 LARGEST = 1e300
 HALF = re.compile("[\ud800-\udfff]")
-_MARKS = re.compile(r"[\u0300-\u036f]")
-_GAPS = re.compile(r"[\s_\-\u2010-\u2015]+")
 
 
 def plain(value: Any, depth: int = 0) -> Any:
@@ -75,18 +72,6 @@ def as_text(value: Any) -> str:
 def squeeze(text: str) -> str:
     """Case and runs of whitespace taken away."""
     return " ".join(text.split()).casefold()
-
-
-def unaccent(text: str) -> str:
-    """Accents taken away; `_`, `-` and whitespace as one space; case kept."""
-    if not text.isascii():
-        text = _MARKS.sub("", unicodedata.normalize("NFKD", text))
-    return _GAPS.sub(" ", text).strip()
-
-
-def fold(text: str) -> str:
-    """What two spellings of a label have in common: `Carte-Perdue` and `carte perdue`."""
-    return unaccent(text).casefold()
 
 
 def kind(value: Any) -> str:

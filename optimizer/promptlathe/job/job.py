@@ -66,9 +66,10 @@ class Job:
 
     def __post_init__(self) -> None:
         """Of a function under test, nobody knows what it shows."""
-        known = isinstance(self.space, SearchSpace) and isinstance(self.objective, Objective)
-        if known and self.function is None:
-            object.__setattr__(self, "objective", self.objective.showing(self.space.shown))
+        showing = getattr(self.objective, "showing", None)  # Python may give anything: `check` says
+        shown = getattr(self.space, "shown", None)
+        if showing and shown is not None and self.function is None:
+            object.__setattr__(self, "objective", showing(shown))
 
     @classmethod
     def load(

@@ -26,8 +26,7 @@ class Proposer(Protocol):
 class Units(Protocol):
     """What the loop needs of an evaluator."""
 
-    @property
-    def resting(self) -> int: ...
+    def places(self, concurrency: int) -> int: ...
 
     def when_resting(self, fill: Callable[[], object]) -> None: ...
 
@@ -84,8 +83,7 @@ async def drive(
 
     def fill() -> str:
         while True:
-            # With one call in flight the order is that of the policy, whatever has to wait.
-            places = concurrency + (units.resting if concurrency > 1 else 0) - len(pending)
+            places = units.places(concurrency) - len(pending)
             full = places <= 0
             if not (waiting or full):
                 waiting.extend(policy.propose(pending.values(), places))

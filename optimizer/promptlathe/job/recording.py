@@ -209,6 +209,12 @@ def _tables(result: Result) -> dict[str, str]:
         "effects.json": [asdict(effect) for effect in result.found_effects],
         "lineage.json": [_flat(one.to_dict()) for one in result.lineage],
         "operators.json": [_flat(asdict(one)) for one in result.operators],
+        "answers.json": [
+            {"candidate": standing.number, "levels": json.dumps(dict(standing.candidate.levels))}
+            | _flat(counts.to_dict())
+            for standing, counts in zip(result.standings, result.by_candidate, strict=True)
+            if counts.total
+        ],
     }
     return {
         name: json.dumps(
@@ -254,6 +260,8 @@ def _metrics(result: Result) -> dict[str, float]:
         "cost_usd": spent.usd,
         "test_opened": result.opened,
     }
+    found |= {f"answers_{one.replace(' ', '_')}": n for one, n in result.answers.by_state.items()}
+    found["answers_failed"] = sum(result.answers.failed.values())
     for role in ("rewrite", "judge"):
         used = spent.of(role)
         found |= {f"{role}_calls": used.calls, f"{role}_tokens": used.tokens}

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError, Interrupted, PromptlatheError
+from promptlathe.job.answer_states import AnswerStates
 from promptlathe.job.checks import portfolio
 from promptlathe.job.decision import Decided, Decision
 from promptlathe.job.interrupts import interruptible
@@ -207,6 +208,7 @@ class Running:
         self._policy = self._make_policy()
         self._rewriting = self._make_rewriting() if job.operators else None
         self._view = View(self._policy, self._account, job.budget, job.model.name, caller.gates)
+        self._states = AnswerStates(job)
         self._settled: set[int] = set()
         """Numbers of the candidates whose cells are done."""
         self._told: list[Outcome] = []
@@ -365,6 +367,7 @@ class Running:
             self._answered = True
             asyncio.get_running_loop().call_later(HEAD_START, self._recorder.begin)
         self._recorder.check()
+        self._states.add(outcome)
         self._reserve.take(outcome)
         if outcome.cell.example.split == "select":
             self._told.append(outcome)
@@ -382,6 +385,7 @@ class Running:
         effects = effects_of(self._space, self._told, self._earlier)
         lineage, operators = self._made(best.candidate, effects)
         notes += self._rewriting.notes if self._rewriting else ()
+        notes += self._states.notes
         if failed := self._reserve.failures:
             reasons = ", ".join(f"{reason} {n}" for reason, n in failed.most_common())
             notes.append(f"{failed.total()} calls failed and were left unscored ({reasons})")
@@ -392,9 +396,9 @@ class Running:
             verdict=decided.recommendation.verdict,
             compared_with=decided.recommendation.compared_with,
             finish_reason=reason,
-            seed=Finalist.of(self._plan.space.seed, self._policy.seed),
-            best=Finalist.of(best.candidate, best),
-            champion=Finalist.of(decided.champion) if decided.champion else None,
+            seed=self._finalist(self._plan.space.seed, self._policy.seed),
+            best=self._finalist(best.candidate, best),
+            champion=self._finalist(decided.champion) if decided.champion else None,
             recommended=decided.recommendation.use,
             reason=decided.recommendation.reason,
             test=Test.of(decided.best_seed),
@@ -402,7 +406,10 @@ class Running:
             opened=decided.opened,
             promoted=None,
             notes=tuple(notes),
+            answers=self._states.of(),
+            samples={str(one): said for one, said in self._states.samples.items()},
             standings=tuple(self._policy.standings),
+            by_candidate=tuple(self._states.of(s.candidate.id) for s in self._policy.standings),
             spent=spent,
             usd_at_most=None if spent.usd is None else max(spent.usd, used.usd),
             seconds=self._account.seconds,
@@ -411,6 +418,9 @@ class Running:
             lineage=lineage,
             operators=operators,
         )
+
+    def _finalist(self, candidate: Candidate, standing: Standing | None = None) -> Finalist:
+        return Finalist.of(candidate, self._states.of(candidate.id), standing)
 
     @property
     def _space(self) -> BoundSpace:

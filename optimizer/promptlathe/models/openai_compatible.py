@@ -111,6 +111,8 @@ def read_answer(
         return Failure("server_error", "the service stopped with an error", 1)
     calls = _tool_calls(message)
     text = _text(message)
+    if not text and (refusal := _refusal(message)):
+        text, reason = refusal, "refusal"  # the name that other services give it
     if text is None and (reason == "length" or calls):
         text = ""  # every token went into reasoning: other services send an empty text here
     if text is None:
@@ -137,13 +139,22 @@ def _tool_calls(message: dict[str, Any]) -> tuple[dict[str, Any], ...]:
 
 
 def _text(message: dict[str, Any]) -> str | None:
-    """The content, which some services send in parts; a refusal is what the model said."""
+    """The content, which some services send in parts."""
     match message:
         case {"content": str(text)}:
             return text
         case {"content": [*parts]}:
             return "".join(_parts(parts))
+        case _:
+            return None
+
+
+def _refusal(message: dict[str, Any]) -> str | None:
+    """What the model said instead of an answer, beside the content or as a part of it."""
+    match message:
         case {"refusal": str(text)}:
+            return text
+        case {"content": [*_, {"type": "refusal", "refusal": str(text)}]}:
             return text
         case _:
             return None

@@ -45,7 +45,7 @@ class Caller:
     """Keys that are looked up in the ledger in the loop's next turn, all at once."""
 
     def __post_init__(self) -> None:
-        self.gates = Gates(self.lanes, lambda: self.health.proven)
+        self.gates = Gates(self.lanes)
 
     async def call(self, call: Call, alive: Callable[[], bool]) -> tuple[Sent, Amounts]:
         """What came back, and what this use of it took of the budget at most.

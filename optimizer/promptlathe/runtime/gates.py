@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -43,7 +42,7 @@ class Gate:
 class Gates:
     """Of all lanes; those of one pool share its pace, those of one model its quota."""
 
-    def __init__(self, lanes: Lanes, proven: Callable[[], bool]) -> None:
+    def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
         paces: dict[str, Pace] = {}
         quotas: dict[tuple[str, str], Quota] = {}
@@ -51,7 +50,7 @@ class Gates:
         for name, lane in lanes.by_name.items():
             pool = lane.pool or name
             if pool not in paces:
-                paces[pool] = _pace(lane, proven)
+                paces[pool] = _pace(lane)
             self._by_lane[name] = Gate(paces[pool], _quota(lane.settings, quotas))
         self._paces = tuple(paces.values())
 
@@ -65,14 +64,14 @@ class Gates:
         return tuple(said for pace in self._paces if (said := pace.notice))
 
 
-def _pace(lane: Lane, proven: Callable[[], bool]) -> Pace:
+def _pace(lane: Lane) -> Pace:
     settings = lane.settings
 
     async def there() -> bool:
         return not await knock(settings)
 
     name = settings.name if settings.embedded else urlsplit(settings.endpoint).netloc
-    return Pace(name.rpartition("@")[2], lane.slots, there, settings.outage, proven)
+    return Pace(name.rpartition("@")[2], lane.slots, there, settings.outage)
 
 
 def _quota(settings: ModelSettings, known: dict[tuple[str, str], Quota]) -> Quota | None:

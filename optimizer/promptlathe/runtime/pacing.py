@@ -24,8 +24,6 @@ from promptlathe.records import Answer, Failure
 REFUSED, CUT = 0.2, 0.3
 ROUND = 8
 """Calls of a round, at least."""
-WARM = 8
-"""Slots until the first answer that can be used: what fails systematically shows in few calls."""
 QUIET = 20.0
 """Seconds without any answer after which it is told."""
 KNOCKS = (0.5, 1.0, 2.0, 5.0)
@@ -44,8 +42,6 @@ class Pace:
     """Whether the service takes a connection."""
     patience: float = 300.0
     """Seconds that refused connections are waited out."""
-    proven: Callable[[], bool] = lambda: True
-    """Whether an answer came that can be used."""
     under_way: int = 0
     _limit: float = 0.0
     _waiting: deque[asyncio.Future[None]] = field(default_factory=deque["asyncio.Future[None]"])
@@ -105,9 +101,8 @@ class Pace:
         return ""
 
     def _free(self) -> bool:
-        limit = self._limit if self.proven() else min(self._limit, WARM)
         there = self._away is None and time.monotonic() >= self._paused
-        return there and self.under_way < int(limit)
+        return there and self.under_way < int(self._limit)
 
     def _take(self) -> None:
         if self.under_way == 0:

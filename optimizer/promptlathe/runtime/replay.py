@@ -59,10 +59,9 @@ class ReplayedEvaluator:
             return None
         return self._evaluator.submit(unit)
 
-    @property
-    def resting(self) -> int:
-        """See `Evaluator`."""
-        return self._evaluator.resting
+    def places(self, concurrency: int) -> int:
+        """See `Evaluator`; in the record as many as were."""
+        return self._evaluator.places(concurrency)
 
     def when_resting(self, fill: Callable[[], object]) -> None:
         """See `Evaluator`."""

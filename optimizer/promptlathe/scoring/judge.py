@@ -9,8 +9,9 @@ from pydantic import Field, field_validator
 
 from promptlathe.records import Example, Message, Request, Score, Trace, content_hash
 from promptlathe.runtime.seam import Context
-from promptlathe.scoring.labels import LabelReader
 from promptlathe.scoring.parsing import JsonField, parser
+from promptlathe.scoring.reading.labels import LabelReader, alike
+from promptlathe.scoring.reading.reasoning import visible
 from promptlathe.scoring.scorer import Measure, Name, Scorer, Surroundings, Unscored
 from promptlathe.space.template import fill_declared, not_placeholder, placeholders
 
@@ -49,8 +50,8 @@ class Judge(Scorer):
     @field_validator("levels")
     @classmethod
     def _apart(cls, levels: tuple[str, ...]) -> tuple[str, ...]:
-        bare = [level.strip().casefold() for level in levels]
-        if len(set(bare)) < len(bare) or not all(bare):
+        same = len(set(levels)) < len(levels) or alike(levels)
+        if same or not all(level.strip() for level in levels):
             raise ValueError("two levels are the same, or one is empty", "name each differently")
         for level in levels:
             _check_braces(level)
@@ -125,7 +126,8 @@ class _Reader:
         if level is not None:
             rationale = self._rationale(text)
             return self._label(str(level)), None if rationale is None else str(rationale)
-        *before, last = text.strip().splitlines() or [""]
+        shown = visible(text) or ""
+        *before, last = shown.strip().splitlines() or [""]
         return self._label(last), "\n".join(before).strip() or None
 
 

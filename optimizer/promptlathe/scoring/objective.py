@@ -152,7 +152,7 @@ class Objective(documents.Model):
         other = self.model_copy()
         other._shown = fields
         for name in ("_examples", "_scorecard", "digest", "scoring"):
-            other.__dict__.pop(name, None)
+            vars(other).pop(name, None)
         return other
 
     def check(self) -> None:
@@ -330,7 +330,10 @@ class Objective(documents.Model):
     def _surroundings(self) -> Surroundings:
         document = self._document
         return Surroundings(
-            lambda field: self._examples.labels(field), document.folder, document.within
+            lambda field: self._examples.labels(field),
+            document.folder,
+            document.within,
+            lambda field, label: self._examples.place(field, label),
         )
 
     def __eq__(self, other: object) -> bool:

@@ -13,6 +13,7 @@ from pydantic import Field
 from promptlathe.documents import Model, Within
 from promptlathe.records import Example, Score, Trace
 from promptlathe.runtime.seam import Context
+from promptlathe.scoring.reading import VERSION
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -41,6 +42,8 @@ class Surroundings:
     """What paths are relative to."""
     within: Within = None
     """The folders that they may not lead out of."""
+    place: Callable[[str, str], str | None] = lambda field, label: None
+    """Where the first row stands that has a text as the value of a field; None where unknown."""
 
 
 class Scorer(Model):
@@ -89,7 +92,7 @@ class Scorer(Model):
     def fingerprint(self, around: Surroundings) -> Any:
         """JSON-like content that changes when the same output may get another score."""
         del around
-        return self.entry()
+        return [VERSION, self.entry()]
 
     def entry(self) -> Any:
         """The YAML form, as short as it can be."""
