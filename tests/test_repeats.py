@@ -155,7 +155,7 @@ def workspace(folder: Path, data: Sequence[dict[str, Any]]) -> Path:
         "components: {role: {choice: [null, Label it.]}}\n"
     )
     (folder / "objective.yaml").write_text(
-        "dataset: rows.jsonl\nscorers: [exact_match: {target: label, parse: label}]\n"
+        "dataset: rows.jsonl\nscorers: [exact_match: label]\n"
     )
     run = folder / "run.yaml"
     run.write_text("space: space.yaml\nobjective: objective.yaml\nmodel: pocket\n")
