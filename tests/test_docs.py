@@ -265,7 +265,7 @@ def test_the_options_of_a_command(command: str):
     text = (ROOT / "docs/reference/cli.md").read_text("utf-8")
     section = re.search(rf"^## {command}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     assert section, f"cli.md has no section {command}"
-    said = set(re.findall(r"^\| `(--\w+)", section[1], re.MULTILINE))
+    said = set(re.findall(r"^\| `(--[\w-]+)", section[1], re.MULTILINE))
     real = {o for p in main.commands[command].params for o in p.opts if o.startswith("--")}
     assert said == real
     assert f"$ promptlathe {command}" in section[1]

@@ -40,8 +40,10 @@ def default_uri(state: Path) -> str:
 
 
 def default_artifacts(state: Path) -> str:
-    """The artifact folder of a workspace whose state folder is `state`, as a URI."""
-    return (state.resolve() / "artifacts").as_uri()
+    """The artifact folder of a workspace whose state folder is `state`: its path, or a URI where
+    MLflow would read a path otherwise."""
+    path = state.resolve() / "artifacts"
+    return str(path) if quote(str(path)) == str(path) else path.as_uri()
 
 
 def sqlite_file(uri: str) -> Path | None:
