@@ -2,9 +2,9 @@
 
     python benchmarks/repeated_rows.py [--sequences 4000]
 
-50 test rows with fewer and fewer distinct inputs. A model answers equal inputs alike, so the rows of
-one input gain or lose together. The interval of decide/comparison.py is taken over all rows, and over
-one row of each input. Its error is 5 %.
+50 test rows with fewer and fewer distinct inputs. A model answers equal inputs alike, so the rows
+of one input gain or lose together. The interval of decide/comparison.py is taken over all rows, and
+over one row of each input. Its error is 5 %.
 """
 
 import argparse
