@@ -14,8 +14,8 @@ from promptlathe.space import Choice
 STATES: tuple[State, ...] = get_args(State)
 FIRST = 12
 """Answers without one that can be used after which a run stops."""
-PROMPTS = 3
-"""So many are tried then, at least."""
+PROMPTS, TRIAL = 3, 20
+"""So many prompts, and answers, are seen before it stops for what other prompts may mend."""
 TELL = 0.1
 """Share of the answers in a state from which on a note says so."""
 SAMPLE = 120
@@ -121,7 +121,7 @@ class AnswerStates:
             return
         cut = counts.get("cut off", 0) + counts.get("empty", 0)
         fixed = not any("max_tokens" in part.model for part in self._job.space.prompts.values())
-        if not (fixed and cut >= 0.8 * total) and not self._prompts_do_not_matter():
+        if not (fixed and cut >= 0.8 * total) and not self._prompts_do_not_matter(total):
             return
         most = max(counts, key=lambda one: counts[one])
         raise InputError(
@@ -131,17 +131,14 @@ class AnswerStates:
             self._fix(most),
         )
 
-    def _prompts_do_not_matter(self) -> bool:
-        """Nothing makes new texts; several prompts were tried, and both levels of each component
-        that has two: one of them may be the form that can be read."""
-        if self._job.operators or len(self._states) < PROMPTS:
+    def _prompts_do_not_matter(self, total: int) -> bool:
+        """Nothing makes new texts; several prompts were tried, and two levels of each component
+        that has two: one of the others may be the form that can be read."""
+        if self._job.operators or len(self._states) < PROMPTS or total < TRIAL:
             return False
-        pairs = (
-            self._levels[name]
-            for name, component in self._job.space.components.items()
-            if isinstance(component, Choice) and len(component.choice) == 2
-        )
-        return all(len(tried) == 2 for tried in pairs)
+        parts = self._job.space.components
+        single = {n for n, one in parts.items() if isinstance(one, Choice) and len(one.choice) == 1}
+        return all(len(tried) > 1 for name, tried in self._levels.items() if name not in single)
 
     def _fix(self, one: State) -> str:
         return _FIXES[one].format(max_tokens=self._job.model.max_tokens)

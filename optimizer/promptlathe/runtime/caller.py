@@ -18,6 +18,9 @@ from promptlathe.runtime.retry import pause
 from promptlathe.runtime.seam import Abandoned
 from promptlathe.runtime.writer import Writer
 
+OUTAGES = 3
+"""That one call waits out: a service may take connections, and no request."""
+
 
 @dataclass
 class Caller:
@@ -88,13 +91,14 @@ class Caller:
     async def _pay(self, call: Call, alive: Callable[[], bool]) -> tuple[Sent, Amounts]:
         retries = self.lanes.settings(call.role, call.step).retries
         gate = self.gates.of(call.role, call.step)
-        took, billed, attempt = NOTHING, 0, 0
+        took, billed, attempt, outages = NOTHING, 0, 0, 0
         before = self.health.answers(call.role)
         while True:
             hold, reply = await self._attempt(call, gate, alive)
             wait = None
             if isinstance(reply, Failure):
-                if reply.unsent and attempt < max(1, retries):
+                away = reply.unsent and call.role != "rewrite"  # a search can go on without
+                if away and outages < OUTAGES:
                     wait = 0.0
                 elif reply.retryable and attempt < retries:
                     wait = pause(reply, attempt)
@@ -102,12 +106,13 @@ class Caller:
             billed += reply.billed if isinstance(reply, Failure) else 0
             if wait is None or not isinstance(reply, Failure):
                 break
-            if reply.unsent and not await gate.pace.wait_out():
-                if call.role != "rewrite":  # a search can go on without
+            if wait == 0.0:
+                outages += 1
+                if not await gate.pace.wait_out():
                     raise self.health.gone(call, reply)
-                break
-            attempt += 1
-            await self._rest(wait)
+            else:
+                attempt += 1
+                await self._rest(wait)
         if isinstance(reply, Failure):
             reply = replace(reply, billed=billed)
         else:
