@@ -9,7 +9,7 @@ from promptlathe.errors import InputError
 from promptlathe.job.job import Job
 from promptlathe.records import Outcome
 from promptlathe.scoring.answers import State, state
-from promptlathe.space import Choice
+from promptlathe.space import Choice, Text
 
 STATES: tuple[State, ...] = get_args(State)
 FIRST = 12
@@ -137,6 +137,8 @@ class AnswerStates:
         if self._job.operators or len(self._states) < PROMPTS or total < TRIAL:
             return False
         parts = self._job.space.components
+        if not all(isinstance(one, Choice | Text) for one in parts.values()):
+            return False  # demos show how to answer
         single = {n for n, one in parts.items() if isinstance(one, Choice) and len(one.choice) == 1}
         return all(len(tried) > 1 for name, tried in self._levels.items() if name not in single)
 
