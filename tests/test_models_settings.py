@@ -18,6 +18,14 @@ def test_a_name_alone_is_enough() -> None:
     assert parse(ModelSettings, Document("gpt-5-mini")) == ModelSettings(name="gpt-5-mini")
 
 
+def test_a_copy_sends_its_own_parameters() -> None:
+    model = ModelSettings(name="m", max_tokens=16, stop=["\n"])
+    assert model.parameters["max_tokens"] == 16  # read before it is copied
+    other = model.model_copy(update={"max_tokens": 900, "stop": None})
+    assert other.parameters["max_tokens"] == 900
+    assert "stop" not in other.parameters
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [

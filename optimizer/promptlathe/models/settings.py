@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -142,7 +142,7 @@ class ModelSettings(documents.Model):
             what = f"{error.args[0]} (of OPENAI_BASE_URL)"
             raise InputError(what, "model", error.args[1]) from None
 
-    @cached_property
+    @property
     def parameters(self) -> dict[str, Json]:
         """What is sent with every call, by name, sorted; without what is not set."""
         values = {name: getattr(self, name) for name in PARAMETERS}
