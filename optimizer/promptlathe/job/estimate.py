@@ -8,16 +8,12 @@ import numpy as np
 
 from promptlathe.job.checks import models_of
 from promptlathe.job.job import Job
-from promptlathe.models.pricing import worst_case
+from promptlathe.models.pricing import BYTES_PER_TOKEN, TYPICAL_OUTPUT, worst_case
 from promptlathe.records import Call, Candidate, Example
 from promptlathe.space import BoundSpace, render
 
-TYPICAL_OUTPUT = 200
-"""Tokens of an answer, where `max_tokens` allows more: it says little about them."""
 SAMPLE = 20
 """Random candidates, beside the seed."""
-BYTES_PER_TOKEN = 4
-"""A rule of thumb for English and French prose."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,10 @@ _PER_MESSAGE = 8
 _LOW_IMAGE, _IMAGE = 3_000, 6_000
 """Tokens of a picture, at most: services count pixels, up to 2,833 at low detail and 4,784
 otherwise. OpenAI's gpt-4o-mini alone takes up to 36,835 and can pass this bound."""
+BYTES_PER_TOKEN = 4
+"""A rule of thumb for English and French prose; a bound counts each byte."""
+TYPICAL_OUTPUT = 200
+"""Tokens of an answer, where `max_tokens` allows more: it says little about them."""
 _JSON = ("extra_body", "response_format", "tools")
 """Parameters that the model reads."""
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from promptlathe.models.pricing import BYTES_PER_TOKEN, TYPICAL_OUTPUT
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Answer, Call, Failure, Role
 from promptlathe.runtime.knock import knock
 from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.pacing import Pace
 from promptlathe.runtime.quota import Quota, Taken
-
-BYTES_PER_TOKEN, TYPICAL_OUTPUT = 4, 200
-"""For what a call is expected to take of a quota, until it is answered."""
 
 
 @dataclass(frozen=True, eq=False)
