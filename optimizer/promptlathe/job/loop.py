@@ -86,7 +86,9 @@ async def drive(
             places = units.places(concurrency) - len(pending)
             full = places <= 0
             if not (waiting or full):
-                waiting.extend(policy.propose(pending.values(), places))
+                # Beyond `concurrency` one at a time: each only if there is still room for it.
+                most = min(places, max(1, concurrency - len(pending)))
+                waiting.extend(policy.propose(pending.values(), most))
             if not waiting or (full and isinstance(waiting[0], Cell)):
                 return ""
             unit = waiting[0]

@@ -214,9 +214,11 @@ class Ledger:
         """What is imposed when the run is replayed, or gone on with."""
         events = select(tables.told).where(tables.told.c.run == run).order_by(tables.told.c.seq)
         stops = select(tables.stops).where(tables.stops.c.run == run)
+        candidates = select(tables.candidates.c.candidate).where(tables.candidates.c.run == run)
         with self._transaction(self._connection):
             told = self._connection.execute(events).all()
             ends = self._connection.execute(stops).all()
+            named = frozenset(self._connection.execute(candidates).scalars())
         stages: list[Segment] = []
         decision: list[Segment] = []
         start = 0
@@ -225,7 +227,7 @@ class Ledger:
             start = row.told
             (decision if row.stage < 0 else stages).append(segment)
         unfinished = _segment(told[start:], "") if told[start:] else None
-        return RecordedRun(tuple(stages), tuple(decision), unfinished)
+        return RecordedRun(tuple(stages), tuple(decision), named, unfinished)
 
     def openings(self, objective: str) -> tuple[Opening, ...]:
         """All openings of test rows under an objective, in order."""

@@ -53,6 +53,8 @@ class RecordedRun:
     """Of the search."""
     decision: tuple[Segment, ...] = ()
     """The final comparison, and what it asked again; () when the run ended before it."""
+    candidates: frozenset[str] = frozenset()
+    """Ids of the candidates of its cells: other units are requests to the rewriter."""
     unfinished: Segment | None = None
     """What was told since the last of these ended, by a run that was interrupted."""
 

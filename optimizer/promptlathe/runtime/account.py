@@ -144,6 +144,10 @@ class Account:
             self._expected = wanted
         return limit
 
+    def has_room(self, expected: Amounts) -> bool:
+        """Whether `admit` would allow it now."""
+        return self._exceeded(expected + self._expected) is None
+
     def lower(self, expected: Amounts) -> None:
         """Of what began units are expected to take, this was held or is not needed."""
         self._expected = self._expected - expected

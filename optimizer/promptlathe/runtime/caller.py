@@ -95,24 +95,23 @@ class Caller:
         before = self.health.answers(call.role)
         while True:
             hold, reply = await self._attempt(call, gate, alive)
-            wait = None
+            away, wait = False, None
             if isinstance(reply, Failure):
-                away = reply.unsent and call.role != "rewrite"  # a search can go on without
-                if away and outages < OUTAGES:
-                    wait = 0.0
-                elif reply.retryable and attempt < retries:
+                # Without the rewriter, a search can go on.
+                away = reply.unsent and call.role != "rewrite" and outages < OUTAGES
+                if not away and reply.retryable and attempt < retries:
                     wait = pause(reply, attempt)
-            took += self.account.settle(hold, reply, again=wait is not None)
+            took += self.account.settle(hold, reply, again=away or wait is not None)
             billed += reply.billed if isinstance(reply, Failure) else 0
-            if wait is None or not isinstance(reply, Failure):
-                break
-            if wait == 0.0:
+            if away and isinstance(reply, Failure):
                 outages += 1
                 if not await gate.pace.wait_out():
                     raise self.health.gone(call, reply)
-            else:
+            elif wait is not None:
                 attempt += 1
                 await self._rest(wait)
+            else:
+                break
         if isinstance(reply, Failure):
             reply = replace(reply, billed=billed)
         else:

@@ -122,7 +122,10 @@ class Evaluator:
     _open: dict[Key, UnitContext] = field(default_factory=dict[Key, UnitContext])
     """Units under way that somebody waits for."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
-    _begun: int = 0
+    _last: Amounts = NOTHING
+    """What the cell that was begun last was expected to take."""
+    _proven: bool = False
+    """An outcome was told that says something."""
 
     def submit(self, unit: Unit) -> str | None:
         """Take it on. The name of the limit that forbids it, or None when it is taken."""
@@ -131,7 +134,7 @@ class Evaluator:
         expected = self.forecast.cell(unit.candidate) if is_cell else ONE_CALL
         limit = account.admit(expected)
         if limit is None:
-            self._begun += 1
+            self._last = expected if is_cell else self._last
             context = UnitContext(self.caller, unit, self.writer.told, expected)
             self._open[unit.key] = context
             self._tasks.add(asyncio.create_task(self._run(context)))
@@ -143,10 +146,11 @@ class Evaluator:
         that of the policy, whatever has to wait."""
         if concurrency == 1:
             return 1
-        wide = concurrency + self.caller.resting
-        if self.caller.health.proven or self.writer.told >= TRIAL:
-            return wide
-        return min(WARM, wide, len(self._open) + TRIAL - self._begun)
+        # No cell is asked for that would be refused: a replay, which has no waits, would not ask.
+        room = self.caller.account.has_room(self._last)
+        wide = concurrency + (self.caller.resting if room else 0)
+        told = self.writer.told
+        return wide if self._proven or told >= TRIAL else min(WARM, wide, TRIAL - told)
 
     def when_resting(self, fill: Callable[[], object]) -> None:
         """Call this whenever a call begins to wait."""
@@ -174,6 +178,8 @@ class Evaluator:
         """An event is about to be used."""
         self._open.pop(event.unit.key, None)
         self.writer.told += 1
+        if isinstance(event, Outcome) and event.failure is None and not event.unread:
+            self._proven = True
         return event
 
     async def stop(self, limit: str, *, decision: bool = False) -> list[Event]:

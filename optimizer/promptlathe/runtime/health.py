@@ -13,7 +13,7 @@ HOPELESS: tuple[FailureReason, ...] = ("authentication", "quota", "not_found")
 IN_A_ROW = 12
 """Failed calls, each retried already, that were begun after the last answer came: many that hang
 end together, and say little while others are answered."""
-KNOCKS = (0.0, 0.5, 1.5)
+FIRST_KNOCKS = (0.0, 0.5, 1.5)
 """Seconds to wait before each attempt to reach the service, at the start of a job."""
 
 _FIXES: dict[FailureReason, str] = {
@@ -48,8 +48,6 @@ class Health:
     """Models that have answered."""
     _answers: dict[Role, int] = field(default_factory=dict[Role, int])
     _unscored: int = 0
-    proven: bool = False
-    """An outcome came that says something."""
 
     def answers(self, role: Role) -> int:
         """How many calls of a role were answered."""
@@ -76,10 +74,10 @@ class Health:
         if hopeless and reply.reason == "not_found":
             hopeless = call.model not in self._answered
         if hopeless or found >= IN_A_ROW:
-            raise ModelUnavailable(call.model, reply.reason, reply.detail, _FIXES[reply.reason])
+            raise self.gone(call, reply)
 
     def gone(self, call: Call, failure: Failure) -> ModelUnavailable:
-        """The error for a service that did not come back."""
+        """The error for a model that cannot be used."""
         return ModelUnavailable(call.model, failure.reason, failure.detail, _FIXES[failure.reason])
 
     def watch_outcome(self, outcome: Outcome) -> None:
@@ -87,7 +85,6 @@ class Health:
         failure = outcome.failure
         if failure is None or failure.reason not in ("scorer", "target"):
             self._unscored = 0
-            self.proven |= failure is None and not outcome.unread
             return
         self._unscored += 1
         if self._unscored >= IN_A_ROW:
@@ -104,7 +101,7 @@ async def check_reachable(settings: ModelSettings) -> None:
     An outage is waited out while a job runs; a service that was never there shows within seconds.
     """
     said = ""
-    for pause in KNOCKS:
+    for pause in FIRST_KNOCKS:
         await asyncio.sleep(pause)
         said = await knock(settings)
         if not said:

@@ -7,10 +7,11 @@ broke off is begun at the same place again, and told after what is recorded.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 
 from promptlathe.ledger import RecordedRun, Segment
-from promptlathe.records import Dropped, Event, Key, Unit
+from promptlathe.records import Cell, Dropped, Event, Key, Unit
 from promptlathe.runtime.evaluator import Evaluator
 
 WAITS = "replay"
@@ -34,6 +35,7 @@ class ReplayedEvaluator:
         ended = (*recorded.stages, *recorded.decision)
         last = (recorded.unfinished,) if recorded.unfinished else ()
         self._segments = iter([(one, True) for one in ended] + [(one, False) for one in last])
+        self._candidates = recorded.candidates
         self._early: dict[Key, Event] = {}
         """What came before its turn, in the order in which it came."""
         self._enter()
@@ -44,24 +46,41 @@ class ReplayedEvaluator:
         self._begun: Mapping[Key, int] = dict(self._segment.events)
         self._order: Sequence[Key] = [key for key, _ in self._segment.events]
         self._place = 0
+        self._places = sorted(
+            after for (one, *_), after in self._segment.events if one in self._candidates
+        )
+        """After how many events each recorded cell was begun."""
+        self._recorded = self._told = self._live = 0
+        """Recorded cells that were begun, and told; and other cells under way."""
         self._evaluator.failures = self._segment.failures
         self._evaluator.writer.recorded = self._begun
         self._evaluator.writer.ended = self._ended
 
     def submit(self, unit: Unit) -> str | None:
         """As for any evaluator; what was not begun by now in the record is not begun."""
+        cell = isinstance(unit, Cell)
         if unit.key not in self._begun:
-            return (self._segment.limit or WAITS) if self._ended else self._evaluator.submit(unit)
+            if self._ended:
+                return self._segment.limit or WAITS
+            refused = self._evaluator.submit(unit)
+            self._live += cell and refused is None
+            return refused
         if self._begun[unit.key] > self._evaluator.writer.told:
             return WAITS
+        refused = None
         if limit := self._segment.dropped.get(unit.key):
             self._early[unit.key] = Dropped(unit, limit)
-            return None
-        return self._evaluator.submit(unit)
+        else:
+            refused = self._evaluator.submit(unit)
+        self._recorded += cell and refused is None
+        return refused
 
     def places(self, concurrency: int) -> int:
-        """See `Evaluator`; in the record as many as were."""
-        return self._evaluator.places(concurrency)
+        """See `Evaluator`; and one by one those that were begun by now in the record: while calls
+        waited for another attempt, there were more."""
+        begun = bisect_right(self._places, self._evaluator.writer.told)
+        more = min(begun, self._recorded + 1) - self._told
+        return max(self._evaluator.places(concurrency), self._live + more)
 
     def when_resting(self, fill: Callable[[], object]) -> None:
         """See `Evaluator`."""
@@ -73,8 +92,10 @@ class ReplayedEvaluator:
             if self._ended:
                 return None
             if not self._early:
-                return await self._evaluator.next()
-            return self._evaluator.hand_over(self._early.pop(next(iter(self._early))))
+                event = await self._evaluator.next()
+                self._count(event)
+                return event
+            return self._hand_over(self._early.pop(next(iter(self._early))))
         wanted = self._order[self._place]
         while wanted not in self._early:
             events = await self._evaluator.arrivals()
@@ -82,7 +103,18 @@ class ReplayedEvaluator:
                 raise LeftRecord
             self._early.update({event.unit.key: event for event in events})
         self._place += 1
-        return self._evaluator.hand_over(self._early.pop(wanted))
+        return self._hand_over(self._early.pop(wanted))
+
+    def _hand_over(self, event: Event) -> Event:
+        self._count(event)
+        return self._evaluator.hand_over(event)
+
+    def _count(self, event: Event | None) -> None:
+        """A cell is no longer under way."""
+        if event is not None and isinstance(event.unit, Cell):
+            recorded = event.unit.key in self._begun
+            self._told += recorded
+            self._live -= not recorded
 
     async def stop(self, limit: str, *, decision: bool = False) -> list[Event]:
         """A stage of the search, or of the decision, has ended."""
