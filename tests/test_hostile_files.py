@@ -117,6 +117,7 @@ DATA: dict[str, tuple[str, bytes, str]] = {
     "5,000 digits": ("a.jsonl", b'{"text": ' + b"9" * 5000 + b"}", "a.jsonl:1: is not JSON"),
     "4,000 digits": ("a.jsonl", b'{"text": ' + b"9" * 4000 + b"}", "a number that is too large"),
     "1e999": ("a.jsonl", b'{"text": 1e999}', "a number that is too large"),
+    "a key twice": ("a.jsonl", b'{"a": 1, "a": 2}', "the key 'a' stands twice"),
     "NaN": ("a.jsonl", b'{"text": NaN}', "NaN is no JSON number"),
     "half a character": ("a.jsonl", rb'{"text": "\ud800"}', "lone half of a character"),
     "half a key": ("a.jsonl", rb'{"\ud800": 1}', "lone half of a character"),

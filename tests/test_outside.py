@@ -98,6 +98,12 @@ def test_nothing_outside_of_the_workspace_is_read(folder: Path, named: str, way:
         said("check", folder / "run.yaml", "--allow-outside", code=0)
 
 
+def test_a_link_to_a_run_file_has_the_files_beside_it(folder: Path) -> None:
+    (folder / "run.yaml").rename(folder.parent / "run.yaml")
+    (folder / "run.yaml").symlink_to(folder.parent / "run.yaml")
+    said("check", folder / "run.yaml", code=0)
+
+
 def test_another_workspace_may_be_named(folder: Path) -> None:
     (folder / "run.yaml").write_text(RUN.replace("space.yaml", "../outside/space.yaml"))
     said("check", folder / "run.yaml", "--workspace", folder.parent, code=0)

@@ -57,13 +57,28 @@ def _jsonl(path: Path) -> Iterator[Row]:
             continue
         where = f"{path}:{number}"
         try:
-            yield Row(json.loads(line, parse_constant=_no_constant), where)
+            yield Row(_read_json(line), where)
         except (ValueError, RecursionError) as error:
             column = f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
             what = getattr(error, "msg", str(error))
             raise InputError(
                 f"is not JSON: {what}{column}", where, "write one JSON object a line"
             ) from None
+
+
+_read_json = json.JSONDecoder(
+    object_pairs_hook=lambda pairs: _each_once(pairs),
+    parse_constant=lambda name: _no_constant(name),
+).decode
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice[:100]!r} stands twice")
+    return found
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -155,7 +155,10 @@ class Job:
 def workspace_of(path: Path) -> Path:
     """The folder above `runs/`, or the run file's own; of a file among what a workspace keeps,
     such as a resolved run file, that workspace."""
-    folder = _resolved(path).parent
+    return _workspace(_resolved(path).parent)
+
+
+def _workspace(folder: Path) -> Path:
     if STATE in folder.parts:
         return Path(*folder.parts[: folder.parts.index(STATE)])
     return folder.parent if folder.name == "runs" else folder
@@ -165,6 +168,7 @@ def _roots(path: Path, workspace: Path) -> Iterator[Path]:
     """Where files may lie that a run file names."""
     yield _resolved(workspace)
     yield workspace_of(path)
+    yield _workspace(_resolved(path.parent))  # of a link: its own folder, too
 
 
 def _resolved(path: Path) -> Path:

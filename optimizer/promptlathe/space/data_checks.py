@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from promptlathe.documents import nearest
 from promptlathe.errors import InputError
 from promptlathe.records import Example
-from promptlathe.space.checks import Loc
 from promptlathe.space.components import Choice, Demos
 from promptlathe.space.contracts import uses_labels
+from promptlathe.space.declaration import Loc
 from promptlathe.space.space import SearchSpace
 from promptlathe.space.template import escaped, is_name, placeholders
 
