@@ -7,7 +7,7 @@ from promptlathe.records import Budget
 from promptlathe.runtime.account import Account
 from promptlathe.search import Policy
 
-Stage = Literal["search", "decision"]
+Stage = Literal["search", "waiting for another run's decision", "decision"]
 
 
 @dataclass

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError, Interrupted, PromptlatheError
@@ -20,8 +20,8 @@ from promptlathe.job.progress import Progress, View
 from promptlathe.job.recording import Recorder
 from promptlathe.job.reserve import Reserve
 from promptlathe.job.result import Finalist, Result, Test
-from promptlathe.job.resume import Course, begun, end
-from promptlathe.job.stores import check_stores, ledger_url, make_state
+from promptlathe.job.resume import Course, begun, replayed
+from promptlathe.job.stores import check_stores, ledger_url, make_state, storage
 from promptlathe.job.warm import comparable
 from promptlathe.ledger import Ledger, RecordedRun
 from promptlathe.records import (
@@ -55,6 +55,8 @@ SIDES = 3
 """Prompts that meet the test rows at most: the seed, the best and the champion."""
 PROGRESS = 50
 """Outcomes after which MLflow is told how the search stands, whether or not one has settled."""
+TURN = 600.0
+"""Seconds that a run waits at most for another one that decides on the same prompt."""
 HEAD_START = 0.05
 """Seconds from the first answer until MLflow is started: that takes a core for seconds, and the
 first calls go first. A model that never answers leaves no run."""
@@ -66,22 +68,36 @@ def check(job: Job) -> Plan:
     Raises InputError or BudgetTooSmall; sends nothing.
     """
     plan = make_plan(job)
-    check_stores(job)
-    return plan
+    return replace(plan, notes=(*plan.notes, *check_stores(job)))
 
 
-def run(job: Job, *, progress: Progress | None = None, replay: str | None = None) -> Result:
+def run(
+    job: Job,
+    *,
+    progress: Progress | None = None,
+    replay: str | None = None,
+    tell: Callable[[Result], object] = lambda result: None,
+) -> Result:
     """Run a job to the end.
 
     replay: the `run` of an earlier result; its events are told in the same order again.
-    Raises InputError, BudgetTooSmall, ModelUnavailable or Interrupted.
+    tell: given the result as soon as it is decided. What is returned, after seconds at most, says
+    besides what MLflow made of it.
+    Raises InputError, BudgetTooSmall, ModelUnavailable, StorageFailed or Interrupted.
     """
     plan = check(job)
-    make_state(job.state)
-    return interruptible(lambda: _run(job, plan, progress, replay))
+    with storage(job.state):
+        make_state(job.state)
+        return interruptible(lambda: _run(job, plan, progress, replay, tell))
 
 
-async def _run(job: Job, plan: Plan, progress: Progress | None, replay: str | None) -> Result:
+async def _run(
+    job: Job,
+    plan: Plan,
+    progress: Progress | None,
+    replay: str | None,
+    tell: Callable[[Result], object],
+) -> Result:
     ledger = Ledger(ledger_url(job))
     try:
         recorded = _recorded(ledger, replay) if replay else None
@@ -90,9 +106,10 @@ async def _run(job: Job, plan: Plan, progress: Progress | None, replay: str | No
                 if name != "rewrite":  # a search can go on without
                     await check_reachable(lane.settings)
         async with engine_of(job) as engine:
-            start = partial(_carry_out, job, plan, ledger, engine, progress)
+            start = partial(_carry_out, job, plan, ledger, engine, progress, tell)
             if replay and recorded:
-                return await _replayed(start, Course(uuid4().hex[:12], recorded, replay))
+                with replayed(job, recorded, replay) as course:
+                    return await _replayed(start, course)
             return await _gone_on_with(start, job, plan, ledger)
     finally:
         job.objective.close()
@@ -117,14 +134,9 @@ async def _gone_on_with(
     while True:
         with begun(job, plan, ledger) as course:
             try:
-                result = await start(course)
+                return await start(course)
             except LeftRecord:  # something that is not recorded decided its course
-                end(job, ledger, course.run)
-                continue
-            except asyncio.CancelledError:
-                raise Interrupted(ledger.count(course.run)) from None
-            end(job, ledger, course.run)
-            return result
+                ledger.end(course.run)
 
 
 async def _carry_out(
@@ -133,26 +145,33 @@ async def _carry_out(
     ledger: Ledger,
     engine: Engine,
     progress: Progress | None,
+    tell: Callable[[Result], object],
     course: Course,
 ) -> Result:
     recorder = Recorder(job, plan, course.run, replay=course.replay is not None)
-    running = Running(job, plan, ledger, engine, recorder, progress, course)
+    running = Running(job, plan, ledger, engine, recorder, progress, tell, course)
     try:
         return await running.to_the_end()
     except asyncio.CancelledError:
-        recorder.abort("KILLED", "interrupted")
-        raise
+        stopped = Interrupted(ledger.count(course.run))
+        _add_notes(stopped, await recorder.abort("KILLED", "interrupted"))
+        raise stopped from None
     except LeftRecord:
-        recorder.abort("KILLED", "took another course than before it was interrupted")
+        await recorder.abort("KILLED", "took another course than before it was interrupted")
         raise
     except PromptlatheError as error:
-        recorder.abort("FAILED", str(error))
+        _add_notes(error, await recorder.abort("FAILED", str(error)))
         raise
     except BaseException as error:
-        recorder.abort("FAILED", f"{type(error).__name__}: {error}")
+        await recorder.abort("FAILED", f"{type(error).__name__}: {error}")
         raise
     finally:
         await running.close()
+
+
+def _add_notes(error: PromptlatheError, notes: Sequence[str]) -> None:
+    for note in notes:
+        error.add_note(note)
 
 
 def _recorded(ledger: Ledger, replay: str) -> RecordedRun:
@@ -183,10 +202,11 @@ class Running:
         engine: Engine,
         recorder: Recorder,
         progress: Progress | None,
+        tell: Callable[[Result], object],
         course: Course,
     ) -> None:
         self._job, self._plan, self._course, self._ledger = job, plan, course, ledger
-        self._recorder, self._progress = recorder, progress
+        self._recorder, self._progress, self._tell = recorder, progress, tell
         # What the budget allowed stands in the record that is replayed.
         budget = Budget() if course.replay else job.budget
         self._account = Account(budget, job.prices)
@@ -216,6 +236,14 @@ class Running:
     async def to_the_end(self) -> Result:
         """Search, decide, record."""
         reason = await self._search()
+        async with self._recorder.turn(self._spare(), self._wait_for_turn):
+            result = await self._decide(reason)
+            if not self._course.replay:
+                self._ledger.end(self._course.run)
+            self._tell(result)
+            return await self._recorder.settle(result)
+
+    async def _decide(self, reason: str) -> Result:
         limits, policy = self._job.objective.limits.all, self._policy
         best = best_within(limits, policy.best, policy.seed, policy.standings, self._told)
         champion = self._known_then(await self._recorder.champion())
@@ -239,6 +267,19 @@ class Running:
         return self._recorder.conclude(
             self._result(reason, best, decided), best.candidate, decided, self._ledger
         )
+
+    def _spare(self) -> float:
+        """Seconds that the decision may wait."""
+        minutes = self._job.budget.minutes
+        if minutes is None or self._course.replay:
+            return TURN
+        left = 60 * minutes - self._account.seconds - self._account.reserve.seconds
+        return min(TURN, max(0.0, left))
+
+    def _wait_for_turn(self) -> None:
+        self._view.stage = "waiting for another run's decision"
+        if self._progress:
+            self._progress.update(self._view)
 
     def _known_then(self, champion: Candidate | None) -> Candidate | None:
         """None for one that did not take part in the decision that is replayed."""

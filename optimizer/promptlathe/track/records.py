@@ -1,13 +1,22 @@
-"""What a job hands to the tracking, and what it gets back. All of it pickles."""
+"""What a job hands to the tracking, and what it gets back.
+
+What is handed over has a JSON form (track/spool.py); what comes back pickles."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
-from promptlathe.records import PROMPT, Example, FinalistName, Json, Prompt, Split, content_hash
-
-if TYPE_CHECKING:
-    from promptlathe.decide import Comparison, Verdict
+from promptlathe.decide import Comparison, Verdict
+from promptlathe.records import (
+    PROMPT,
+    Example,
+    FinalistName,
+    Json,
+    Outcome,
+    Prompt,
+    Split,
+    content_hash,
+)
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -92,14 +101,26 @@ class RegisteredPrompt:
 
 
 @dataclass(frozen=True)
+class Champion:
+    """What the registry says."""
+
+    prompts: Mapping[str, RegisteredPrompt] = field(default_factory=dict[str, RegisteredPrompt])
+    """By the space's names, the versions with the alias `champion`: all of them, of one set, or
+    none."""
+    complaint: str = ""
+    """Why there is none, when some have the alias."""
+    aliased: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The versions that have the alias by registry name, whether or not they fit together."""
+
+
+@dataclass(frozen=True)
 class Started:
     """A run that MLflow knows."""
 
     run_id: str
     experiment_id: str
-    champion: Mapping[str, RegisteredPrompt] = field(default_factory=dict[str, RegisteredPrompt])
-    """By the space's names, the versions with the alias `champion`: all of them, of one set, or
-    none."""
+    champion: Champion = field(default_factory=Champion)
+    """At that time."""
     problems: tuple[str, ...] = ()
 
 
@@ -107,21 +128,24 @@ class Started:
 class Conclusion:
     """How a run ended. The caller has decided; this is only written down."""
 
-    verdict: "Verdict | None"
+    verdict: Verdict | None
     """Of the best prompts, against `compared_with`; None when nothing could be compared."""
     finish_reason: str
     seed: Mapping[str, Prompt]
     best: Mapping[str, Prompt]
     """Both by the space's names."""
-    comparison: "Comparison | None"
+    comparison: Comparison | None
     """Seed (baseline) and best (challenger) on `test`."""
     promote: bool
     """Register the best prompts and give them the alias `champion`."""
     description: str
     """Markdown, shown on top of the run's page."""
-    champion: "Comparison | None" = None
+    champion: Comparison | None = None
     """Registered champion (baseline) and best (challenger) on `test`."""
     compared_with: Literal["seed", "champion"] = "seed"
+    aliased: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The versions with the alias `champion` when it was decided, by registry name: nothing is
+    promoted once others have it."""
     recommended: FinalistName | None = None
     opening: int | None = None
     """How often the test split has been opened, this time included."""
@@ -139,7 +163,7 @@ class Conclusion:
     """More tags of the parent run."""
 
     @property
-    def decisive(self) -> "Comparison | None":
+    def decisive(self) -> Comparison | None:
         """The comparison that the verdict is of."""
         return self.champion if self.compared_with == "champion" else self.comparison
 
@@ -153,3 +177,39 @@ class Concluded:
     """By the space's names; none without a promotion."""
     problems: tuple[str, ...] = ()
     """What could not be written; the result itself is not touched by it."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run begins, to be recorded in this store."""
+
+    uri: str
+    artifacts: str | None
+    """Folder or URI for the artifacts of new experiments; None leaves it to the server."""
+    about: About
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points of the parent run's curves: metric, calls made so far, value."""
+
+    calls: int
+    points: tuple[tuple[str, int, float], ...]
+
+
+@dataclass(frozen=True)
+class TestRow:
+    """A row of the final comparison."""
+
+    __test__ = False  # not a test case, whatever pytest thinks of the name
+
+    side: FinalistName
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A run ended without a result."""
+
+    status: Literal["FAILED", "KILLED"]
+    reason: str
