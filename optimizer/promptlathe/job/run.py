@@ -21,9 +21,9 @@ from promptlathe.job.recording import Recorder
 from promptlathe.job.reserve import Reserve
 from promptlathe.job.result import Finalist, Result, Test
 from promptlathe.job.resume import Course, begun, replayed
-from promptlathe.job.stores import check_stores, ledger_url, make_state, storage
+from promptlathe.job.stores import asking_file, check_stores, ledger_url, make_state, storage
 from promptlathe.job.warm import comparable
-from promptlathe.ledger import Ledger, RecordedRun
+from promptlathe.ledger import Asking, Ledger, RecordedRun
 from promptlathe.records import (
     Budget,
     Candidate,
@@ -213,10 +213,11 @@ class Running:
         forecast = Forecast(plan.first_guess)
         slots = job.parallel.concurrency
         self._reserve = Reserve(budget, len(plan.test), slots, self._account, forecast)
-        writer = Writer(ledger, None if course.replay else course.run)
-        caller = Caller(
-            engine, ledger, self._account, lanes_of(job), Health(fixed_models(job)), writer
-        )
+        self._asking = Asking(asking_file(job))
+        run = None if course.replay else course.run
+        writer = Writer(ledger, run, kept=self._asking.leave)
+        health = Health(fixed_models(job))
+        caller = Caller(engine, ledger, self._account, lanes_of(job), health, writer, self._asking)
         self._evaluator = Evaluator(caller, writer, job.target, job.objective, forecast)
         self._units: Units = self._evaluator
         if course.recorded:
@@ -293,6 +294,7 @@ class Running:
     async def close(self) -> None:
         """Nothing goes on after this."""
         await self._evaluator.close()
+        self._asking.close()
 
     # What the search starts with
 

@@ -64,6 +64,16 @@ def ledger_url(job: Job) -> str:
     return job.ledger or f"sqlite:///{(job.state / 'ledger.db').resolve()}"
 
 
+def asking_file(job: Job) -> Path:
+    """Where the calls under way are marked: beside the ledger, or in the workspace for a server."""
+    from sqlalchemy import make_url
+
+    from promptlathe.ledger import file_of
+
+    file = file_of(make_url(ledger_url(job))) or job.state / "ledger"
+    return file.with_name(f"{file.name}.asking")
+
+
 def existing_state(workspace: Path | None, *kept: str) -> Path:
     """The state folder of `workspace` that keeps one of these; by default of the working directory
     or one above it.

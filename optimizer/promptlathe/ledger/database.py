@@ -1,6 +1,8 @@
 """Opening a database, and what is said when it cannot be used."""
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from sqlalchemy import (
     DDL,
     URL,
     Column,
+    Connection,
     Engine,
     MetaData,
     Table,
@@ -18,18 +21,22 @@ from sqlalchemy import (
     inspect,
     make_url,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
 from sqlalchemy.schema import CreateColumn
 
-from promptlathe.errors import InputError
+from promptlathe.errors import InputError, StorageFailed
+
+FULL = re.compile("disk is full|no space left|quota exceeded|file too large", re.IGNORECASE)
+"""As SQLite, PostgreSQL and the operating system say it."""
 
 
 def check_ledger(url: str) -> None:
     """Raise InputError when the database could not be opened; makes neither file nor table."""
     try:
         address = make_url(url)
-        file = _file_of(address)
+        file = file_of(address)
         if file is not None and not file.exists():
             return
         engine = create_engine(address)
@@ -40,27 +47,69 @@ def check_ledger(url: str) -> None:
         raise unusable(url, error) from None
 
 
-def _file_of(address: URL) -> Path | None:
+def file_of(address: URL) -> Path | None:
     """The file of a SQLite database; None for one in memory, and for any other."""
     if address.get_backend_name() != "sqlite" or address.database in (None, "", ":memory:"):
         return None
     return Path(str(address.database))
 
 
-def unusable(url: str, error: Exception) -> InputError:
-    cause = str(getattr(error, "orig", None) or error).strip().splitlines()
+def unusable(url: str, error: Exception) -> InputError | StorageFailed:
+    """What is said of a database that cannot be opened."""
+    cause = _cause(error)
+    if FULL.search(cause):
+        return failed(url, error)
     return InputError(
-        f"the ledger cannot be used: {cause[0] if cause else type(error).__name__}",
-        re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url),  # without the password
+        f"the ledger cannot be used: {cause}",
+        _shown(url),
         "move a file away that is no ledger, or name another database under `ledger:` "
         "(sqlite:///path/to/ledger.db, postgresql+psycopg://…)",
     )
 
 
+def failed(url: str, error: Exception) -> StorageFailed:
+    """What is said of one that fails while a run goes on."""
+    cause = _cause(error)
+    if FULL.search(cause):
+        what, fix = "the disk of the ledger is full", "make room"
+    elif isinstance(error, Deleted):
+        what, fix = cause, "leave the state folder alone while a run is under way"
+    else:
+        what, fix = f"the ledger went away: {cause}", "see that the database runs"
+    again = "then start the same command again: it goes on with what is kept"
+    return StorageFailed(what, _shown(url), f"{fix}, {again}")
+
+
+class Deleted(Exception):
+    """A SQLite database has lost its file: SQLite goes on writing where nobody finds it."""
+
+
+def _cause(error: Exception) -> str:
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _shown(url: str) -> str:
+    """Without the password."""
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
+
+
+def restore(connection: Connection, file: Path) -> None:
+    """Write a database whose file was deleted once more, from the connection that still has it."""
+    new = file.with_name(f"{file.name}.new")
+    new.unlink(missing_ok=True)
+    source: Any = connection.connection.driver_connection
+    with closing(sqlite3.connect(new)) as copy:
+        source.backup(copy)
+    for end in ("-wal", "-shm"):  # they belong to the file that is gone
+        Path(f"{file}{end}").unlink(missing_ok=True)
+    new.replace(file)
+
+
 def open_database(url: str, metadata: MetaData) -> Engine:
     """The engine of a database that has the tables; several processes may come first at once."""
     engine = create_engine(url)
-    file = _file_of(engine.url)
+    file = file_of(engine.url)
     if file is None:
         _prepare(engine, metadata)
         return _durable(engine)
@@ -119,7 +168,7 @@ def add_columns(engine: Engine, metadata: MetaData) -> None:
 def insert_new(dialect: str, table: Table) -> Any:
     """INSERT that leaves a row alone that is there already."""
     if dialect == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing()
+        return sqlite_dialect.insert(table).on_conflict_do_nothing()
     if dialect == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return insert(table).prefix_with("IGNORE", dialect="mysql")

@@ -70,7 +70,7 @@ class Book:
         self._pause, self._alive = pause, alive
         known = taken or Taken()
         self._id, self._experiment_id = known.run, known.experiment
-        self._sides = {
+        self._sides: dict[FinalistName, EvaluationRun] = {
             side: EvaluationRun(side, Run(run, side)) for side, run in known.sides.items()
         }
         self._calls = 0

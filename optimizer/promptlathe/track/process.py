@@ -81,8 +81,9 @@ class WriterProcess:
         self._process.wait()
         self._thread.join()
         for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
             with contextlib.suppress(OSError):
-                pipe and pipe.close()
+                pipe.close()
 
     def _listen(self, pipe: IO[bytes]) -> None:
         with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
