@@ -23,7 +23,7 @@ ENVIRONMENT = {
     # What a server does not take is kept and tried again by us. MLflow's own 7 attempts of 120
     # seconds, with pauses that double, are for a program that has nothing else to do.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "GIT_PYTHON_REFRESH": "quiet",
 }
@@ -160,10 +160,14 @@ def away(error: Exception) -> bool:
 
 
 def said(error: BaseException) -> str:
-    """What MLflow said, in one line."""
+    """What MLflow, or what it stands on, said, in one line."""
     if isinstance(error, Away):
         return error.said
-    cause = getattr(error.__cause__, "orig", None) or getattr(error, "orig", None) or error
+    below = error.__cause__ or error.__context__
+    reason = getattr(below.args[0], "reason", None) if below and below.args else None
+    if reason is not None and reason.args:  # of urllib3, below requests
+        return str(reason.args[0]).rpartition(": ")[2].strip(".")
+    cause = getattr(below, "orig", None) or getattr(error, "orig", None) or error
     lines = str(cause).strip().splitlines() or [type(cause).__name__]
     return redacted(lines[0])
 

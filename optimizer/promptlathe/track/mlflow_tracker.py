@@ -85,6 +85,8 @@ class MlflowTracker:
         """
         from promptlathe.track.process import LONG
 
+        if self._refusal:
+            raise self._refusal
         if self._process is None:
             return None
         if self._champion is None or self._champion.done():
@@ -98,13 +100,18 @@ class MlflowTracker:
         """Why the store takes nothing now, in its words."""
         if self._refusal:
             return self._refusal.what
-        return self._broken or (self._process.said if self._process else "") or "it is silent"
+        return self._broken or (self._process.said if self._process else "")
 
     @property
     def _refusal(self) -> InputError | None:
         """Why the run cannot be in this store."""
         error = self._started.exception() if self._started.done() else None
         return error if isinstance(error, InputError) else None
+
+    @property
+    def writer(self) -> int | None:
+        """The process that sends, as long as there is one."""
+        return self._process.pid if self._process else None
 
     def candidate(self, standing: Standing) -> None:
         """A nested run."""

@@ -70,9 +70,12 @@ class WriterProcess:
     def lost_patience(self, since: float) -> bool:
         """Whether nothing was heard of the store for too long, or ever will be."""
         now = time.monotonic()
-        known = self.said and now - self._away > PATIENCE
+        known = self.said and now - self._away >= PATIENCE
         most = LONG if self._busy else KNOWN if known else PATIENCE
-        return self.ended or now - max(self._last, since) > most
+        lost = self.ended or now - max(self._last, since) > most
+        if lost and not self.said:
+            self.said, self._away = "it does not answer", now - PATIENCE
+        return lost
 
     def close(self) -> None:
         """End it at once; what it has not sent is in the spool."""

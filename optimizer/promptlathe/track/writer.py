@@ -61,11 +61,17 @@ class Writer:
         self._own = Spooled(spool) if spool else None
         self._stores: dict[str, Backend] = {}
         self._opening = threading.Lock()
+        self._imported = threading.Event()
+        """In one thread: parts of MLflow crash when two import them."""
         self.orphaned = threading.Event()
         """Nobody is there any more to tell records, or to hear news."""
 
     def run(self) -> None:
         """All there is to send; until the run has ended, when it is one's own."""
+        import mlflow.tracking  # noqa: F401
+
+        self._imported.set()
+        self._alive()
         if self._own is None:
             self._leftovers()
             return
@@ -88,6 +94,7 @@ class Writer:
         """Who the champion is now, as soon as the store says it."""
         from promptlathe.track.registry import champion
 
+        self._imported.wait()
         for attempt in range(1000):
             try:
                 begun = self._begun()
