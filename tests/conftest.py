@@ -1,6 +1,9 @@
 """Fixtures that several files share."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +25,41 @@ def engine(request: pytest.FixtureRequest) -> str:
     if request.param == "ray":
         request.getfixturevalue("cluster")
     return request.param
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow store with its tables: making them takes two seconds."""
+    from promptlathe.track import default_uri
+    from promptlathe.track.backend import ENVIRONMENT, Backend
+
+    state = tmp_path_factory.mktemp("migrated")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        Backend(default_uri(state))
+    return state
+
+
+@pytest.fixture
+def state(migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace's state folder with an empty MLflow store, for MLflow in this process."""
+    from promptlathe.track.backend import ENVIRONMENT
+
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.fixture
+def client(state: Path) -> Any:
+    """MLflow's own client of that store."""
+    from mlflow.tracking import MlflowClient
+
+    from promptlathe.track import default_uri
+
+    return MlflowClient(default_uri(state), default_uri(state))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -119,6 +119,7 @@ class Backend:
     def answers(self) -> bool:
         """The store is there, whatever it made of the last request."""
         try:
+            self.check()
             self.client.search_experiments(max_results=1)
         except Exception:  # noqa: BLE001 - a server may answer with anything
             return False

@@ -8,6 +8,7 @@ before its own.
 """
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,7 @@ OVER = "promptlathe.over"
 STALE = 600_000
 """Milliseconds after which a version that never got the alias holds up no other: whoever made it
 is gone."""
+LOOKS = 5
 
 
 @dataclass(frozen=True)
@@ -108,11 +110,7 @@ def _made(backend: Backend, name: str, run_id: str) -> int | None:
     """The version that an earlier attempt of this run made."""
     if backend.client.get_prompt(name) is None:
         return None
-    made = [
-        int(one.version)
-        for one in backend.client.search_prompt_versions(name)
-        if one.tags.get(RUN_IDS) == run_id
-    ]
+    made = [int(one.version) for one in _versions(backend, name) if one.tags.get(RUN_IDS) == run_id]
     return max(made, default=None)
 
 
@@ -121,13 +119,28 @@ def _before(backend: Backend, name: str, base: Mapping[str, int], own: int) -> i
     if own - base.get(name, 0) == 1:
         return None
     mine: Any = backend.client.get_prompt_version(name, own)
-    for one in backend.client.search_prompt_versions(name):
+    for one in _versions(backend, name):
         number = int(one.version)
         same = one.tags.get(OVER) == _over(base)
         fresh = mine.creation_timestamp - one.creation_timestamp < STALE
         if base.get(name, 0) < number < own and same and fresh:
             return number
     return None
+
+
+def _versions(backend: Backend, name: str) -> list[Any]:
+    """The latest of a prompt, asked again when another run takes one away at that moment: MLflow
+    then finds a part of it, and fails."""
+    from mlflow.exceptions import MlflowException
+
+    for _ in range(LOOKS):
+        try:
+            return list(backend.client.search_prompt_versions(name))
+        except MlflowException as error:
+            if error.error_code != "INVALID_PARAMETER_VALUE":
+                raise
+            time.sleep(0.1)
+    return list(backend.client.search_prompt_versions(name))
 
 
 def _withdraw(backend: Backend, versions: Mapping[str, int | None]) -> None:

@@ -4,9 +4,8 @@ What is handed over has a JSON form (track/spool.py); what comes back pickles.""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from promptlathe.decide import Comparison, Verdict
 from promptlathe.records import (
     PROMPT,
     Example,
@@ -17,6 +16,9 @@ from promptlathe.records import (
     Split,
     content_hash,
 )
+
+if TYPE_CHECKING:  # numpy and SQLAlchemy load when they are needed
+    from promptlathe.decide import Comparison, Verdict
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -128,19 +130,19 @@ class Started:
 class Conclusion:
     """How a run ended. The caller has decided; this is only written down."""
 
-    verdict: Verdict | None
+    verdict: "Verdict | None"
     """Of the best prompts, against `compared_with`; None when nothing could be compared."""
     finish_reason: str
     seed: Mapping[str, Prompt]
     best: Mapping[str, Prompt]
     """Both by the space's names."""
-    comparison: Comparison | None
+    comparison: "Comparison | None"
     """Seed (baseline) and best (challenger) on `test`."""
     promote: bool
     """Register the best prompts and give them the alias `champion`."""
     description: str
     """Markdown, shown on top of the run's page."""
-    champion: Comparison | None = None
+    champion: "Comparison | None" = None
     """Registered champion (baseline) and best (challenger) on `test`."""
     compared_with: Literal["seed", "champion"] = "seed"
     aliased: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -163,7 +165,7 @@ class Conclusion:
     """More tags of the parent run."""
 
     @property
-    def decisive(self) -> Comparison | None:
+    def decisive(self) -> "Comparison | None":
         """The comparison that the verdict is of."""
         return self.champion if self.compared_with == "champion" else self.comparison
 

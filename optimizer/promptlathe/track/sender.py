@@ -123,16 +123,14 @@ def _send_one(
             if under_way:
                 return
             spooled.append(Stopped("KILLED", KILLED))
-        news: list[Concluded] = []
+        news: list[Started | Concluded | int] = []
         before = spooled.taken.records
-
-        def tell(one: Started | Concluded | int) -> None:
-            if isinstance(one, Concluded):
-                news.append(one)
-
-        send(spooled, open_store, tell=tell, alive=alive)
-        say(f"{of}: {max(1, len(records) - before)} records sent")
+        send(spooled, open_store, tell=news.append, alive=alive)
+        sent = max(one for one in news if isinstance(one, int)) - before
+        say(f"{of}: {sent} record{'s' if sent > 1 else ''} sent")
         for one in news:
+            if not isinstance(one, Concluded):
+                continue
             for prompt in one.registered.values():
                 say(f"{of}: {prompt.uri} is the champion")
             for problem in one.problems:

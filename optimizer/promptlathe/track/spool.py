@@ -187,6 +187,8 @@ def _record(line: bytes) -> Record:
 def _reader(word: str) -> Any:
     from pydantic import TypeAdapter
 
+    from promptlathe.decide import Comparison, Verdict
+
     if word not in KINDS:
         raise ValueError(f"no record is of the kind {word!r}")
     return TypeAdapter(KINDS[word])
