@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,21 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
-from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
+from sqlalchemy.exc import (
+    IntegrityError,
+    InvalidRequestError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.schema import CreateColumn
 
 from promptlathe.errors import InputError, StorageFailed
 
 FULL = re.compile("disk is full|no space left|quota exceeded|file too large", re.IGNORECASE)
 """As SQLite, PostgreSQL and the operating system say it."""
+ATTEMPTS = 5
+"""To make the tables beside other processes that do."""
 
 
 def check_ledger(url: str) -> None:
@@ -111,7 +120,7 @@ def open_database(url: str, metadata: MetaData) -> Engine:
     engine = create_engine(url)
     file = file_of(engine.url)
     if file is None:
-        _prepare(engine, metadata)
+        _prepare_with_others(engine, metadata)
         return _durable(engine)
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(file.with_name(f"{file.name}.lock")):
@@ -125,6 +134,16 @@ def open_database(url: str, metadata: MetaData) -> Engine:
             beside.dispose()
             new.replace(file)
     return _durable(engine)
+
+
+def _prepare_with_others(engine: Engine, metadata: MetaData) -> None:
+    """On a server: who finds that another process has just made a table looks again."""
+    for _ in range(ATTEMPTS):
+        try:
+            return _prepare(engine, metadata)
+        except (IntegrityError, OperationalError, ProgrammingError):
+            time.sleep(0.1)
+    return _prepare(engine, metadata)
 
 
 def _prepare(engine: Engine, metadata: MetaData) -> None:
