@@ -25,10 +25,20 @@ _LAST_LINES = 2000
 
 
 class WriterProcess:
-    """Runs until `close`. `hear` is called in a thread, with each piece of news."""
+    """Runs until `close`. `hear` is called in a thread, with each piece of news; `patience`: with
+    the store, in seconds.
+    """
 
-    def __init__(self, state: Path, spool: Path | None, hear: Callable[["News"], object]) -> None:
+    def __init__(
+        self,
+        state: Path,
+        spool: Path | None,
+        hear: Callable[["News"], object],
+        *,
+        patience: float | None = None,
+    ) -> None:
         self._log, self._hear = state / "mlflow.log", hear
+        self._patience = PATIENCE if patience is None else patience
         self._busy, self._last = True, time.monotonic()
         self._away = 0.0
         """Since when."""
@@ -70,11 +80,11 @@ class WriterProcess:
     def lost_patience(self, since: float) -> bool:
         """Whether nothing was heard of the store for too long, or ever will be."""
         now = time.monotonic()
-        known = self.said and now - self._away >= PATIENCE
-        most = LONG if self._busy else KNOWN if known else PATIENCE
+        known = self.said and now - self._away >= self._patience
+        most = LONG if self._busy else KNOWN if known else self._patience
         lost = self.ended or now - max(self._last, since) > most
         if lost and not self.said:
-            self.said, self._away = "it does not answer", now - PATIENCE
+            self.said, self._away = "it does not answer", now - self._patience
         return lost
 
     def close(self) -> None:

@@ -187,7 +187,8 @@ def _record(line: bytes) -> Record:
 def _reader(word: str) -> Any:
     from pydantic import TypeAdapter
 
-    from promptlathe.decide import Comparison, Verdict
+    # Pydantic looks for the names in a conclusion's annotations here.
+    from promptlathe.decide import Comparison, Verdict  # noqa: F401
 
     if word not in KINDS:
         raise ValueError(f"no record is of the kind {word!r}")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from promptlathe.track.writer import News
 
 LOOK = 0.05
+PATIENCE = 20.0
+"""Seconds without a sign of life: nobody waits for a result."""
 
 
 def sync(state: Path, say: Callable[[str], object]) -> bool:
@@ -31,18 +33,18 @@ def sync(state: Path, say: Callable[[str], object]) -> bool:
         elif about == "left":
             left.append(line)
 
-    process, since = WriterProcess(state, None, hear), monotonic()
+    process, since = WriterProcess(state, None, hear, patience=PATIENCE), monotonic()
     try:
         while not process.ended:
             if process.lost_patience(since):
-                left.append(process.said or "the store is silent")
+                left.append(process.said)
                 break
             sleep(LOOK)
     finally:
         process.close()
     if left:
         raise PromptlatheError(
-            f"{waiting(state / 'spool')} records wait for MLflow:\n  "
+            f"{waiting(state)} records wait for MLflow:\n  "
             + "\n  ".join(left)
             + "\n  → see that the store can be reached, then: promptlathe sync"
         )
