@@ -167,13 +167,18 @@ class Recorder:
             notes=tuple(dict.fromkeys([*result.notes, *concluded.problems])),
         )
 
-    async def abort(self, status: Literal["FAILED", "KILLED"], reason: str) -> tuple[str, ...]:
-        """End the run without a result; one that was not begun leaves nothing. What to know."""
+    async def abort(
+        self, status: Literal["FAILED", "KILLED"], reason: str, *, hurry: bool = False
+    ) -> tuple[str, ...]:
+        """End the run without a result; one that was not begun leaves nothing. What to know.
+
+        hurry: somebody waits for the end.
+        """
         self._over = True
         if not self._begun:
             return ()
         try:
-            return (await self._tracker.abort(status, reason)).problems
+            return (await self._tracker.abort(status, reason, hurry=hurry)).problems
         finally:
             self._tracker.close()
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from promptlathe.data.splits import SPLITS
-from promptlathe.errors import InputError, Interrupted, PromptlatheError
+from promptlathe.errors import InputError, Interrupted, PromptlatheError, StorageFailed
 from promptlathe.job.checks import portfolio
 from promptlathe.job.decision import Decided, Decision
 from promptlathe.job.interrupts import interruptible
@@ -154,13 +154,14 @@ async def _carry_out(
         return await running.to_the_end()
     except asyncio.CancelledError:
         stopped = Interrupted(ledger.count(course.run))
-        _add_notes(stopped, await recorder.abort("KILLED", "interrupted"))
+        _add_notes(stopped, await recorder.abort("KILLED", "interrupted", hurry=True))
         raise stopped from None
     except LeftRecord:
         await recorder.abort("KILLED", "took another course than before it was interrupted")
         raise
     except PromptlatheError as error:
-        _add_notes(error, await recorder.abort("FAILED", str(error)))
+        hurry = isinstance(error, StorageFailed)
+        _add_notes(error, await recorder.abort("FAILED", str(error), hurry=hurry))
         raise
     except BaseException as error:
         await recorder.abort("FAILED", f"{type(error).__name__}: {error}")

@@ -67,12 +67,12 @@ class Backend:
         uri: str,
         artifacts: str | None = None,
         *,
-        making: Callable[[], object] = lambda: None,
+        working: Callable[[], object] = lambda: None,
     ) -> None:
         """Import MLflow and open the store, making it when it is missing (2–4 s).
 
-        making: told before a SQLite store is made. Raises InputError when it cannot be used, and
-        Away when it does not answer.
+        working: told before a SQLite store is opened, which is work of this machine. Raises
+        InputError when it cannot be used, and Away when it does not answer.
         """
         from mlflow.exceptions import MlflowException
         from mlflow.tracing.client import TracingClient
@@ -83,10 +83,11 @@ class Backend:
         # A server decides itself where artifacts are kept.
         self.artifacts = None if uri.startswith(("http://", "https://")) else artifacts
         self._file = sqlite_file(uri)
+        if self._file is not None:
+            working()
         try:
             with _set({ARTIFACTS: self.artifacts}), _alone(self._file):
                 if self._file is not None and not self._file.exists():
-                    making()
                     _make(self._file)
                 self.client = MlflowClient(uri, uri)
                 # What MLflow's own exporter of traces writes with, and not documented. The

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 FINISH = 30.0
 """Seconds that a slow store may take for what is left at the end."""
 HURRY = 3.0
-"""The same when the user has interrupted the run."""
+"""The same when the user has interrupted the run, or its disk is full."""
 LOOK = 0.05
 
 
@@ -142,10 +142,12 @@ class MlflowTracker:
             task.uncancel()
         return self._settled()
 
-    async def abort(self, status: Literal["FAILED", "KILLED"], reason: str) -> Concluded:
+    async def abort(
+        self, status: Literal["FAILED", "KILLED"], reason: str, *, hurry: bool = False
+    ) -> Concluded:
         """End the run without a result; one that MLflow refused leaves nothing."""
         self._append(Stopped(status, reason))
-        await self._comes(self._ended, HURRY if status == "KILLED" else FINISH)
+        await self._comes(self._ended, HURRY if hurry else FINISH)
         if self._refusal and self._spool:
             self._spool.remove()
             return Concluded(None)

@@ -20,7 +20,7 @@ PATIENCE = 5.0
 KNOWN = 1.0
 """The same when it was known for PATIENCE seconds already that it is."""
 LONG = 60.0
-"""The same while MLflow is imported, or a store made: that is work of this machine."""
+"""The same while MLflow is imported, or a SQLite store opened: that is work of this machine."""
 _LAST_LINES = 2000
 
 
@@ -111,8 +111,9 @@ class WriterProcess:
             self._away = self._away if self.said else time.monotonic()
             self.said, self._busy = value, False
             return
-        self.said = ""
-        self._busy = about in ("importing", "making")
+        if about == "working" and self.said:
+            return  # it is tried again, which is no sign of life yet
+        self.said, self._busy = "", about == "working"
         self._last = time.monotonic()
 
     def _last_words(self) -> str:

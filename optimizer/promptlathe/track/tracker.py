@@ -58,8 +58,10 @@ class Tracker(Protocol):
         """What the store has made of it by now."""
         ...
 
-    async def abort(self, status: Literal["FAILED", "KILLED"], reason: str) -> Concluded:
-        """End the run without a result."""
+    async def abort(
+        self, status: Literal["FAILED", "KILLED"], reason: str, *, hurry: bool = False
+    ) -> Concluded:
+        """End the run without a result. hurry: somebody waits for the end."""
         ...
 
     def close(self) -> None:
@@ -114,7 +116,9 @@ class NoTracker:
         """Nothing is registered."""
         return Concluded(None)
 
-    async def abort(self, status: Literal["FAILED", "KILLED"], reason: str) -> Concluded:
+    async def abort(
+        self, status: Literal["FAILED", "KILLED"], reason: str, *, hurry: bool = False
+    ) -> Concluded:
         """Nothing to end."""
         return Concluded(None)
 

@@ -30,8 +30,7 @@ from promptlathe.track.spool import ENDS, Spooled
 
 News = tuple[
     Literal[
-        "importing",
-        "making",
+        "working",
         "alive",
         "away",
         "started",
@@ -132,7 +131,7 @@ class Writer:
         with self._opening:
             if uri not in self._stores:
                 self._stores[uri] = Backend(
-                    uri, artifacts, making=lambda: self._news(("making", None))
+                    uri, artifacts, working=lambda: self._news(("working", None))
                 )
                 self._alive()
             return self._stores[uri]
@@ -209,7 +208,7 @@ def main() -> None:
     state, *spool = map(Path, sys.argv[1:])
     writer = Writer(state, spool[0] if spool else None, news)
     threading.Thread(target=_listen, args=[writer], daemon=True).start()
-    news(("importing", None))
+    news(("working", None))
     writer.run()
     logging.shutdown()
     out.flush()
