@@ -310,7 +310,10 @@ class Running:
         search, plan, name = self._job.search, self._plan, f"{self._job.name}-{self._course.run}"
         limits = self._job.budget.limits
         path = self._job.state / "optuna" / f"{name}.journal"
-        path.unlink(missing_ok=True)  # of a run that was interrupted: it is told all again
+        # Of a run that was interrupted: it is told all again. Optuna waits 30 s for a lock whose
+        # holder was killed.
+        for left in (path, path.with_name(f"{path.name}.lock")):
+            left.unlink(missing_ok=True)
         return make_policy(
             search.policy,
             plan.space,

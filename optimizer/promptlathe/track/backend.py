@@ -33,6 +33,7 @@ ARTIFACTS = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 (`Default`, which a user may name) in ./mlruns of the current folder for ever."""
 AGAIN = (401, 403, 407, 408, 429)
 """HTTP statuses below 500 that say nothing about what was sent."""
+SERVERS = ("http://", "https://")
 PLACES = (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 """What another attempt to open a store does not change."""
 
@@ -81,7 +82,7 @@ class Backend:
 
         self.uri, self.user = uri, _user()
         # A server decides itself where artifacts are kept.
-        self.artifacts = None if uri.startswith(("http://", "https://")) else artifacts
+        self.artifacts = None if uri.startswith(SERVERS) else artifacts
         self._file = sqlite_file(uri)
         if self._file is not None:
             working()
@@ -118,9 +119,13 @@ class Backend:
             raise Away(self.uri, "its database was deleted or replaced")
 
     def answers(self) -> bool:
-        """The store is there, whatever it made of the last request."""
+        """It is a server, and there, whatever it made of the last request.
+
+        Of a database this says nothing: one whose disk is full still answers.
+        """
+        if not self.uri.startswith(SERVERS):
+            return False
         try:
-            self.check()
             self.client.search_experiments(max_results=1)
         except Exception:  # noqa: BLE001 - a server may answer with anything
             return False
