@@ -8,9 +8,12 @@ from threading import Barrier
 
 import pytest
 from tests.databases import Postgres
+from tests.test_job import job
 from tests.test_ledger import call, outcome, told
 
 from promptlathe.errors import StorageFailed
+from promptlathe.job import run
+from promptlathe.job.progress import View
 from promptlathe.ledger import Ledger, ScoringTerms
 from promptlathe.records import Answer
 
@@ -50,6 +53,8 @@ def test_another_file_in_its_place_is_told(tmp_path: Path) -> None:
 FULL = """
 import resource, sys
 from promptlathe.errors import StorageFailed
+from promptlathe.job import run
+from promptlathe.job.progress import View
 from promptlathe.ledger import Ledger
 from promptlathe.records import Answer, Call, Message
 
@@ -146,3 +151,34 @@ def test_a_server_that_stays_away_is_told_without_its_password(
         postgres.start()
     assert ledger.count("run") == 1
     ledger.close()
+
+
+class Stops:
+    """Progress that stops the server after so many events."""
+
+    def __init__(self, server: Postgres, events: int) -> None:
+        self.server, self.left = server, events
+
+    def update(self, view: View) -> None:
+        del view
+        self.left -= 1
+        if self.left == 0:
+            self.server.stop()
+
+
+@pytest.mark.database
+def test_a_job_whose_ledger_goes_away_keeps_its_answers_and_goes_on(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptlathe.ledger.ledger.RECONNECT", (0.1,))
+    one = job(tmp_path, ledger=postgres.url())
+    try:
+        with pytest.raises(StorageFailed, match="the ledger went away"):
+            run(one, progress=Stops(postgres, 100))
+    finally:
+        postgres.start()
+    result = run(one)
+    assert result.verdict == "better"
+    assert any(note.startswith("went on with an interrupted run") for note in result.notes)
+    assert result.spent.cached_calls >= 99
+    assert result.spent.used_calls == 260

@@ -28,6 +28,8 @@ def test_what_is_no_plain_file_is_written_as_it_is(tmp_path: Path) -> None:
     read, written = os.pipe()
     write_whole(Path(f"/dev/fd/{written}"), "into a pipe")
     assert os.read(read, 100) == b"into a pipe"
+    os.close(read)
+    os.close(written)
 
 
 def test_a_full_disk_is_told_with_the_place_and_what_to_do(tmp_path: Path) -> None:
