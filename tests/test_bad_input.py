@@ -80,6 +80,8 @@ def real_complaint(*arguments: str) -> str:
 
 def checked(code: int, stdout: str, stderr: str) -> str:
     assert (code, stdout) == (2, ""), stderr
+    if stderr.startswith("runs code from: "):  # said before it runs
+        _, _, stderr = stderr.partition("\n")
     assert stderr.startswith("error: ")
     assert stderr.count("error:") == 1
     assert "\n  → " in stderr

@@ -326,3 +326,17 @@ def test_defects_writes_what_was_recovered(tmp_path: Path):
     assert all(run["levels"] for row in told["rows"] for run in row["runs"])
     assert not any(run["levels"] for row in told["others"] for run in row["runs"])
     assert all(row["final"] >= row["draft"] for row in told["rows"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("kills.py", ("--kills", 1, "--calls", 120, "--concurrency", 4), "paid again"),
+        ("faults.py", ("--calls", 120, "--concurrency", 8, "--repeats", 1), "of the capacity"),
+    ],
+)
+def test_a_bench_of_reliability_runs(name: str, options: tuple[object, ...], said: str) -> None:
+    done = script(name, *options)
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout

@@ -15,7 +15,6 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from promptlathe.errors import InputError
 from promptlathe.ledger import Ledger
 from promptlathe.models.pricing import Price, Prices
 from promptlathe.models.settings import ModelSettings
@@ -42,7 +41,7 @@ from promptlathe.runtime.forecast import Forecast
 from promptlathe.runtime.health import Health
 from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.local import LocalEngine
-from promptlathe.runtime.replay import WAITS, ReplayedEvaluator
+from promptlathe.runtime.replay import WAITS, LeftRecord, ReplayedEvaluator
 from promptlathe.runtime.writer import Writer
 from promptlathe.scoring import Objective, exact_match
 from promptlathe.targets import PromptTarget, StepsTarget
@@ -375,5 +374,5 @@ async def test_a_run_that_leaves_the_record_is_told_so(service: Service, url: st
     told = await recorded(service, url)
     async with replayed(service, url) as again:
         again.submit(cell(int(told[1][1:])))
-        with pytest.raises(InputError, match="another course"):
+        with pytest.raises(LeftRecord):
             await all_of(again)

@@ -19,6 +19,7 @@ from promptlathe.models.failures import (
     reason_of_status,
     retry_after,
 )
+from promptlathe.models.openai_compatible import read_answer
 from promptlathe.records import Failure, FailureReason, PromptFailure, ServiceFailure
 
 
@@ -102,7 +103,11 @@ def test_details_are_one_short_line() -> None:
         (400, "unknown parameter", "bad_request"),
         (413, "", "context_length"),
         (429, "slow down", "rate_limited"),
-        (429, "insufficient_quota", "authentication"),
+        (429, "insufficient_quota", "quota"),
+        (429, "You exceeded your current quota, please check your plan", "quota"),
+        (402, "", "quota"),
+        (400, "Your credit balance is too low to access the API", "quota"),
+        (403, "Insufficient Balance", "quota"),
         (504, "", "timeout"),
         (503, "", "server_error"),
     ],
@@ -140,3 +145,20 @@ def test_an_error_inside_an_answer(error: object, reason: str) -> None:
 )
 def test_when_to_come_back(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(headers) == seconds
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"<!DOCTYPE html><html>Sign in</html>", "a web page came"),
+        (b"\n <html><body>502</body></html>", "a web page came"),
+        (b'data: {"choices": []}\n\ndata: [DONE]', "a stream came"),
+        (b"", "the answer is empty"),
+        (b'{"choices": [', "the answer is no JSON"),
+    ],
+)
+def test_what_came_in_place_of_json_is_named(body: bytes, said: str) -> None:
+    found = read_answer(body, 0.1)
+    assert isinstance(found, Failure)
+    assert found.reason == "malformed"
+    assert found.detail.startswith(said)

@@ -4,69 +4,25 @@ import asyncio
 import gzip
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.services import HI, Service, ask, completion, serving
 
 from promptlathe.models import ModelSettings, connect
 from promptlathe.models.dialect import Dialect, dialect_of
 from promptlathe.models.openai_compatible import read_answer, request_body
 from promptlathe.records import Answer, Call, Failure, Message
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-HI = Call("m", (Message("user", "hi"),), (("max_tokens", 9), ("temperature", 0.5)))
-
-
-def completion(content: Any = "hello", **choice: Any) -> dict[str, Any]:
-    message = {"role": "assistant", "content": content}
-    return {
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"} | choice],
-        "usage": {"prompt_tokens": 5, "completion_tokens": 2},
-    }
-
-
-class Service:
-    """Answers with `handlers` in turn, with the last of them for ever; keeps what it was sent."""
-
-    def __init__(self) -> None:
-        self.handlers: list[Handler] = []
-        self.bodies: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.bodies.append(await request.json())
-        self.headers.append(dict(request.headers))
-        handler = self.handlers.pop(0) if len(self.handlers) > 1 else self.handlers[0]
-        return await handler(request)
-
-    def says(self, content: Any, status: int = 200, **headers: str) -> None:
-        async def handler(_: web.Request) -> web.Response:
-            text = content if isinstance(content, str) else json.dumps(content)
-            return web.Response(text=text, status=status, headers=headers)
-
-        self.handlers.append(handler)
-
 
 @pytest.fixture
 async def service() -> AsyncIterator[tuple[Service, str]]:
-    service = Service()
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", service.handle)
-    async with TestServer(app) as server:
-        yield service, str(server.make_url("/v1"))
-
-
-async def ask(url: str, call: Call = HI, **settings: Any) -> Answer | Failure:
-    model = connect(ModelSettings(name="m", base_url=url, **{"retries": 0} | settings))
-    try:
-        return await model.answer(call)
-    finally:
-        await model.close()
+    async with serving() as found:
+        yield found
 
 
 async def test_an_answer_with_its_tokens(service: tuple[Service, str]) -> None:
@@ -208,7 +164,7 @@ async def test_what_is_no_completion_is_malformed(
     [
         (completion(""), ""),
         (completion(None, finish_reason="length"), ""),
-        (completion(None, message={"content": None, "refusal": "I cannot"}), "I cannot"),
+        (completion("yes", message={"content": "yes", "reasoning_content": "Hm, no"}), "yes"),
         (completion([{"type": "thinking"}, {"type": "text", "text": "yes"}]), "yes"),
     ],
 )
@@ -220,6 +176,24 @@ async def test_what_a_model_can_say_is_an_answer(
     reply = await ask(url)
     assert isinstance(reply, Answer)
     assert reply.text == text
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": None, "refusal": "I cannot"},
+        {"content": "", "refusal": "I cannot"},
+        {"content": [{"type": "refusal", "refusal": "I cannot"}]},
+    ],
+)
+async def test_a_refusal_is_an_answer_that_says_so(
+    service: tuple[Service, str], message: Any
+) -> None:
+    fake, url = service
+    fake.says(completion(None, message=message))
+    reply = await ask(url)
+    assert isinstance(reply, Answer)
+    assert (reply.text, reply.finish_reason) == ("I cannot", "refusal")
 
 
 async def test_unknown_tokens_are_none(service: tuple[Service, str]) -> None:

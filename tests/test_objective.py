@@ -254,6 +254,30 @@ def test_the_digest_follows_what_decides_a_score(folder: Path):
     assert Objective.load(folder / "objective.yaml").digest != before
 
 
+def test_the_digest_follows_the_way_of_reading(monkeypatch: pytest.MonkeyPatch):
+    def made() -> Objective:
+        return Objective(rows(), scorers=[exact_match("label", parse="label"), judge("polite")])
+
+    before = made()
+    assert (made().digest, made().scoring) == (before.digest, before.scoring)
+    monkeypatch.setattr("promptlathe.scoring.scorer.VERSION", -1)
+    assert made().digest != before.digest
+    assert made().scoring != before.scoring
+
+
+def test_labels_that_are_read_alike_are_named_with_their_places(tmp_path: Path):
+    lines = [f'{{"text": "t{n}", "label": "{"no" if n % 2 else "yes"}"}}' for n in range(40)]
+    lines[6] = '{"text": "t6", "label": "Yes"}'
+    (tmp_path / "data.jsonl").write_text("\n".join(lines))
+    objective = Objective(tmp_path / "data.jsonl", scorer=exact_match("label", parse="label"))
+    with pytest.raises(InputError) as caught:
+        objective.check()
+    assert "the labels 'Yes' (as at " in str(caught.value)
+    assert "data.jsonl:7) and 'yes' would be read alike" in str(caught.value)
+    assert caught.value.where == f"{tmp_path / 'data.jsonl'}:1"
+    Objective(tmp_path / "data.jsonl", scorer=exact_match("label")).check()
+
+
 def test_a_pickle_carries_the_examples(folder: Path):
     objective = Objective.load(folder / "objective.yaml")
     judged(objective, "refund", "refund")
@@ -335,7 +359,7 @@ def test_real_tickets():
         pytest.skip("the real task sets are not here")
     objective = Objective(path, scorer=exact_match("label", parse="label"), splits={"seed": 7})
     sizes = [len(objective.examples(split)) for split in ("train", "select", "test")]
-    assert sum(sizes) == 10003
+    assert sum(sizes) == 9999  # four of 10,003 are repeats
     for example in objective.examples("test")[:500]:
         label = example.row["label"]
         answer = f"The intent is **{label.replace('_', ' ').title()}**."

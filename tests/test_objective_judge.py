@@ -37,6 +37,7 @@ def outcome_of(said: str) -> Any:
         ("It is rude.\nLevel: no", 0, "It is rude."),
         ("yes", 1, None),
         ('{"level": "no"}', 0, None),
+        ("<think>Rather no.</think>It is kind.\nLevel: yes", 1, "It is kind."),
     ],
 )
 def test_verdicts(said: str, value: float, rationale: str | None) -> None:

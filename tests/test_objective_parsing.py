@@ -1,5 +1,6 @@
 """The parse step: what is read in an answer, and what cannot be read."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -7,10 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptlathe.errors import InputError
+from promptlathe.records import Answer
 from promptlathe.scoring import exact_match
-from promptlathe.scoring.labels import LabelReader
-from promptlathe.scoring.numerals import last_number, whole_number
+from promptlathe.scoring.answers import state
 from promptlathe.scoring.parsing import parser
+from promptlathe.scoring.reading.labels import LabelReader, alike
+from promptlathe.scoring.reading.numbers import read_number
+from promptlathe.scoring.reading.numerals import exact_number
 
 
 def read(parse: Any, answer: str, labels: list[str] | None = None) -> Any:
@@ -51,7 +55,7 @@ def test_labels(answer: str, label: str | None):
 
 def test_labels_that_differ_in_signs_only_are_kept_apart():
     reader = LabelReader(["C", "C++", "C#"])
-    assert [reader(answer) for answer in ("c", "C++", "c#", "c!")] == ["C", "C++", "C#", None]
+    assert [reader(answer) for answer in ("c", "C++", "c#", "c!")] == ["C", "C++", "C#", "C"]
 
 
 @settings(deadline=None, max_examples=60)
@@ -82,8 +86,8 @@ def test_every_label_is_read_as_itself(labels: list[str]):
         ("−5 °C", -5),
         ("-$5", -5),
         ("$-5", -5),
-        ("from 10-12", 12),
-        ("2 - 3", 3),
+        ("from 10-12", None),
+        ("2 - 3", None),
         ("x2 and H2O", None),
         ("6.02e23", 6.02e23),
         ("1e999", None),
@@ -97,21 +101,23 @@ def test_every_label_is_read_as_itself(labels: list[str]):
     ],
 )
 def test_numbers(answer: str, number: float | None):
-    assert last_number(answer) == number
+    assert read_number(answer) == number
     assert read("number", answer) == number
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(-(10**12), 10**12))
 def test_numbers_with_separators_are_read_back(number: int):
-    assert last_number(f"so {number:,}.") == number
-    assert last_number(f"donc {number:,}".replace(",", "\u202f")) == number
+    assert read_number(f"so {number:,}.") == number
+    assert read_number(f"donc {number:,}".replace(",", "\u202f")) == number
 
 
-def test_a_whole_number_is_nothing_more():
-    assert whole_number(" $1,200 ") == 1200
-    assert whole_number("5 %") == 5
-    assert [whole_number(text) for text in ("5 apples", "room 5", "1, 2", "")] == [None] * 4
+def test_a_text_that_is_a_number_is_nothing_more():
+    assert exact_number(" $1,200 ") == 1200
+    assert exact_number("1 234,50 €") == Decimal("1234.50")
+    assert exact_number("-12345678901234567890.1") == Decimal("-12345678901234567890.1")
+    for text in ("5 apples", "room 5", "1, 2", "5 %", "007", "12.05.2024", ""):
+        assert exact_number(text) is None
 
 
 @pytest.mark.parametrize(
@@ -127,7 +133,13 @@ def test_a_whole_number_is_nothing_more():
         ("inner", '{"inner": {"x": 1}}', {"x": 1}),
         ("label", '{"label": null}', None),
         ("label", '{"label": ""}', None),
-        ("label", '{"label": "a"', None),
+        ("label", '{"label": "a"', "a"),
+        ("label", '{"label": "a", "why": "b', "a"),
+        ("why", '{"label": "a", "why": "b', None),
+        ("n", '{"label": "a", "n": 12', None),
+        ("label", '{"label": "a", "inner": {"label": "b"},}', "a"),
+        ("n", '{"n": 1e999}', "1e999"),
+        ("n", '{"n": NaN}', None),
         ("label", "{" * 3000, None),
         ("label", '{"a":' * 3000, None),
         ("label", "label: a", None),
@@ -167,9 +179,105 @@ def test_regular_expressions():
     assert read({"regex": r"z"}, "y") is None
 
 
+UNITS = (
+    *(
+        "[",
+        '{"a":',
+        "{",
+        '{"',
+        "{'a': '",
+        '{"a": 1, ',
+        '{"a": [}',
+        "{/*",
+        "<a ",
+        "<think>",
+        "</think>",
+    ),
+    *("\\boxed{", "answer: positive or negative ", "the answer is ", "not positive, ", "####\n"),
+    *("\n", "* ", "1 ", "1 to ", "9", "½", "正面", "(1) ", "a:b\n", "so ", "label:", "-", "**a"),
+)
+
+
+@pytest.mark.parametrize("parse", ["label", "number", "json", {"tag": "a"}, "text"])
+@pytest.mark.parametrize("unit", UNITS)
+def test_no_text_is_too_much(unit: str, parse: Any):
+    """The time to read a text grows with its length, not with its square."""
+    read(parse, unit * (30_000 // len(unit)), ["positive", "negative", "正面", "1"])
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 200_000, '{"a": ' + "7" * 6_000 + "}"])
+def test_what_json_cannot_hold_is_no_object(text: str):
+    found = read("json", text)
+    assert found is None or found == {"a": "7" * 6_000}
+    assert read("number", "7" * 6_000) is None
+
+
+def test_an_object_that_cannot_be_read_hides_what_stands_in_it():
+    deep = '{"a":' * 150 + '{"b": 1}' + "}" * 150
+    assert read("json", deep) is None
+    assert read("json", '{"a": {"b": 1}, "c": "cut') == {"a": {"b": 1}}
+    assert read("json", '{"a": [{"b": 1}, {"c": "cut') is None
+    assert read("json", r'{"a": "\ud83d"}') == {"a": "\ufffd"}
+
+
 def test_text():
     assert read("text", " a b\n") == "a b"
     assert read("text", " \n") is None
+
+
+def test_a_tag_that_is_asked_for_is_no_reasoning():
+    assert read({"tag": "reasoning"}, "<reasoning>because</reasoning> yes") == "because"
+    assert read("text", "<reasoning>because</reasoning> yes") == "yes"
+
+
+@pytest.mark.parametrize(
+    ("answer", "parsed", "expected"),
+    [
+        (Answer("yes"), "yes", "answered"),
+        (Answer("yes, because", finish_reason="length"), "yes", "answered"),
+        (Answer("It is", finish_reason="length"), None, "cut off"),
+        (Answer("", finish_reason="length"), None, "cut off"),
+        (Answer("<think>so it is yes"), None, "cut off"),
+        (Answer("<THINKING>\nDonc oui", finish_reason="stop"), None, "cut off"),
+        (Answer("", finish_reason="content_filter"), None, "refused"),
+        (Answer("I cannot say yes to this", finish_reason="refusal"), "yes", "refused"),
+        (Answer("I'm sorry, but I can’t assist with that."), None, "refused"),
+        (Answer("I cannot help with this request."), None, "refused"),
+        (Answer("Je suis désolé, mais je ne peux pas vous aider."), None, "refused"),
+        (Answer("Je ne peux pas répondre à cette demande."), None, "refused"),
+        (Answer("I can't help you with that, but yes"), "yes", "answered"),
+        (Answer("I cannot tell which label fits."), None, "unread"),
+        (Answer("Je ne peux pas déterminer l'étiquette."), None, "unread"),
+        (Answer("Sorry, it is ambiguous."), None, "unread"),
+        (Answer(" \n"), None, "empty"),
+        (Answer("\u200b"), None, "empty"),
+        (Answer("<think>hm</think>\n"), None, "empty"),
+        (Answer("maybe"), None, "unread"),
+    ],
+)
+def test_the_state_of_an_answer(answer: Answer, parsed: Any, expected: str):
+    assert state(answer, parsed) == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "pair"),
+    [
+        (["yes", "no", "Yes"], ("yes", "Yes")),
+        (["card_lost", "other", "Card-lost"], ("card_lost", "Card-lost")),
+        (["-1", "1", "−1"], ("-1", "−1")),
+        (["l'été", "l’été"], ("l'été", "l’été")),
+        (["ok", "ok\u200b"], ("ok", "ok\u200b")),
+        (["A", "(A)"], ("A", "(A)")),
+        (["A", "A+", "A-"], None),
+        (["C", "C++", "C#"], None),
+        (["1", "1.0", "-1", "+1"], None),
+        (["pêche", "péché"], None),
+        (["n/a", "na"], None),
+        (["+", "-", "?"], None),
+    ],
+)
+def test_labels_that_are_read_alike(labels: list[str], pair: tuple[str, str] | None):
+    assert alike(labels) == pair
 
 
 def test_steps_follow_each_other():

@@ -77,19 +77,14 @@ def test_rare_strata_are_spread_over_the_splits():
     ]
 
 
-def test_rows_with_the_same_input_stay_together():
+def test_rows_with_the_same_input_count_once_and_are_in_one_split():
     data = rows(40)
     data += [{**row, "text": f"  {row['text'].upper()} ", "id": i} for i, row in enumerate(data)]
-    data += [{"text": "ticket 1", "label": "a"}]
-    for split, texts in members(objective(data)).items():
-        copies = Counter(" ".join(text.lower().split()) for text in texts)
-        assert all(n == 2 + (text == "ticket 1") for text, n in copies.items()), split
-
-
-def test_equal_rows_get_ids_of_their_own():
-    found = objective(rows(30) + rows(3))
-    ids = [example.id for split in SPLITS for example in found.examples(split)]
-    assert len(set(ids)) == 33
+    data += [{"text": "ticket 1", "label": "b"}]
+    parts = members(objective(data))
+    inputs = [" ".join(text.lower().split()) for part in parts.values() for text in part]
+    assert len(set(inputs)) == len(inputs) == 40
+    assert [len(part) for part in parts.values()] == [12, 16, 12]
 
 
 def test_rows_of_nothing_but_a_target_are_not_taken_for_copies():
@@ -166,15 +161,26 @@ def test_a_test_file_beside_a_dataset_in_fractions(tmp_path: Path):
     assert [len(part) for part in parts.values()] == [10, 10, 5]
 
 
-def test_a_row_in_two_files_is_named_in_both(tmp_path: Path):
+def test_an_input_in_two_files_stays_in_one_and_both_are_named(tmp_path: Path):
     data = rows(9)
     files = {
         name: jsonl(tmp_path, f"{name}.jsonl", data[3 * i : 3 * i + 3] + data[:1] * (i == 2))
         for i, name in enumerate(SPLITS)
     }
-    message = said(None, **files)
-    assert "test.jsonl:4: this row of test is also in train (" in message
-    assert "train.jsonl:1)" in message
+    found = objective(None, **files)
+    assert {name: len(part) for name, part in members(found).items()} == {
+        "train": 2, "select": 3, "test": 4,
+    }  # fmt: skip
+    (note,) = found.notes
+    assert note.replace(f"{tmp_path}/", "") == (
+        "1 input of train also in test, and left out of train: train.jsonl:1 (also test.jsonl:4)"
+    )
+
+
+def test_two_splits_of_one_file_leave_nothing_to_search_on(tmp_path: Path):
+    file = jsonl(tmp_path, "all.jsonl", rows(9))
+    message = said(None, train=file, select=file, test=file)
+    assert "the split select is empty: all its inputs are also in another split" in message
 
 
 def test_a_dataset_is_needed_for_fractions():

@@ -76,7 +76,7 @@ def brief(cases: Sequence[Case] = CASES, **changes: object) -> OperatorContext:
         "more": MORE,
         "others": (),
         "rivals": (),
-        "reading": "The output must name exactly one of the right answers.",
+        "reading": "The output must settle on exactly one of the right answers.",
         "literal": True,
         "contracts": ("Answer with the label only, nothing else.",),
         "protect": (),

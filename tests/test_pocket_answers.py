@@ -1,20 +1,23 @@
 """The pocket model's answers: their format, what they depend on, and how often they are right."""
 
 import json
-import random
+import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlathe.models.pocket.learner import answer
+from promptlathe.models.pocket.learner import NO_LABELS, answer
 from promptlathe.models.pocket.tokens import count_pieces, cut
 from promptlathe.records import Message
+from promptlathe.scoring import Objective
 
-DATA = Path(__file__).parents[2] / "shared" / "data" / "banking77_train.jsonl"
+ROOT = Path(__file__).parents[1]
 LABELS = "Labels:\n- Billing_Team: invoices, charges\n- parcels & post: parcel, shipping, box\n"
 TICKET = "Ticket: where is the box with my parcel"
 
@@ -23,101 +26,61 @@ def ask(system: str, user: str = TICKET) -> str:
     return answer([Message("system", system), Message("user", user)]).text
 
 
-BARE = [
-    "Answer with the label only.",
-    "Reply with only the label.",
-    "Give just the label.",
-    "Say one of the labels and nothing else.",
-    "Return only the category name.",
-    "Respond with exactly one label, no explanation.",
-]
+FORMATS = {
+    "Answer with the label only.": "parcels & post",
+    "Reply with only the label.": "parcels & post",
+    "Say one of the labels and nothing else.": "parcels & post",
+    "Respond with exactly one label, no explanation.": "parcels & post",
+    'Answer as {"team": "..."}.': '{"team": "parcels & post"}',
+    'Respond with JSON with the key "team".': '{"team": "parcels & post"}',
+    "Answer as JSON.": '{"label": "parcels & post"}',
+    'Output JSON only:\n```json\n{\n "team": "<label>"\n}\n```\nNothing else.': (
+        '{"team": "parcels & post"}'
+    ),
+    'Answer as {"why": "...", "category": "..."}': '{"why": null, "category": "parcels & post"}',
+    "Put the label in <answer></answer> tags.": "<answer>parcels & post</answer>",
+    "Write the label between <team> and </team>.": "<team>parcels & post</team>",
+    'End with a line "Answer: <label>".': "Answer: parcels & post",
+    # The tag around the input is none of the answer, and of two requests the later one holds.
+    "The ticket stands in <ticket></ticket>. Give the label only.": "parcels & post",
+    'Answer as {"label": "..."}. Answer with the label only.': "parcels & post",
+    'Answer with the label only. Answer as {"label": "..."}.': '{"label": "parcels & post"}',
+}
 
 
-@pytest.mark.parametrize("request_", BARE)
-def test_label_only(request_: str) -> None:
-    assert ask(LABELS + request_) == "parcels & post"
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [
-        'Answer as {"team": "..."}.',
-        'Respond with JSON with the key "team".',
-        'Output JSON only:\n```json\n{"team": "<label>"}\n```\nNothing else.',
-    ],
-)
-def test_json_with_the_asked_key(request_: str) -> None:
-    assert json.loads(ask(LABELS + request_)) == {"team": "parcels & post"}
-
-
-def test_json_without_a_key() -> None:
-    assert json.loads(ask(LABELS + "Answer as JSON.")) == {"label": "parcels & post"}
-
-
-def test_json_with_more_keys() -> None:
-    filled = json.loads(
-        ask(LABELS + 'Answer as {"reason": "...", "category": "...", "confidence": 0.9}')
-    )
-    assert list(filled) == ["reason", "category", "confidence"]
-    assert filled["reason"] is None
-    assert filled["category"] == "parcels & post"
-    assert 0.5 <= filled["confidence"] <= 1
-
-
-@pytest.mark.parametrize(
-    ("request_", "expected"),
-    [
-        ("Put the label in <answer></answer> tags.", "<answer>parcels & post</answer>"),
-        ("Write your answer as <team>…</team>.", "<team>parcels & post</team>"),
-        ('End with a line "Answer: <label>".', "Answer: parcels & post"),
-    ],
-)
-def test_tags_and_lines(request_: str, expected: str) -> None:
+@pytest.mark.parametrize(("request_", "expected"), FORMATS.items())
+def test_it_answers_in_the_format_that_is_asked_for(request_: str, expected: str) -> None:
     assert ask(LABELS + request_) == expected
 
 
-def test_the_tag_around_the_input_is_no_output_tag() -> None:
-    system = LABELS + "The ticket stands within <ticket></ticket>. Give the label only."
-    assert ask(system, "<ticket>where is my parcel</ticket>") == "parcels & post"
-
-
-def test_of_two_formats_the_later_one_holds() -> None:
-    asked_json, bare = 'Answer as {"label": "..."}.', "Answer with the label only."
-    assert ask(f"{LABELS}{asked_json} {bare}") == "parcels & post"
-    assert ask(f"{LABELS}{bare} {asked_json}") == '{"label": "parcels & post"}'
-
-
-def test_without_a_format_it_chats() -> None:
-    text = ask(LABELS)
-    assert "parcels & post" in text
-    assert text.endswith(".")
-    assert len(text.split()) > 4
-
-
-def test_a_close_second_is_mentioned_and_can_come_first() -> None:
-    clear = ask(LABELS, "Ticket: parcel shipping box")
-    close = ask(LABELS, "Ticket: charges for the parcel")
+def test_without_a_format_it_chats_and_names_both_labels_when_in_doubt() -> None:
+    clear = ask(LABELS)
     doubtful = ask(LABELS, "Ticket: charges, invoices, parcel, shipping")
+    assert len(clear.split()) > 4
+    assert "parcels & post" in clear
     assert "Billing_Team" not in clear
-    assert close.index("parcels & post") < close.index("Billing_Team")
-    assert doubtful.index("Billing_Team") < doubtful.index("parcels & post")
+    assert "parcels & post" in doubtful
+    assert "Billing_Team" in doubtful
 
 
-@pytest.mark.parametrize(
-    ("output", "expected"),
-    [
-        ("{}", "parcels & post"),
-        ('{{"team": "{}"}}', '{{"team": "{}"}}'),
-        ("<team>{}</team>", "<team>{}</team>"),
-    ],
-)
-def test_demos_teach_the_format(output: str, expected: str) -> None:
-    demo = f"Ticket: no box\nLabel: {output.format('parcels & post')}\n\n"
-    assert ask(LABELS, demo + TICKET) == expected.format("parcels & post")
+@pytest.mark.parametrize("output", ["{}", '{{"team": "{}"}}', "<team>{}</team>", "Team: {}"])
+def test_demos_teach_the_format(output: str) -> None:
+    def shown(system: str) -> str:
+        turns = [("user", "no box"), ("assistant", output.format("PARCELS & POST"))]
+        turns = [("system", system), *turns, ("user", TICKET)]
+        return answer([Message(role, text) for role, text in turns]).text
+
+    assert shown(LABELS) == output.format("parcels & post")
+    assert shown(LABELS + "Answer as JSON.") == '{"label": "parcels & post"}'
 
 
 def test_an_empty_label_at_the_end_asks_for_the_bare_label() -> None:
     assert ask(LABELS, TICKET + "\nLabel:") == "parcels & post"
+
+
+def by_schema(response_format: dict[str, Any]) -> Any:
+    messages = [Message("system", LABELS + "Answer with the label only."), Message("user", TICKET)]
+    return json.loads(answer(messages, {"response_format": response_format}).text)
 
 
 def schema(**properties: object) -> dict[str, object]:
@@ -126,26 +89,21 @@ def schema(**properties: object) -> dict[str, object]:
 
 
 def test_a_schema_decides_the_labels_and_the_shape() -> None:
-    messages = [Message("system", LABELS + "Answer with the label only."), Message("user", TICKET)]
     team = {"type": "string", "enum": ["Billing_Team", "parcels & post"]}
-    asked = schema(why={"type": "string"}, team=team, sure={"type": "number"})
-    filled = json.loads(answer(messages, {"response_format": asked}).text)
-    assert list(filled) == ["why", "team", "sure"]
-    assert filled["team"] == "parcels & post"
-    assert 0.5 <= filled["sure"] <= 1
+    nested = schema(why={"type": "string"}, of={"properties": {"team": team}}, n={"type": "number"})
+    assert by_schema(nested) == {"why": "", "of": {"team": "parcels & post"}, "n": 0}
     other = schema(where={"anyOf": [{"enum": ["shop", "parcel"]}, {"type": "null"}]})
-    assert json.loads(answer(messages, {"response_format": other}).text) == {"where": "parcel"}
-    bare = {"type": "json_object"}
-    assert json.loads(answer(messages, {"response_format": bare}).text) == {
-        "label": "parcels & post"
+    assert by_schema(other) == {"where": "parcel"}
+    assert by_schema(schema(sure={"type": "boolean"}, category={"type": "string"})) == {
+        "sure": False,
+        "category": "parcels & post",
     }
-    text = {"type": "text"}
-    assert answer(messages, {"response_format": text}).text == "parcels & post"
+    assert by_schema({"type": "json_object"}) == {"label": "parcels & post"}
 
 
 def test_without_labels_it_says_so() -> None:
-    assert "could not find any labels" in ask("You are helpful.", "What is 12 * 3?")
-    assert answer([]).text
+    assert ask("You are helpful.", "What is 12 * 3?") == NO_LABELS
+    assert answer([]).text == NO_LABELS
 
 
 def test_labels_of_demos_alone() -> None:
@@ -154,17 +112,20 @@ def test_labels_of_demos_alone() -> None:
     assert ask("Sort these.", demos + "Q: the parcel is late\nA:") == "post"
 
 
-def test_a_listed_spelling_wins_over_the_demos() -> None:
-    demo = "Ticket: no box\nLabel: PARCELS & POST\n\nTicket: lost box\nLabel: Parcels & Post\n\n"
-    assert ask(LABELS, demo + TICKET) == "parcels & post"
-
-
 def test_a_rule_changes_the_answer() -> None:
     asked = "Ticket: the box came but the papers are missing"
     rule = "If papers are missing, choose Billing_Team, not parcels & post.\n"
     bare = "Answer with the label only."
     assert ask(LABELS + bare, asked) == "parcels & post"
     assert ask(LABELS + rule + bare, asked) == "Billing_Team"
+
+
+def test_the_order_of_labels_and_of_demos_matters() -> None:
+    assert ask("Labels: post, money. Label only.", "Ticket: hello") == "post"
+    assert ask("Labels: money, post. Label only.", "Ticket: hello") == "money"
+    demos = [f"Ticket: it was lost\nLabel: {label}\n\n" for label in ("money", "post")]
+    assert ask("Sort these.", "".join(demos) + "Ticket: lost") == "post"
+    assert ask("Sort these.", "".join(demos[::-1]) + "Ticket: lost") == "money"
 
 
 def test_accents_and_endings_do_not_matter() -> None:
@@ -207,8 +168,8 @@ FRAGMENTS = st.sampled_from(
     [
         *"<>/|:-*#`\"'{}()[],.?\n\n\n\t éﬁİab",
         *("\n\n", "Ticket:", "Label:", "Labels: ", " -> ", "- a: b\n", "one of ", " or ", "not"),
-        *("<label>", "</label>", "<labels>", "</labels>", "| a | b |\n|--|--|\n", "choose "),
-        *("as JSON", '{"label": "x"}', "# a\n", "## b\n"),
+        *("<label>", "</label>", "<ticket>", "</ticket>", "| a | b |\n|--|--|\n", "choose "),
+        *("as JSON", '{"label": "x"}', "# a\n", "## b\n", "  - c (d)\n", "teams are "),
     ]
 )
 
@@ -222,7 +183,6 @@ def test_any_prompt_gets_an_answer(turns: list[tuple[str, list[str]]]) -> None:
 
 
 def test_equal_prompts_get_equal_answers_in_any_process() -> None:
-    root = Path(__file__).parents[1] / "optimizer"
     code = (
         "from promptlathe.models.pocket.learner import answer\n"
         "from promptlathe.records import Message\n"
@@ -232,13 +192,11 @@ def test_equal_prompts_get_equal_answers_in_any_process() -> None:
         "    print(answer([Message('system', f'Labels: {labels}. Explain your choice.'),\n"
         "                  Message('user', f'{demos}Text: {t}')]))\n"
     )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "optimizer")}
     runs = {
         subprocess.run(
             [sys.executable, "-c", code],
-            env={
-                "PYTHONHASHSEED": seed,
-                "PYTHONPATH": str(root),
-            },
+            env={**environment, "PYTHONHASHSEED": seed},
             capture_output=True,
             check=True,
         ).stdout
@@ -247,41 +205,30 @@ def test_equal_prompts_get_equal_answers_in_any_process() -> None:
     assert len(runs) == 1
 
 
-DEFINITIONS = {
-    "Refund_not_showing_up": "a refund for a purchase has not arrived or is not in the statement",
-    "activate_my_card": "how to activate a new card so that it can be used, or activation fails",
-    "age_limit": "how old someone must be to open an account, and accounts for children",
-    "apple_pay_or_google_pay": "using Apple Pay, Google Pay or Apple Watch to pay or to top up",
-    "atm_support": "which ATMs or cash machines accept the card, where to withdraw money",
-    "automatic_top_up": "the auto top-up option that adds money when the balance is low: limits",
-    "balance_not_updated_after_bank_transfer": "money sent by bank transfer to the account does "
-    "not show in the balance yet",
-    "balance_not_updated_after_cheque_or_cash_deposit": "a cheque or cash was paid in (deposit) "
-    "but does not show in the balance",
-    "beneficiary_not_allowed": "a transfer to a recipient (beneficiary) is refused",
-    "cancel_transfer": "cancel or undo a transfer or payment already made, or to a wrong account",
-}
+def accuracy(system: str, demos: Sequence[str] = ()) -> float:
+    """On the shipped tickets of `select`."""
+    rows = [example.row for example in OBJECTIVE.examples("select")]
+    shown = "".join(demos)
+    said = [ask(system, f"{shown}Ticket: {row['text']}\nTeam:") == row["label"] for row in rows]
+    return sum(said) / len(said)
 
 
-@pytest.mark.skipif(not DATA.exists(), reason="needs the real Banking77 rows")
-def test_it_learns_from_what_the_prompt_says() -> None:
-    lines = DATA.read_text(encoding="utf-8").splitlines()
-    rows = [row for row in map(json.loads, lines) if row["label"] in DEFINITIONS]
-    random.Random(0).shuffle(rows)
-    held_out, pool = rows[:250], rows[250:]
-    names = "Labels: " + ", ".join(DEFINITIONS) + ".\nAnswer with the label only."
-    defined = "Labels:\n" + "\n".join(f"- {k}: {v}" for k, v in DEFINITIONS.items())
+OBJECTIVE = Objective.load(ROOT / "objectives" / "support_triage" / "objective.yaml")
 
-    def accuracy(system: str, demos: list[dict[str, str]]) -> float:
-        shown = "".join(f"Ticket: {d['text']}\nLabel: {d['label']}\n\n" for d in demos)
-        right = [ask(system, f"{shown}Ticket: {r['text']}") == r["label"] for r in held_out]
-        return sum(right) / len(right)
 
-    bare = accuracy(names, [])
-    with_demos = accuracy(names, pool[:16])
-    with_definitions = accuracy(defined + "\nAnswer with the label only.", [])
-    unbalanced = accuracy(names, [r for r in pool if r["label"] == "cancel_transfer"][:16])
-    assert 0.55 < bare < 0.8
-    assert unbalanced < bare
-    assert with_demos > bare + 0.02
-    assert with_definitions > bare + 0.08
+def test_what_the_prompt_says_and_shows_makes_it_more_often_right() -> None:
+    short, full, rules = (
+        (ROOT / "search_spaces" / "support_triage" / f"{name}.md").read_text("utf-8")
+        for name in ("short", "full", "tie_breaks")
+    )
+    teams = "Teams: " + ", ".join(line.split(":")[0][2:] for line in short.splitlines())
+    train = [example.row for example in OBJECTIVE.examples("train")]
+    demos = [f"Ticket: {row['text']}\nTeam: {row['label']}\n\n" for row in train[:40]]
+    mistaken = full.replace("delivery:", "x:").replace("billing:", "delivery:")
+    right = accuracy(full)
+    assert 0.05 < accuracy(teams) < 0.2
+    assert accuracy(f"{teams}\n\n{rules}") > accuracy(teams) + 0.02
+    assert accuracy(teams, demos) > accuracy(teams) + 0.08
+    assert accuracy(short) > accuracy(teams) + 0.08
+    assert right > accuracy(short) + 0.05
+    assert accuracy(mistaken.replace("x:", "billing:")) < right - 0.05

@@ -2,12 +2,10 @@
 
 import pytest
 
-from promptlathe.models.pocket.labels import read_labels
-from promptlathe.models.pocket.layout import find_layout, read_demos
-from promptlathe.models.pocket.rules import read_definition, read_rules
+from promptlathe.models.pocket.layout import read_prompt
+from promptlathe.models.pocket.learner import NO_LABELS, answer
 from promptlathe.records import Message
 
-TEAMS = ["billing", "account_access", "delivery"]
 TICKET = "My parcel\nnever came"
 
 
@@ -16,25 +14,21 @@ def chat(*turns: str) -> list[Message]:
     return [Message(*turn.split(": ", 1)) for turn in turns]
 
 
+def ask(prose: str, text: str) -> str:
+    return answer(chat(f"system: {prose}", f"user: Ticket: {text}\nLabel:")).text
+
+
 LISTS = {
     "inline": "Labels: billing, account_access, delivery.",
     "quoted": 'The label is one of: "billing", `account_access` or "delivery".',
     "choose between": "Choose between billing, account_access and delivery.",
     "sentence": "The teams are billing, account_access, and delivery. Be careful.",
+    "contract": "Answer with exactly one of these labels and nothing else: billing, "
+    "account_access, delivery.",
     "slashes": "Labels: billing/account_access/delivery",
     "bullets": "Labels:\n- billing\n- account_access\n- delivery",
     "numbers": "Choose one of these:\n\n1. billing\n2. account_access\n3. delivery",
-    "lines": "Categories:\nbilling\naccount_access\ndelivery\n\nBe careful.",
 }
-
-
-@pytest.mark.parametrize("prose", LISTS.values(), ids=LISTS)
-def test_lists_of_names(prose: str) -> None:
-    named = read_labels(f"You sort tickets: be kind, quick and fair.\n{prose}\n")
-    assert list(named.definitions) == TEAMS
-    assert named.announced
-
-
 DEFINED = {
     "bullets": "Labels:\n- billing: invoices\n- account_access: passwords\n- delivery: parcels",
     "bold": "The teams:\n* **billing** — invoices\n* **account_access**: passwords\n"
@@ -43,25 +37,25 @@ DEFINED = {
     "- delivery: parcels",
     "lines": "Labels\n\nbilling: invoices\naccount_access: passwords\ndelivery: parcels",
     "brackets": "Labels: billing (invoices), account_access (passwords), delivery (parcels).",
+    "below": "Labels: billing, account_access, delivery.\n\n- billing: invoices\n"
+    "- account_access: passwords\n- delivery: parcels",
+    "indented": "Labels:\n- billing: prices\n  and invoices\n- account_access: passwords\n"
+    "- delivery: parcels\n\nBye.",
 }
+
+
+@pytest.mark.parametrize("prose", [*LISTS.values(), *DEFINED.values()], ids=[*LISTS, *DEFINED])
+def test_lists_of_labels(prose: str) -> None:
+    prose = f"You sort tickets: be kind, quick and fair.\n{prose}\n"
+    for label in ("billing", "account_access", "delivery"):
+        assert ask(prose, f"about {label}") == label
 
 
 @pytest.mark.parametrize("prose", DEFINED.values(), ids=DEFINED)
 def test_definitions(prose: str) -> None:
-    named = read_labels(prose)
-    assert named.definitions == {
-        "billing": ["invoices"],
-        "account_access": ["passwords"],
-        "delivery": ["parcels"],
-    }
-
-
-def test_definitions_go_on_below() -> None:
-    named = read_labels("Labels:\n- billing: invoices\n  and prices\n- delivery: parcels\n\nBye.")
-    assert named.definitions == {
-        "billing": ["invoices\nand prices"],
-        "delivery": ["parcels"],
-    }
+    assert ask(prose, "no invoice came") == "billing"
+    assert ask(prose, "I forgot my password") == "account_access"
+    assert ask(prose, "no parcel came") == "delivery"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +68,8 @@ def test_definitions_go_on_below() -> None:
     ],
 )
 def test_two_labels_that_a_sentence_contrasts(prose: str) -> None:
-    assert list(read_labels(prose).definitions) == ["subjective", "objective"]
+    assert ask(prose, "an object") == "objective"
+    assert ask(prose, "a subject") == "subjective"
 
 
 @pytest.mark.parametrize(
@@ -83,81 +78,36 @@ def test_two_labels_that_a_sentence_contrasts(prose: str) -> None:
         "You are a careful, patient and kind agent.",
         "Rules:\n- Be brief: one line.\n- Be kind: no blame.",
         "# Role\nAn agent.\n# Task\nAnswer.\n# Format\nShort.",
-        "What is 12 * 3?",
+        "Write the name between <team> and </team>.",
+        "What is 12 * 3? Say a number between 10 and 99.",
     ],
 )
 def test_prose_without_labels(prose: str) -> None:
-    assert read_labels(prose).definitions == {}
+    assert ask(prose, "be brief") == NO_LABELS
 
 
-def test_rules_are_not_read_as_labels() -> None:
-    named = read_labels(
-        "Labels:\n- billing: invoices\n- delivery: parcels\n\nTie-breaks:\n"
-        "- Broken on arrival: delivery\n- Charged twice: billing"
-    )
-    assert list(named.definitions) == ["billing", "delivery"]
-    assert [e[:2] for e in read_rules(named.sentences, ["billing", "delivery"])] == [
-        ("delivery", 1),
-        ("billing", 1),
-    ]
+TEAMS = "Labels: how_to, billing, delivery, cancellation.\n"
 
 
 @pytest.mark.parametrize(
-    ("rule", "for_label", "against", "word"),
+    ("rule", "text", "expected"),
     [
-        ("If a parcel is late and nobody answers, choose delivery.", "delivery", None, "late"),
-        ("A refund on leaving is cancellation, not billing.", "cancellation", "billing", "leaving"),
-        ("Prefer delivery over billing when a box is mentioned.", "delivery", "billing", "box"),
-        ('"How do I" about an existing thing: how_to', "how_to", None, "existing"),
-        ("billing if money is wrong", "billing", None, "money"),
+        ("If a parcel is late and nobody answers, choose delivery.", "a late parcel", "delivery"),
+        ("A refund on leaving is cancellation, not billing.", "refund", "cancellation"),
+        ("Prefer delivery over billing when a box is mentioned.", "the box", "delivery"),
+        ("A threat to leave is not cancellation.", "a threat to leave", "how_to"),
+        (
+            "Tie-breaks:\n- Broken on arrival: delivery\n- Charged twice: billing",
+            "broken!",
+            "delivery",
+        ),
+        ("A wrong charge is billing; a late parcel is delivery.", "the charge", "billing"),
+        ("A wrong charge is billing; a late parcel is delivery.", "late", "delivery"),
+        ("Say billing or delivery when parcels are late.", "late parcels", "how_to"),
     ],
 )
-def test_a_rule_counts_for_one_label_and_against_another(
-    rule: str, for_label: str, against: str | None, word: str
-) -> None:
-    found = list(read_rules(rule, ["billing", "delivery", "cancellation", "how_to"]))
-    assert [(e.label, e.sign) for e in found] == [
-        (for_label, 1),
-        *([(against, -1)] if against else []),
-    ]
-    assert all(word in e.text for e in found)
-
-
-def test_two_rules_in_one_line() -> None:
-    rule = "A wrong charge is billing; a parcel that is late is delivery."
-    found = {e.label: e.text for e in read_rules(rule, ["billing", "delivery"])}
-    assert "charge" in found["billing"]
-    assert "parcel" in found["delivery"]
-    assert "parcel" not in found["billing"]
-
-
-@pytest.mark.parametrize(
-    "sentence",
-    [
-        "Say billing or delivery.",
-        "Late delivery makes people angry.",
-        "Answer with the label only.",
-    ],
-)
-def test_sentences_that_are_no_rules(sentence: str) -> None:
-    assert list(read_rules(sentence, ["billing", "delivery"])) == []
-
-
-def test_a_definition_can_deny_and_point_elsewhere() -> None:
-    labels = ["billing", "cancellation"]
-    denied = list(read_definition("billing", "charges. Not the price of a reader", labels))
-    assert [
-        (e.sign, "charges" in e.text, "reader" in e.text) for e in denied if e.text.strip()
-    ] == [
-        (1, True, False),
-        (-1, False, True),
-    ]
-    pointed = list(read_definition("billing", "charges (on leaving: cancellation)", labels))
-    assert {(e.label, e.sign) for e in pointed} == {
-        ("billing", 1),
-        ("cancellation", 1),
-        ("billing", -1),
-    }
+def test_rules_speak_for_the_one_label_that_they_name(rule: str, text: str, expected: str) -> None:
+    assert ask(TEAMS + rule, text) == expected
 
 
 SHAPES = {
@@ -167,8 +117,6 @@ SHAPES = {
     "longer key": ("Customer message: ", "\nTeam: "),
     "tag": ("<ticket>\n", "\n</ticket>"),
     "tag and reminder": ("<ticket>", "</ticket>\n\nAnswer with the label only."),
-    "quotes": ('Ticket: """', '"""'),
-    "fence": ("Ticket:\n```\n", "\n```\n\nAnswer with one of the labels."),
     "reminder": ("Ticket: ", "\n\nAnswer with the label only.\n\nThink step by step."),
     "question before": ("Which team should take this?\n\n", ""),
     "nothing": ("", ""),
@@ -177,26 +125,29 @@ SHAPES = {
 
 @pytest.mark.parametrize(("before", "after"), SHAPES.values(), ids=SHAPES)
 def test_the_final_input(before: str, after: str) -> None:
-    layout = find_layout(chat("system: Labels: a, b.", f"user: {before}{TICKET}{after}"))
-    assert layout.text == TICKET
-    assert "parcel" not in str(layout.context)
+    prompt = read_prompt(chat("system: Labels: a, b.", f"user: {before}{TICKET}{after}"))
+    assert prompt.text == TICKET
+    assert "parcel" not in prompt.prose
+    assert ("label only" in prompt.prose) == ("label only" in after)
 
 
-def test_the_final_input_of_a_message_that_holds_the_task() -> None:
-    task = "user: Sort tickets.\n\nLabels: billing, delivery\n\nMy parcel never came"
-    assert find_layout(chat(task)).text == "My parcel never came"
+@pytest.mark.parametrize("gap", ["\n", "\n\n"])
+def test_the_final_input_of_a_message_that_holds_the_task(gap: str) -> None:
+    prompt = read_prompt(chat(f"user: Sort tickets.\n\nLabels: billing, post{gap}My parcel"))
+    assert prompt.text == ("My parcel")
+    assert "post" in prompt.prose
 
 
 def test_the_final_input_keeps_its_paragraphs_and_keys() -> None:
     ticket = "Hello,\n\nOrder: 12\nMessage: error\n\nPlease answer soon.\n\nAnn"
-    assert find_layout(chat("system: Labels: a, b.", f"user: Ticket: {ticket}")).text == ticket
-    assert find_layout(chat("system: Labels: a, b.", f"user: {ticket}")).text != ""
+    assert read_prompt(chat("system: Labels: a, b.", f"user: Ticket: {ticket}")).text == ticket
 
 
-PAIRS = [("I was charged\ntwice", "billing"), ("Where is it", "delivery")]
+PAIRS = (("I was charged\ntwice", "billing"), ("Where is it", "delivery"))
 DEMO_SHAPES = {
     "keys": ("Ticket: {}\nLabel: {}\n\n", "Ticket: {}"),
     "keys, completed": ("Ticket: {}\nLabel: {}\n\n", "Ticket: {}\nLabel:"),
+    "keys, no gap": ("Ticket: {}\nLabel: {}\n", "Ticket: {}\nLabel:"),
     "q and a": ("Q: {}\nA: {}\n\n", "Q: {}\nA:"),
     "numbered": ("Example 1:\nInput: {}\nOutput: {}\n\n", "Input: {}\nOutput:"),
     "tags": ("<ticket>{}</ticket>\n<label>{}</label>\n", "<ticket>{}</ticket>"),
@@ -211,19 +162,17 @@ DEMO_SHAPES = {
 @pytest.mark.parametrize(("demo", "final"), DEMO_SHAPES.values(), ids=DEMO_SHAPES)
 def test_demos(demo: str, final: str, place: str) -> None:
     shown = "".join(demo.format(*pair) for pair in PAIRS)
-    asked = final.format(TICKET)
-    task = "system: Labels: billing, delivery.\n\n"
+    task, asked = "system: Labels: billing, delivery.\n\n", final.format(TICKET)
     if place == "user":
         messages = chat(task, f"user: {shown}{asked}")
     else:
-        messages = chat(f"{task}{shown}Answer with the label only.", f"user: {asked}")
-    layout = find_layout(messages)
-    demos, prose = read_demos(layout.context)
-    assert layout.text == TICKET
-    assert [tuple(d) for d in demos] == PAIRS
-    assert list(read_labels(prose).definitions) == ["billing", "delivery"]
-    assert "charged" not in prose
-    assert ("only" in prose) == (place == "system")
+        messages = chat(f"{task}{shown}\nAnswer with the label only.", f"user: {asked}")
+    prompt = read_prompt(messages)
+    assert (prompt.text, prompt.demos) == (TICKET, PAIRS)
+    assert "charged" not in prompt.prose
+    assert "billing" in prompt.prose
+    assert ("only" in prompt.prose) == (place == "system")
+    assert prompt.completes == final.endswith(":")
 
 
 @pytest.mark.parametrize("wrap", ["{}", "Ticket: {}", "<ticket>{}</ticket>"])
@@ -233,8 +182,5 @@ def test_demos_as_message_pairs(wrap: str) -> None:
         for text, label in PAIRS
         for turn in (f"user: {wrap.format(text)}", f"assistant: {label}")
     ]
-    messages = chat("system: Labels: a, b.", *turns, f"user: {wrap.format(TICKET)}")
-    layout = find_layout(messages)
-    demos, _ = read_demos(layout.context)
-    assert layout.text == TICKET
-    assert [tuple(d) for d in demos] == PAIRS
+    prompt = read_prompt(chat("system: Labels: a, b.", *turns, f"user: {wrap.format(TICKET)}"))
+    assert (prompt.text, prompt.demos) == (TICKET, PAIRS)

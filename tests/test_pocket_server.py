@@ -47,9 +47,10 @@ async def post(server: PocketServer, body: Any) -> tuple[int, Any]:
             return response.status, await response.json()
 
 
-@pytest.mark.parametrize("limit", [None, 1])
-async def test_answers_over_http_are_those_in_process(limit: int | None) -> None:
-    parameters = {} if limit is None else {"max_tokens": limit}
+@pytest.mark.parametrize(
+    "parameters", [{}, {"max_tokens": 1}, {"response_format": {"type": "json_object"}}]
+)
+async def test_answers_over_http_are_those_in_process(parameters: Any) -> None:
     async with serve() as server, client(server) as api:
         for messages in PROMPTS:
             expected = learner.answer(messages, parameters)
@@ -90,11 +91,11 @@ USER = [{"role": "user", "content": "x"}]
         ({"messages": USER}, "model"),
         ({"model": "pocket"}, "messages"),
         ({"model": "pocket", "messages": []}, "messages"),
-        ({"model": "pocket", "messages": [{"content": "x"}]}, "messages[0].role"),
-        ({"model": "pocket", "messages": [{"role": "user"}]}, "messages[0].content"),
+        ({"model": "pocket", "messages": [{"content": "x"}]}, "messages"),
+        ({"model": "pocket", "messages": [{"role": "user"}]}, "messages"),
         (
             {"model": "pocket", "messages": [{"role": "user", "content": [{"image_url": "x"}]}]},
-            "messages[0].content",
+            "messages",
         ),
         ({"model": "pocket", "messages": USER, "max_tokens": 0}, "max_tokens"),
         ({"model": "pocket", "messages": USER, "max_tokens": "9"}, "max_tokens"),
@@ -111,15 +112,13 @@ async def test_bad_requests(body: Any, field: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/v1/nothing", 404), ("/v1/chat/completions", 405), ("/health", 200)]
+    ("path", "status"),
+    [("/v1/nothing", 404), ("/v1/chat/completions", 405), ("/health", 200), ("/v1/models", 200)],
 )
 async def test_paths(path: str, status: int) -> None:
     async with serve() as server, aiohttp.ClientSession() as session:
-        url = server.base_url.removesuffix("/v1") + path
-        async with session.get(url) as response:
-            reply = await response.json()
-    assert response.status == status
-    assert ("error" in reply) == (status != 200)
+        reply = await session.get(server.base_url.removesuffix("/v1") + path)
+        assert reply.status == status
 
 
 FAULTS = [

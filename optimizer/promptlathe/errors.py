@@ -12,6 +12,9 @@ A failed call is not an exception: it is a `records.Failure`, kept beside the an
 Each class hands its fields to `Exception.__init__`, so that it survives a process boundary.
 """
 
+LONGEST = 1600
+"""Characters of a part of a message."""
+
 
 class PromptlatheError(Exception):
     """The base of all of them; `exit_code` is what the command line ends with."""
@@ -29,9 +32,16 @@ class InputError(PromptlatheError):
         self.what, self.where, self.fix = what, where, fix
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
-        advice = f"\n  → {self.fix}" if self.fix else ""
-        return f"{place}{self.what}{advice}"
+        where = (self.where or "").replace("\n", "\\n")  # in a file's name, a line of its own
+        place = f"{where}: " if where else ""
+        advice = f"\n  → {_short(self.fix)}" if self.fix else ""
+        return f"{_short(place)}{_short(self.what)}{advice}"
+
+
+def _short(text: str) -> str:
+    """With the middle left out where it is longer than anybody reads: a name or value of theirs."""
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]} … {text[-half:]}"
 
 
 class MissingExtra(InputError):

@@ -27,6 +27,7 @@ Value = str | int | float
 """A level as a policy sees it: the level's name, or a number."""
 ServiceFailure = Literal[
     "authentication",
+    "quota",
     "rate_limited",
     "timeout",
     "connection",
@@ -316,6 +317,17 @@ class Failure:
     answered it."""
     retry_after: float | None = None
     """Seconds that the service asks to wait before another attempt."""
+
+    @property
+    def overloaded(self) -> bool:
+        """The service refused for the number of calls."""
+        asked = self.reason == "server_error" and self.retry_after is not None
+        return self.reason == "rate_limited" or asked
+
+    @property
+    def unsent(self) -> bool:
+        """The service took no connection: nothing reached it."""
+        return self.reason == "connection" and not self.billed
 
     @property
     def retryable(self) -> bool:

@@ -15,7 +15,7 @@ from promptolution.tasks import ClassificationTask
 from promptolution.utils.callbacks import BaseCallback
 
 from lab.peers.task import CONCURRENCY, MAX_TOKENS, PROPOSAL_KEY, TASK_KEY, Found, Order, Pair, Task
-from promptlathe.scoring.labels import LabelReader
+from promptlathe.scoring.reading.labels import LabelReader
 
 POPULATION = 5
 """The paper's 10 leave 2,000 calls for one generation only, and do worse here.

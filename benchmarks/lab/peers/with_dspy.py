@@ -16,7 +16,7 @@ from lab.peers.task import (
     Order,
     Task,
 )
-from promptlathe.scoring.labels import LabelReader
+from promptlathe.scoring.reading.labels import LabelReader
 
 MINIBATCH, FULL_EVERY = 35, 5
 LARGEST_VALSET = 125

@@ -21,7 +21,7 @@ from lab.peers.task import (
     Pair,
     Task,
 )
-from promptlathe.scoring.labels import LabelReader
+from promptlathe.scoring.reading.labels import LabelReader
 
 LARGEST_VALSET = 125
 Candidate = dict[str, str]

@@ -6,8 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
+from promptlathe.cli.terminal import say, visible
 from promptlathe.job.progress import View
 from promptlathe.records import Standing
 
@@ -24,7 +23,7 @@ EVERY_LIVE, EVERY_PLAIN = 0.2, 5.0
 @contextmanager
 def display(job: "Job") -> Generator["PlainProgress | LiveProgress"]:
     """Progress on stderr, so that stdout holds the result alone."""
-    click.echo(
+    say(
         f"{job.name}: {job.space.size} on {job.model.name}"
         + (" (the embedded pocket model)" if job.model.embedded else ""),
         err=True,
@@ -50,7 +49,7 @@ class PlainProgress:
         if now < self._next:
             return
         self._next = now + EVERY_PLAIN
-        click.echo("  ".join(f"{name} {value}" for name, value in facts(view)), err=True)
+        say("  ".join(f"{name} {value}" for name, value in facts(view)), err=True)
 
     def end(self) -> None:
         """Nothing is in the way of what comes."""
@@ -90,6 +89,7 @@ def facts(view: View) -> list[tuple[str, str]]:
         ("calls/s", f"{view.calls_per_second:,.0f}"),
         ("cost", "unknown" if spent.usd is None else f"${spent.usd:.2f}"),
         ("left", "…" if left is None else duration(left)),
+        *(("waiting", said) for said in view.notices),
     ]
 
 
@@ -112,6 +112,7 @@ def _score(standing: Standing) -> str:
 def _table(view: View) -> "Table":
     from rich.progress_bar import ProgressBar
     from rich.table import Table
+    from rich.text import Text
 
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
@@ -119,5 +120,5 @@ def _table(view: View) -> "Table":
     (stage, _), *rest = facts(view)
     grid.add_row(stage, ProgressBar(total=1.0, completed=view.fraction or 0.0, width=40))
     for name, value in rest:
-        grid.add_row(name, value)
+        grid.add_row(name, Text(visible(value)))  # not read as markup
     return grid

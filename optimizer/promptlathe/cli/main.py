@@ -4,12 +4,15 @@ import gc
 import signal
 import sys
 from collections.abc import Callable
+from datetime import date
 from functools import wraps
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
 
+from promptlathe.cli.terminal import say, visible
 from promptlathe.errors import InputError, Interrupted, PromptlatheError
 
 EXITS = """\b
@@ -34,13 +37,13 @@ def reported(command: Command) -> Command:
         except PromptlatheError as error:
             if isinstance(error, Interrupted):
                 _ignore_interrupts()
-            click.echo(f"error: {error}", err=True)
+            say(f"error: {error}", err=True)
             for note in getattr(error, "__notes__", ()):
-                click.echo(f"note: {note}", err=True)
+                say(f"note: {note}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             _ignore_interrupts()
-            click.echo("error: interrupted", err=True)
+            say("error: interrupted", err=True)
             sys.exit(130)
 
     return run
@@ -51,7 +54,7 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
     if wanted:
         from promptlathe.version import version
 
-        click.echo(f"promptlathe {version()}")
+        say(f"promptlathe {version()}")
         context.exit()
 
 
@@ -60,7 +63,42 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def _visible(error: click.ClickException) -> click.ClickException:
+    """The same error; nothing in it is obeyed by a terminal."""
+    setattr(error, "message", visible(error.message))  # noqa: B010 - click declares it Final
+    return error
+
+
+class APath(click.Path):
+    """A path of the command line, as a `Path`."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(path_type=Path, **more)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if "\0" in str(value):  # click would not survive it
+            self.fail(f"{str(value)!r} cannot be a path", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Commands(click.Group):
+    """Says what is wrong with the command line without obeying what stands in it."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **more)
+        except click.ClickException as error:
+            raise _visible(error) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            raise _visible(error) from None
+
+
 @click.group(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=example(
         "promptlathe init my-prompts", "promptlathe run my-prompts/runs/support_triage.yaml"
@@ -80,14 +118,21 @@ def main() -> None:
 
 Workspace = click.option(
     "--workspace",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=APath(file_okay=False),
     envvar="PROMPTLATHE_WORKSPACE",
     help="Folder whose .promptlathe/ keeps ledger, studies and MLflow's store.",
 )
 
 
+Outside = click.option(
+    "--allow-outside",
+    is_flag=True,
+    help="Read files that lie outside of the workspace, when FILE names them.",
+)
+
+
 @main.command(epilog=example("promptlathe init", "promptlathe init my-prompts"))
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default=".")
+@click.argument("directory", type=APath(file_okay=False), default=".")
 @reported
 def init(directory: Path) -> None:
     """Copy ready-made search spaces, objectives and run files into DIRECTORY (default: here)."""
@@ -95,27 +140,38 @@ def init(directory: Path) -> None:
 
     made, kept = copy_starter(directory)
     for path in made:
-        click.echo(f"  made  {path}")
+        say(f"  made  {path}")
     for path in kept:
-        click.echo(f"  kept  {path} (it was there already)")
+        say(f"  kept  {path} (it was there already)")
     run = directory / "runs" / "support_triage.yaml"
-    click.echo(f"\nNext:  promptlathe check {run}\n       promptlathe run {run}")
+    shown = quote(str(run))
+    say(f"\nNext:  promptlathe check {shown}\n       promptlathe run {shown}")
 
 
 @main.command(epilog=example("promptlathe check runs/support_triage.yaml"))
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=APath())
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="As for `run`.")
 @Workspace
+@Outside
 @reported
-def check(file: Path, settings: tuple[str, ...], workspace: Path | None) -> None:
-    """Validate everything that FILE names, and say what a run would cost. Sends nothing."""
-    from promptlathe.cli.report import show_plan
+def check(
+    file: Path, settings: tuple[str, ...], workspace: Path | None, allow_outside: bool
+) -> None:
+    """Validate everything that FILE names, and say what a run would cost. Sends no call."""
+    from promptlathe.cli.report import show_code, show_plan
     from promptlathe.job import Job
     from promptlathe.job import check as check_job
+    from promptlathe.job.checks import shutdown_notes
 
-    job = Job.load(file, settings=_pairs(settings), workspace=workspace)
-    show_plan(job, check_job(job))
-    click.echo(f"\nNext:  promptlathe run {file}")
+    job = Job.load(
+        file,
+        settings=_pairs(settings),
+        workspace=workspace,
+        allow_outside=allow_outside,
+        announce=show_code,
+    )
+    show_plan(job, check_job(job), shutdown_notes(job, date.today()))
+    say(f"\nNext:  promptlathe run {quote(str(file))}")
 
 
 @main.command(
@@ -126,7 +182,7 @@ def check(file: Path, settings: tuple[str, ...], workspace: Path | None) -> None
     ),
     help=f"Run the job in FILE: search, decide on held-out rows, record in MLflow.\n\n{EXITS}",
 )
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=APath())
 @click.option(
     "--set",
     "settings",
@@ -137,13 +193,14 @@ def check(file: Path, settings: tuple[str, ...], workspace: Path | None) -> None
 @click.option(
     "--json",
     "json_path",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    type=APath(dir_okay=False, allow_dash=True),
     help="Write the machine-readable result here (- for stdout).",
 )
 @click.option(
     "--replay", metavar="RUN", help="Tell outcomes in the order recorded for an earlier run."
 )
 @Workspace
+@Outside
 @reported
 def run(
     file: Path,
@@ -151,17 +208,25 @@ def run(
     json_path: Path | None,
     replay: str | None,
     workspace: Path | None,
+    allow_outside: bool,
 ) -> None:
     # The libraries below make 300,000 objects that stay: looking through them again and again
     # takes a tenth of the time to the first call.
     gc.set_threshold(20_000, 20, 20)
     from promptlathe.cli.display import display
+    from promptlathe.cli.report import show_code
     from promptlathe.cli.telling import Telling, check_json
     from promptlathe.job import Job, Result
     from promptlathe.job import check as check_job
     from promptlathe.job import run as run_job
 
-    job = Job.load(file, settings=_pairs(settings), workspace=workspace)
+    job = Job.load(
+        file,
+        settings=_pairs(settings),
+        workspace=workspace,
+        allow_outside=allow_outside,
+        announce=show_code,
+    )
     if json_path:
         check_json(json_path)
     check_job(job)  # what is wrong is said before the first line of progress
@@ -185,8 +250,8 @@ def sync(workspace: Path | None) -> None:
     from promptlathe.track.sync import sync as send
 
     state = existing_state(workspace, "spool", "mlflow.db")
-    if not send(state, say=click.echo):
-        click.echo("nothing waits for MLflow")
+    if not send(state, say):
+        say("nothing waits for MLflow")
 
 
 @main.command(epilog=example("promptlathe ui", "promptlathe ui --port 5001 --workspace my-prompts"))
@@ -206,7 +271,7 @@ def ui(host: str, port: int, workspace: Path | None) -> None:
         default_artifacts(state),
         host=host,
         port=port,
-        announce=lambda url: click.echo(f"MLflow's UI: {url}  (Ctrl-C stops it)"),
+        announce=lambda url: say(f"MLflow's UI: {url}  (Ctrl-C stops it)"),
     )
 
 
@@ -228,8 +293,8 @@ def pocket(host: str, port: int, latency: float) -> None:
     from promptlathe.models.pocket.server import Faults, PocketServer, run_server
 
     def ready(server: PocketServer) -> None:
-        click.echo(f"The pocket model answers at {server.base_url}  (Ctrl-C ends it)")
-        click.echo(f"In a run file:  model: {{name: pocket, base_url: {server.base_url}}}")
+        say(f"The pocket model answers at {server.base_url}  (Ctrl-C ends it)")
+        say(f"In a run file:  model: {{name: pocket, base_url: {server.base_url}}}")
 
     run_server(host, port, Faults(latency=latency), ready=ready)
 
@@ -239,8 +304,10 @@ def _pairs(settings: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     for one in settings:
         key, equals, value = one.partition("=")
         if not equals or not key or not value:
+            from promptlathe.documents import hiding
+
             raise InputError(
-                f"{one!r} has no value",
+                f"{hiding()(one)!r} has no value",
                 "--set",
                 "write --set dotted.key=value (null as the value leaves the key out)",
             )

@@ -1,12 +1,13 @@
 """What `check` and `run` print."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
-import click
-
 from promptlathe.cli.display import duration
+from promptlathe.cli.terminal import say
 from promptlathe.job.plan import Plan
 from promptlathe.job.result import Finalist, Result, Test
 from promptlathe.search.lathe.effects import Effect
@@ -20,8 +21,12 @@ NAME = 64
 """Characters of an effect's component and level."""
 
 
-def show_plan(job: "Job", plan: Plan) -> None:
-    """The space, the data, and the estimated spending."""
+MOST_LABELS, LABEL = 20, 30
+"""Labels that `check` lists, and the characters of each."""
+
+
+def show_plan(job: "Job", plan: Plan, more: Sequence[str] = ()) -> None:
+    """The space, the data, the estimated spending, and notes; `more` of these."""
     limited = job.objective.limits.all
     rows = [
         ("space", str(job.space.size)),
@@ -30,40 +35,60 @@ def show_plan(job: "Job", plan: Plan) -> None:
             "data",
             f"{len(plan.space.train)} train, {len(plan.select)} select, {len(plan.test)} test rows",
         ),
+        *([("labels", _counts(job.objective.label_counts))] if job.objective.labels else []),
         ("operators", ", ".join(job.operators) or "none"),
         ("model", job.model.name + (" (embedded)" if job.model.embedded else "")),
         ("limits", ", ".join(f"{one.metric} <= {one.most:g}" for one in limited) or "none"),
         ("budget", ", ".join(f"{v:,} {k}" for k, v in job.budget.limits.items())),
         ("calls", "as many as time allows" if plan.calls is None else f"about {plan.calls:,}"),
-        (
-            "tokens",
-            f"about {plan.input_tokens:,} in and at most {plan.output_tokens:,} out per call"
-            + (
-                f": at most {plan.calls * (plan.input_tokens + plan.output_tokens):,}"
-                if plan.calls is not None
-                else ""
-            ),
-        ),
+        ("tokens", _tokens(plan)),
         ("cost", _cost(plan)),
     ]
     for name, value in rows:
-        click.echo(f"{name:12} {value}")
-    for note in plan.notes:
-        click.echo(f"note         {note}")
+        say(f"{name:12} {value}")
+    for note in (*plan.notes, *more):
+        say(f"note         {note}")
+
+
+def show_code(code: Sequence[str]) -> None:
+    """What is going to be executed, named before it is."""
+    say(f"runs code from: {', '.join(code)}", err=True)
+
+
+def _counts(labels: Mapping[str, int]) -> str:
+    """The commonest labels with their rows."""
+    shown = [
+        f"{_short(label, LABEL)} {count}" for label, count in list(labels.items())[:MOST_LABELS]
+    ]
+    more = f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else ""
+    return ", ".join(shown) + more
+
+
+def _tokens(plan: Plan) -> str:
+    one = plan.estimate
+    each = f"about {one.input_tokens:,} in and {one.output_tokens:,} out per call"
+    if plan.calls is None:
+        return f"{each}, at most {one.most_tokens:,}"
+    most = min(plan.budget.tokens or math.inf, plan.calls * one.most_tokens)
+    return f"about {plan.calls * one.tokens:,}, at most {most:,} ({each})"
 
 
 def _cost(plan: Plan) -> str:
-    if plan.usd is None:
+    one = plan.estimate
+    if one.usd is None or one.most_usd is None:
         return "unknown: the run file has no price for the model"
-    if plan.usd == 0:
+    if one.most_usd == 0:
         return "nothing"
-    each = f"at most ${plan.usd:.6f} per call"
-    return each if plan.calls is None else f"at most ${plan.usd * plan.calls:.2f} ({each})"
+    each = f"about ${one.usd:.6f} per call, at most ${one.most_usd:.6f}"
+    if plan.calls is None:
+        return each
+    most = min(plan.budget.usd or math.inf, plan.calls * one.most_usd)
+    return f"about ${plan.calls * one.usd:.2f}, at most ${most:.2f} ({each})"
 
 
 def show_result(job: "Job", result: Result) -> None:
     """The verdict, the prompt, and what was spent."""
-    out = click.echo
+    out = say
     chosen = result.chosen
     out(f"\nThe recommended prompt{_plural(chosen)} ({_levels(tuple(chosen.levels.items()))}):")
     _show_prompts(chosen)
@@ -80,6 +105,7 @@ def show_result(job: "Job", result: Result) -> None:
         out("model     the embedded pocket model: its scores say nothing about an LLM's")
     out(f"finished  {result.finish_reason}; {len(result.standings)} candidates tried")
     out(f"spent     {_spent(result)}")
+    out(f"answers   {result.answers}")
     for note in result.notes:
         out(f"note      {note}")
 
@@ -87,15 +113,15 @@ def show_result(job: "Job", result: Result) -> None:
 def show_record(job: "Job", told: Result, result: Result) -> None:
     """What MLflow made of the result after it was told, and where to look at it."""
     for note in result.notes[len(told.notes) :]:
-        click.echo(f"note      {note}")
+        say(f"note      {note}")
     if result.run_id:
-        click.echo(f"MLflow    run {result.run_id}{_promotion(result)}")
+        say(f"MLflow    run {result.run_id}{_promotion(result)}")
         here = (
             ""
             if Path.cwd().resolve() == job.workspace.resolve()
-            else (f" --workspace {job.workspace}")
+            else f" --workspace {quote(str(job.workspace))}"
         )
-        click.echo(f"\nNext:  promptlathe ui{here}")
+        say(f"\nNext:  promptlathe ui{here}")
 
 
 def _headline(result: Result) -> str:
@@ -170,8 +196,8 @@ def operator_lines(operators: Sequence[OperatorReport]) -> list[str]:
     return [title, *(line.rstrip() for line in lines)]
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
+def _short(name: str, most: int = NAME) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _plural(side: Finalist) -> str:
@@ -181,12 +207,12 @@ def _plural(side: Finalist) -> str:
 def _show_prompts(side: Finalist) -> None:
     for name, prompt in side.prompts.items():
         if len(side.prompts) > 1:
-            click.echo(click.style(f"\n{name}", bold=True))
+            say(f"\n{name}", bold=True)
         for message in prompt.messages:
-            click.echo(click.style(f"\n[{message.role}]", bold=True))
-            click.echo(message.text)
+            say(f"\n[{message.role}]", bold=True)
+            say(message.text)
         if prompt.parameters:
-            click.echo(f"\n[parameters] {_levels(prompt.parameters)}")
+            say(f"\n[parameters] {_levels(prompt.parameters)}")
 
 
 def _spent(result: Result) -> str:

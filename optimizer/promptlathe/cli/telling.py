@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from promptlathe.cli.report import show_record, show_result
+from promptlathe.cli.terminal import visible_json
 from promptlathe.errors import InputError
 from promptlathe.job import Job, Result
 from promptlathe.job.stores import write_whole
@@ -39,8 +40,8 @@ def check_json(path: Path) -> None:
     """Raises InputError when the result could not be written there; leaves no new file."""
     if str(path) == "-":
         return
-    there = path.exists()
     try:
+        there = path.exists()
         path.open("a").close()
     except OSError as error:
         raise _unwritable(path, error) from None
@@ -52,7 +53,7 @@ def write_json(result: Result, path: Path) -> None:
     """Write the result; `-` is stdout. Raises InputError when the file cannot be written."""
     text = json.dumps(result.to_dict(), ensure_ascii=False, indent=2) + "\n"
     if str(path) == "-":
-        sys.stdout.write(text)
+        sys.stdout.write(visible_json(text))
         return
     try:
         write_whole(path, text)

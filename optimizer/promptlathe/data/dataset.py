@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from promptlathe.data.files import ENDINGS, Row, read_file
-from promptlathe.data.values import kind, plain
-from promptlathe.documents import Model, nearest
+from promptlathe.data.values import kind, missing, plain
+from promptlathe.documents import Model, Within, find, nearest
 from promptlathe.errors import InputError, MissingExtra
 from promptlathe.records import content_hash
 
@@ -46,26 +46,29 @@ class Targeted(Protocol):
         ...
 
 
-def load_rows(source: Source, folder: Path, where: str | None = None) -> Rows:
+def load_rows(
+    source: Source, folder: Path, where: str | None = None, within: Within = None
+) -> Rows:
     """The rows of a source, as JSON-like dicts with unique `id`s where they have any.
 
-    Paths are relative to `folder`; `where` is the place to name when the source itself is wrong.
-    Raises `InputError` (with file and line) and `MissingExtra`.
+    Paths are relative to `folder` and do not lead out of `within`; `where` is the place to name
+    when the source itself is wrong. Raises `InputError` (with file and line) and `MissingExtra`.
     """
     if isinstance(source, str) and source.startswith(HF):
         source = HuggingFace(hf=source.removeprefix(HF))
     match source:
         case str():
-            name = str(folder / source)
-            if where and Path(name).suffix.lower() in ENDINGS and not Path(name).exists():
+            path = find(folder, source, within, where)
+            name = str(path)
+            if where and path.suffix.lower() in ENDINGS and not path.exists():
                 raise InputError(
                     f"names {source!r}, and there is no such file",
                     where,
                     f"looked for {name}; paths are relative to this file",
                 )
-            read = read_file(Path(name), where)
+            read = read_file(path, where)
         case HuggingFace():
-            read, name = _hub(source, folder), f"{HF}{source.hf}"
+            read, name = _hub(source, folder, where, within), f"{HF}{source.hf}"
         case _:
             read, name = _given(source), where or "dataset"
     rows = tuple(_checked(row) for row in read)
@@ -128,11 +131,6 @@ def check_target(rows: Rows, scorer: Targeted, where: str | None) -> None:
                 raise InputError(f"{field!r} {flaw}: {one!r}", row.where, fix)
 
 
-def missing(value: Any) -> bool:
-    """None, a blank text or an empty list: nothing to compare an answer with."""
-    return value is None or value == [] or (isinstance(value, str) and not value.strip())
-
-
 def _checked(row: Row) -> Row:
     if not isinstance(row.values, Mapping):
         raise InputError(
@@ -143,10 +141,10 @@ def _checked(row: Row) -> Row:
     values: dict[str, Any] = {}
     for name, value in row.values.items():
         try:
-            values[str(name)] = plain(value)
-        except TypeError as error:
+            values[plain(str(name))] = plain(value)
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError(
-                f"the field {name!r} holds a {error}, which is neither text nor data",
+                f"the field {str(name)[:100]!r} holds a {error}, which is neither text nor data",
                 row.where,
                 "turn it into text, or leave the column out",
             ) from None
@@ -170,12 +168,12 @@ def _given(records: Records) -> Iterator[Row]:
     return (Row(record, f"dataset[{index}]") for index, record in enumerate(records))
 
 
-def _hub(source: HuggingFace, folder: Path) -> Iterator[Row]:
+def _hub(source: HuggingFace, folder: Path, where: str | None, within: Within) -> Iterator[Row]:
     try:
         import datasets  # type: ignore[import-not-found]  # the extra `hf`
     except ImportError:
         raise MissingExtra("datasets", "hf", f"the dataset {HF}{source.hf}") from None
-    local = folder / source.hf
+    local = find(folder, source.hf, within, where)
     name = str(local) if local.exists() else source.hf
     try:
         loaded = datasets.load_dataset(name, source.config, split=source.split)

@@ -15,19 +15,42 @@ from promptlathe.data.dataset import (
     identify,
     load_rows,
 )
+from promptlathe.data.files import Row
+from promptlathe.data.quality import empty_notes, places
+from promptlathe.data.repeats import SPARED, Distinct, Inputs, contradiction_notes, distinct
 from promptlathe.data.splits import COMPARED, SPLITS, Splits, divide
 from promptlathe.data.values import as_text
 from promptlathe.documents import Document
 from promptlathe.errors import InputError
-from promptlathe.records import Example, Split, content_hash
+from promptlathe.records import Example, Split
+
+SHOWN_PAIRS = 5
+"""Inputs in two splits that a note lists."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The rows as they were read and checked: of the dataset, and of splits with their own."""
+
+    shared: Rows
+    parts: Mapping[Split, Rows]
+
+    @cached_property
+    def rows(self) -> Rows:
+        """All of them."""
+        return (*self.shared, *(row for rows in self.parts.values() for row in rows))
 
 
 @dataclass(frozen=True)
 class Examples:
-    """All rows of an objective, and the examples of each split."""
+    """All rows of an objective, and the examples of each split, each with another input."""
 
     rows: Rows
     by_split: Mapping[Split, tuple[Example, ...]]
+    repeated: Mapping[Split, int]
+    """Rows of a split, those with equal inputs included."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know of the data, in words."""
 
     @cached_property
     def fields(self) -> frozenset[str]:
@@ -39,6 +62,14 @@ class Examples:
             )
         )
 
+    @cached_property
+    def partly(self) -> Mapping[str, str]:
+        """The fields that some rows lack, with these rows' places."""
+        known = {name for row in self.rows for name in row.values} - self.fields
+        return {
+            name: places(row for row in self.rows if row.values.get(name) is None) for name in known
+        }
+
     def labels(self, field: str) -> Sequence[str]:
         """The distinct values of a field as texts, sorted; those of a list count one by one."""
         found: set[str] = set()
@@ -47,47 +78,123 @@ class Examples:
             found.update(as_text(v) for v in (value if isinstance(value, list) else [value]))
         return sorted(found)
 
+    def place(self, field: str, label: str) -> str | None:
+        """Where the first row stands that has `label` among its `labels` of a field."""
+        for row in self.rows:
+            value = row.values.get(field)
+            if label in map(as_text, value if isinstance(value, list) else [value]):
+                return row.where
+        return None
+
 
 def first_target(scorers: Sequence[Targeted]) -> str | None:
     """The target field of the first scorer that has one."""
     return next((s.target_field for s in scorers if s.target_field is not None), None)
 
 
-def read_examples(
+def read_sources(
     dataset: Source | None, splits: Splits, scorers: Sequence[Targeted], document: Document
-) -> Examples:
-    """Load, check and divide. Raises `InputError`, with file and line where there is one."""
-    folder = document.folder
+) -> Sources:
+    """Load and check. Raises `InputError`, with file and line where there is one."""
+    folder, within = document.folder, document.within
     parts: dict[Split, Rows] = {
-        name: load_rows(source, folder, document.where(("splits", name)))
+        name: load_rows(source, folder, document.where(("splits", name)), within)
         for name, source in splits.sources.items()
     }
-    shared = load_rows(dataset, folder, document.where(("dataset",))) if dataset is not None else ()
+    shared: Rows = ()
+    if dataset is not None:
+        shared = load_rows(dataset, folder, document.where(("dataset",)), within)
     for rows in filter(None, (shared, *parts.values())):
         _check(rows, splits, scorers, document)
-    if parts:
-        _check_apart(parts, shared)
-    everything = (*shared, *(row for rows in parts.values() for row in rows))
-    ids = dict(zip(map(id, everything), identify(everything), strict=True))
-    target = first_target(scorers)
+    return Sources(shared, parts)
 
-    def ordered(rows: Rows, shares: Mapping[Split, float]) -> dict[Split, tuple[Example, ...]]:
-        values = [row.values for row in rows]
-        given = [ids[id(row)] for row in rows]
-        cut = divide(
-            values, given, shares, seed=splits.seed, stratify=splits.stratify, target=target
-        )
-        return {
-            name: tuple(Example(given[i], values[i], name) for i in indices)
-            for name, indices in cut.items()
-        }
 
-    found = ordered(shared, splits.shares)
-    for name, rows in parts.items():
-        found |= ordered(rows, {name: 1.0})
-    by_split: dict[Split, tuple[Example, ...]] = {name: found.get(name, ()) for name in SPLITS}
-    _check_sizes(by_split, len(everything), document)
-    return Examples(everything, by_split)
+def divided(
+    sources: Sources,
+    splits: Splits,
+    scorers: Sequence[Targeted],
+    document: Document,
+    shown: frozenset[str] | None = None,
+) -> Examples:
+    """The examples of each split: of equal inputs one, in one split.
+
+    shown: the fields that prompts show; None: all but `id` and the targets. Raises `InputError`
+    for a split that comes out empty.
+    """
+    rows = sources.rows
+    ids = dict(zip(map(id, rows), identify(rows), strict=True))
+    targets = [scorer.target_field for scorer in scorers if scorer.target_field is not None]
+    inputs = Inputs(shown, targets)
+    found: dict[Split, list[Example]] = {name: [] for name in SPLITS}
+    repeated: dict[Split, int] = dict.fromkeys(SPLITS, 0)
+    notes: list[str] = []
+    apart: list[tuple[Rows, Mapping[Split, float]]] = [(sources.shared, splits.shares)]
+    for name, part in sources.parts.items():
+        whole_of: Mapping[Split, float] = {name: 1.0}
+        apart.append((part, whole_of))
+    places_of: dict[str, str] = {}
+    for given, shares in apart:
+        read = distinct(given, ids, inputs)
+        notes += contradiction_notes(read.contradictions, targets[0] if targets else "")
+        for name, part in _cut(read, ids, shares, splits).items():
+            found[name] += [Example(ids[id(row)], row.values, name) for _, row in part]
+            repeated[name] += sum(read.copies[key] for key in {key for key, _ in part})
+            places_of |= {ids[id(row)]: row.where for _, row in part}
+    whole: dict[Split, int] = {name: len(part) for name, part in found.items()}
+    if sources.parts:
+        notes += _take_apart(found, inputs, places_of)
+    by_split: dict[Split, tuple[Example, ...]] = {name: tuple(found[name]) for name in SPLITS}
+    _check_sizes(by_split, whole, len(rows), document)
+    notes += [
+        f"{repeated[name]} {name} rows, {whole[name]} distinct inputs: equal inputs count once"
+        for name in SPLITS
+        if repeated[name] > whole[name]
+    ]
+    if shown is not None:
+        notes += empty_notes(rows, shown & {name for row in rows for name in row.values})
+    return Examples(rows, by_split, repeated, tuple(notes))
+
+
+def _cut(
+    read: Distinct, ids: Mapping[int, str], shares: Mapping[Split, float], splits: Splits
+) -> dict[Split, list[tuple[str, Row]]]:
+    """The rows of one source with their inputs' keys by split, in their seeded order."""
+    keyed = [(key, row) for key, rows in read.kept.items() for row in rows]
+    cut = divide(
+        [row.values for _, row in keyed],
+        [ids[id(row)] for _, row in keyed],
+        [key for key, _ in keyed],
+        shares,
+        seed=splits.seed,
+        stratify=splits.stratify,
+    )
+    return {name: [keyed[i] for i in indices] for name, indices in cut.items()}
+
+
+def _take_apart(
+    found: dict[Split, list[Example]], inputs: Inputs, places_of: Mapping[str, str]
+) -> list[str]:
+    """Leave an input that files of several splits have in one of them; a note for each pair."""
+    notes: list[str] = []
+    taken: dict[str, Example] = {}
+    for name in SPARED:
+        keys = [inputs.key(example.row) for example in found[name]]
+        twice = [(e, taken[key]) for e, key in zip(found[name], keys, strict=True) if key in taken]
+        for other in SPARED:
+            if pairs := [(a, b) for a, b in twice if b.split == other]:
+                shown = "; ".join(
+                    f"{places_of[a.id]} (also {places_of[b.id]})" for a, b in pairs[:SHOWN_PAIRS]
+                )
+                more = "; …" if len(pairs) > SHOWN_PAIRS else ""
+                many = "inputs" if len(pairs) > 1 else "input"
+                notes.append(
+                    f"{len(pairs)} {many} of {name} also in {other}, and left out of {name}: "
+                    f"{shown}{more}"
+                )
+        found[name] = [e for e, key in zip(found[name], keys, strict=True) if key not in taken]
+        for example in found[name]:
+            taken.setdefault(inputs.key(example.row), example)
+    return notes
 
 
 def _check(rows: Rows, splits: Splits, scorers: Sequence[Targeted], document: Document) -> None:
@@ -97,28 +204,23 @@ def _check(rows: Rows, splits: Splits, scorers: Sequence[Targeted], document: Do
         check_field(rows, splits.stratify, document.where(("splits", "stratify")))
 
 
-def _check_apart(parts: Mapping[Split, Rows], shared: Rows) -> None:
-    """Rows of different sources must differ: what is searched on cannot be judged on."""
-    seen: dict[str, tuple[str, str]] = {}
-    for name, rows in {"dataset": shared, **parts}.items():
-        for row in rows:
-            digest = content_hash(row.values)
-            first, where = seen.setdefault(digest, (name, row.where))
-            if first != name:
-                raise InputError(
-                    f"this row of {name} is also in {first} ({where})",
-                    row.where,
-                    "keep each row in one split only",
-                )
-
-
 def _check_sizes(
-    by_split: Mapping[Split, Sequence[Example]], total: int, document: Document
+    by_split: Mapping[Split, Sequence[Example]],
+    whole: Mapping[Split, int],
+    total: int,
+    document: Document,
 ) -> None:
     for name in COMPARED:
-        if not by_split[name]:
+        if by_split[name]:
+            continue
+        if whole[name]:
             raise InputError(
-                f"the split {name} is empty: the dataset has {total} rows",
+                f"the split {name} is empty: all its inputs are also in another split",
                 document.where(("splits", name)),
-                "add rows, or give the split a larger fraction",
+                "give each split inputs of its own",
             )
+        raise InputError(
+            f"the split {name} is empty: the dataset has {total} rows",
+            document.where(("splits", name)),
+            "add rows with other inputs, or give the split a larger fraction",
+        )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from promptlathe.documents import read_text
+from promptlathe.documents import DATASET_BYTES, check_file, read_text
 from promptlathe.errors import InputError
 
 _FIELD_LIMIT = 2**31 - 1
@@ -52,7 +52,7 @@ def read_file(path: Path, where: str | None = None) -> Iterator[Row]:
 
 
 def _jsonl(path: Path) -> Iterator[Row]:
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in enumerate(read_text(path, DATASET_BYTES).split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{path}:{number}"
@@ -72,7 +72,7 @@ def _no_constant(name: str) -> NoReturn:
 
 def _csv(path: Path, delimiter: str | None = None) -> Iterator[Row]:
     """Values are texts. A header without a comma but with `;` is separated by `;`."""
-    text = read_text(path)
+    text = read_text(path, DATASET_BYTES)
     header, _, _ = text.partition("\n")
     if delimiter is None:
         delimiter = ";" if ";" in header and "," not in header else ","
@@ -116,10 +116,9 @@ def _header(record: list[str], where: str) -> list[str]:
 def _parquet(path: Path) -> Iterator[Row]:
     from pyarrow import ArrowException, parquet
 
+    check_file(path, DATASET_BYTES)
     try:
         table = parquet.read_table(path)
-    except FileNotFoundError:
-        raise InputError("there is no such file", str(path), "check the path") from None
     except (ArrowException, OSError) as error:
         what = f"is not Parquet: {error}".splitlines()[0]
         raise InputError(what, str(path), "write the file again, or use .jsonl or .csv") from None

@@ -2,8 +2,8 @@
 
 Rows are put in an order that depends on the seed and on their content alone, and that order is
 cut by the fractions: the order of the file does not matter, and a new row moves at most a few
-others. Rows with the same input (`id` and target aside, case and whitespace aside) stay on one
-side, so that a prompt is never judged on what it was fitted to. With `stratify`, each value of
+others. Rows with the same input (case and whitespace aside; data/repeats.py) stay on one side, so
+that a prompt is never judged on what it was fitted to. With `stratify`, each value of
 that field is spread evenly over the order, so that every split has its share of it (systematic
 sampling within strata).
 """
@@ -20,10 +20,10 @@ from typing import Annotated, Any, Self
 from pydantic import Field, Strict, model_validator
 
 from promptlathe.data.dataset import Source
-from promptlathe.data.values import as_text, squeeze
+from promptlathe.data.values import as_text
 from promptlathe.documents import Model
 from promptlathe.documents.wording import choices
-from promptlathe.records import Split, content_hash
+from promptlathe.records import Split
 
 SPLITS: tuple[Split, ...] = ("train", "select", "test")
 COMPARED: tuple[Split, ...] = ("select", "test")
@@ -86,17 +86,17 @@ class Splits(Model):
 def divide(
     rows: Sequence[Mapping[str, Any]],
     ids: Sequence[str],
+    inputs: Sequence[str],
     shares: Mapping[Split, float],
     *,
     seed: int,
     stratify: str | None = None,
-    target: str | None = None,
 ) -> dict[Split, list[int]]:
     """Indices of `rows` by split, each in the seeded order, whose prefixes are stratified too.
 
-    `ids` identify the rows by content. Rows that differ in `id` and `target` alone stay together.
+    `ids` identify the rows by content, `inputs` their inputs: rows with the same stay together.
     """
-    groups = _same_inputs(rows, ids, target)
+    groups = _same(inputs, ids)
     strata: dict[str, list[list[int]]] = defaultdict(list)
     for group in groups:
         value = rows[group[0]].get(stratify) if stratify else None
@@ -105,13 +105,9 @@ def divide(
     return _cut(ordered, len(rows), shares)
 
 
-def _same_inputs(
-    rows: Sequence[Mapping[str, Any]], ids: Sequence[str], target: str | None
-) -> Iterable[list[int]]:
+def _same(inputs: Sequence[str], ids: Sequence[str]) -> Iterable[list[int]]:
     groups: dict[str, list[int]] = defaultdict(list)
-    for index, row in enumerate(rows):
-        inputs = {k: v for k, v in row.items() if k not in ("id", target)} or row
-        key = content_hash({k: squeeze(v) if isinstance(v, str) else v for k, v in inputs.items()})
+    for index, key in enumerate(inputs):
         groups[key].append(index)
     return [sorted(group, key=lambda index: ids[index]) for group in groups.values()]
 

@@ -3,40 +3,65 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
-_MARKS = re.compile(r"[\u0300-\u036f]")
-_GAPS = re.compile(r"[\s_\-\u2010-\u2015]+")
+DEEPEST = 100
+"""Levels of lists and objects within each other."""
+LARGEST = 1e300
+HALF = re.compile("[\ud800-\udfff]")
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, depth: int = 0) -> Any:
     """`value` as JSON-like data: dates as ISO texts, decimals as floats, NaN as None (missing).
 
-    Raises TypeError, naming the type, for what has no such form (bytes, images …).
+    Raises TypeError, saying what it is, for what has no such form (bytes, images …), and for what
+    no service takes: a number beyond 1e300, half a character, data nested deeper than DEEPEST.
     """
     match value:
-        case None | str() | bool() | int():
+        case None | bool():
             return value
-        case float():
-            return None if math.isnan(value) else value
+        case str():
+            if not value.isascii() and HALF.search(value):
+                raise TypeError("lone half of a character")
+            return str.__str__(value)  # without what a class of its own adds
+        case int() | float():
+            if not -LARGEST < value < LARGEST and value == value:
+                raise TypeError("number that is too large")
+            return None if value != value else value
+        case _ if depth == DEEPEST:
+            raise TypeError(f"value that is nested deeper than {DEEPEST} levels")
         case Mapping():
-            return {str(key): plain(inner) for key, inner in value.items()}
+            return {plain(str(key)): plain(inner, depth + 1) for key, inner in value.items()}
         case list() | tuple():
-            return [plain(inner) for inner in value]
+            return [plain(inner, depth + 1) for inner in value]
         case Decimal():
-            return float(value)
+            return plain(float(value))
         case date() | time():
             return value.isoformat()
         case _ if hasattr(value, "tolist"):  # numpy's scalars and arrays
-            return plain(value.tolist())
+            return plain(value.tolist(), depth + 1)
         case _:
             raise TypeError(type(value).__name__)
+
+
+def missing(value: Any) -> bool:
+    """None, a blank text or an empty list: nothing to compare an answer with."""
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
+
+
+def copied(value: Any) -> Any:
+    """JSON-like data that a function of yours may change: no other one sees it."""
+    match value:
+        case Mapping():
+            return {key: copied(inner) for key, inner in value.items()}
+        case list():
+            return [copied(inner) for inner in value]
+        case _:
+            return value
 
 
 def as_text(value: Any) -> str:
@@ -47,18 +72,6 @@ def as_text(value: Any) -> str:
 def squeeze(text: str) -> str:
     """Case and runs of whitespace taken away."""
     return " ".join(text.split()).casefold()
-
-
-def unaccent(text: str) -> str:
-    """Accents taken away; `_`, `-` and whitespace as one space; case kept."""
-    if not text.isascii():
-        text = _MARKS.sub("", unicodedata.normalize("NFKD", text))
-    return _GAPS.sub(" ", text).strip()
-
-
-def fold(text: str) -> str:
-    """What two spellings of a label have in common: `Carte-Perdue` and `carte perdue`."""
-    return unaccent(text).casefold()
 
 
 def kind(value: Any) -> str:

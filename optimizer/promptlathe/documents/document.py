@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from promptlathe.documents.reading import Lines, read_text, read_yaml
+from promptlathe.documents.files import YAML_BYTES, Within, find, is_file
+from promptlathe.documents.reading import DEEPEST, Lines, read_text, read_yaml
 from promptlathe.documents.wording import describe, nearest
 from promptlathe.errors import InputError
 
@@ -27,11 +28,27 @@ class Document:
     """Where `data` stands in the file, when it is a part of one (`at`)."""
     overrides: Mapping[Loc, str] = field(default_factory=dict[Loc, str])
     """What `set_value` changed: the way from the file's root, and the option as typed."""
+    within: Within = None
+    """The folders that the paths in it may not lead out of."""
 
     @property
     def folder(self) -> Path:
         """What relative paths are relative to: the file's folder, or the working directory."""
         return self.path.parent if self.path else Path()
+
+    def named(self, name: str, what: str, loc: Loc) -> Document:
+        """The file `name`, which the value at `loc` names as its `what`.
+
+        Raises `InputError` there when no such file may be read.
+        """
+        path = find(self.folder, name, self.within, self.where(loc))
+        if not is_file(path):
+            raise InputError(
+                f"{what} names {name!r}, and there is no such file",
+                self.where(loc),
+                f"looked for {path}; paths are relative to this file",
+            )
+        return load(path, self.within)
 
     def at(self, *loc: str | int) -> Document:
         """The part of this document at `loc`, which must exist; its messages name this file."""
@@ -64,15 +81,15 @@ class Document:
         return f"{self.path}:{line}" if line else str(self.path)
 
 
-def load(path: str | Path) -> Document:
-    """Read a YAML file.
+def load(path: str | Path, within: Within = None) -> Document:
+    """Read a YAML file; `within` goes for the paths that stand in it.
 
     Raises `InputError`, with file and line, for a file that is missing, not UTF-8 or not YAML,
     and for a key that stands twice.
     """
     path = Path(path)
-    data, lines = read_yaml(read_text(path), str(path))
-    return Document(data, path, lines)
+    data, lines = read_yaml(read_text(path, YAML_BYTES), str(path))
+    return Document(data, path, lines, within=within)
 
 
 def set_value(document: Document, key: str, raw: str) -> Document:
@@ -85,6 +102,8 @@ def set_value(document: Document, key: str, raw: str) -> Document:
     value = _value(raw, option)
     data = copy.deepcopy(document.data) if document.data is not None else {}
     *way, last = key.split(".")
+    if len(way) >= DEEPEST:
+        raise InputError(f"the key has more than {DEEPEST} parts", "--set", "write a shorter one")
     made: dict[Loc, str] = {}
     loc: Loc = ()
     here = data
@@ -110,7 +129,9 @@ def _value(raw: str, option: str) -> Any:
         return read_yaml(raw, option)[0]
     except InputError as error:
         raise InputError(
-            f"the value {raw!r} is {error.what}", option, error.fix or "put quotes around the text"
+            f"the value {raw!r} is {error.what.removeprefix('is ')}",
+            option,
+            error.fix or "put quotes around the text",
         ) from None
 
 

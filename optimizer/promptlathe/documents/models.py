@@ -5,13 +5,14 @@ A file with mistakes gets one `InputError` that names the first three of them.
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from promptlathe.documents.document import Document, dotted
+from promptlathe.documents.document import Document, Loc, dotted
 from promptlathe.documents.mistakes import Mistake, find_mistakes
-from promptlathe.documents.wording import choices, nearest, problem, remedy
+from promptlathe.documents.wording import choices, describe, nearest, problem, remedy
 from promptlathe.errors import InputError
 
 M = TypeVar("M", bound=BaseModel)
@@ -45,8 +46,10 @@ def parse(model_type: type[M], document: Document, *, context: Any = None) -> M:
     `InputError` passes unchanged.
     """
     if document.data is None:
-        fix = f"write at least: {_required(model_type)}" if _required(model_type) else None
+        required = _required(model_type)
+        fix = f"write at least: {required}" if required else "write something, or leave it out"
         raise InputError("is empty", document.where(), fix)
+    _check_finite(document, document.data, ())
     try:
         return model_type.model_validate(document.data, context=context)
     except ValidationError as error:
@@ -58,6 +61,25 @@ def json_schema(model_type: type[BaseModel], title: str) -> dict[str, Any]:
     schema = model_type.model_json_schema()
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
     return {**head, **{key: value for key, value in schema.items() if key != "title"}}
+
+
+def _check_finite(document: Document, data: Any, loc: Loc) -> None:
+    """No key takes NaN or infinity, also those whose value may be any."""
+    match data:
+        case float() if not math.isfinite(data):
+            raise InputError(
+                f"{dotted(loc)}: expected a finite number, found {describe(data)}",
+                document.where(loc),
+                "write a finite number",
+            )
+        case dict():
+            for key, value in data.items():
+                _check_finite(document, value, (*loc, key))
+        case list():
+            for index, value in enumerate(data):
+                _check_finite(document, value, (*loc, index))
+        case _:
+            pass
 
 
 def _explain(error: ValidationError, model_type: type[BaseModel], document: Document) -> InputError:
@@ -84,7 +106,7 @@ def _input_error(mistakes: list[Mistake], document: Document) -> InputError:
     return InputError(what, document.where(first.loc), fix)
 
 
-def _words(mistake: Mistake, document: Document) -> tuple[str, str | None]:
+def _words(mistake: Mistake, document: Document) -> tuple[str, str]:
     """(what is wrong, what to do)."""
     *way, last = mistake.loc or ("",)
     inside = f" in {dotted(tuple(way))}" if way else ""
@@ -92,7 +114,7 @@ def _words(mistake: Mistake, document: Document) -> tuple[str, str | None]:
         case "extra_forbidden":
             near = nearest(str(last), mistake.keys)
             hint = f"; did you mean {near!r}?" if near else ""
-            known = f"valid keys: {', '.join(mistake.keys)}" if mistake.keys else None
+            known = f"valid keys: {', '.join(mistake.keys)}" if mistake.keys else "remove it"
             return f"unknown key {str(last)!r}{inside}{hint}", known
         case "missing":
             return f"the key {str(last)!r} is missing{inside}", f"add {last}: …"

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from promptlathe.documents.secrets import hiding
+
 _EXPECTED = {
     "string": "a text",
     "int": "a whole number",
@@ -25,6 +27,7 @@ _EXPECTED = {
     "finite_number": "a finite number",
 }
 """By the first words of pydantic's error types, such as `int_parsing` and `int_type`."""
+OTHER = "write another value"
 _WRONG_KIND = ("_type", "_parsing", "_attributes_type", "_from_float", "_required")
 _LIMITS = {
     "greater_than": ("gt", "more than"),
@@ -51,7 +54,8 @@ def describe(value: Any) -> str:
         case int() | float():
             return f"the number {value}"
         case str():
-            return f"the text {value if len(value) <= 60 else value[:57] + '…'!r}"
+            shown = hiding()(value)
+            return f"the text {shown if len(shown) <= 60 else shown[:57] + '…'!r}"
         case Mapping():
             keys = ", ".join(str(key) for key in list(value)[:4])
             return f"keys with values ({keys})" if keys else "an empty mapping"
@@ -99,11 +103,13 @@ def problem(error: Mapping[str, Any]) -> str:
         return f"must have {words} {limit} items, found {found}"
     if kind == "string_pattern_mismatch":
         return f"{found} has a character that is not allowed here"
+    if kind == "int_parsing_size":
+        return f"{found} is too large"
     message = str(error["msg"])
     return f"{message[:1].lower()}{message[1:]}, found {found}"
 
 
-def remedy(errors: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> str | None:
+def remedy(errors: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> str:
     """What to do about a value: the kinds that fit, the limit, or a validator's own advice.
 
     keys: those that it may hold, if it holds any.
@@ -115,7 +121,7 @@ def remedy(errors: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> str | No
     kind, context = errors[0]["type"], errors[0].get("ctx", {})
     if kind in ("value_error", "assertion_error"):
         _, *advice = context["error"].args or ("",)
-        return str(advice[0]) if advice and advice[0] else None
+        return str(advice[0]) if advice and advice[0] else OTHER
     if kind in ("too_short", "too_long"):
         limit = context.get("min_length") or context.get("max_length")
         return f"write {'at least' if kind == 'too_short' else 'at most'} {limit}"
@@ -124,4 +130,6 @@ def remedy(errors: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> str | No
     if kind in _LIMITS:
         name, words = _LIMITS[kind]
         return f"write a number that is {words} {context[name]:.15g}"
-    return None
+    if kind == "component":
+        return "write one of these keys under it: `NAME: {choice: [first text, second text]}`, say"
+    return OTHER

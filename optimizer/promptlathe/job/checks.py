@@ -3,19 +3,31 @@
 import math
 import re
 from collections.abc import Iterable, Iterator
+from datetime import date
 
 from pydantic import ValidationError
 
 from promptlathe.documents import describe
 from promptlathe.errors import InputError
 from promptlathe.job.job import Job
+from promptlathe.models.images import check_picture
 from promptlathe.models.seam import check_key
 from promptlathe.models.settings import PARAMETERS, POCKET, ModelSettings
-from promptlathe.records import LIMITS, Budget, Json
+from promptlathe.models.shutdown import shutdown_dates
+from promptlathe.records import LIMITS, Budget, Example, Json
 from promptlathe.scoring import Objective
 from promptlathe.search import check_policy
 from promptlathe.search.operators.portfolio import DEMOS, Portfolio, load_portfolio
-from promptlathe.space import Choice, Demos, Float, Int, SearchSpace, Text
+from promptlathe.space import (
+    Choice,
+    Demos,
+    Float,
+    Int,
+    SearchSpace,
+    Text,
+    fill_declared,
+    placeholders,
+)
 from promptlathe.space.components import Component
 from promptlathe.starter import starter
 
@@ -73,13 +85,41 @@ def check_operators(job: Job, train: int) -> None:
         portfolio(job)
     except InputError as error:
         place = job.place("run", ("search", "operators"))
-        where = place if error.where == "search.operators" else error.where
+        where = place if error.where in ("search.operators", *job.operators) else error.where
         raise InputError(error.what, where or place, error.fix) from None
+
+
+def check_pictures(job: Job, examples: Iterable[Example]) -> None:
+    """The files that prompts name as pictures must be there, as far as it is known beforehand."""
+    urls = [i.url for part in job.space.prompts.values() for m in part.messages for i in m.images]
+    for example in examples if urls and job.function is None else ():
+        for url in urls:
+            if all(name in example.row for name in placeholders(url)):
+                shown = fill_declared(url, example.row)
+                check_picture(shown, job.objective.folder, job.objective.within)
 
 
 def portfolio(job: Job) -> Portfolio:
     """The job's operators. Raises InputError."""
-    return load_portfolio(job.operators, job.workspace, starter())
+    return load_portfolio(job.operators, job.workspace, starter(), job.within)
+
+
+WARN_DAYS = 60
+"""Before a model is shut down."""
+
+
+def shutdown_notes(job: Job, today: date) -> list[str]:
+    """A line for each model of the job that its service will shut down soon; asks the services for
+    their lists of models, and sends no call."""
+    services = {one.endpoint: one for _, one in _models(job) if not one.embedded}
+    dates = {name: day for one in services.values() for name, day in shutdown_dates(one).items()}
+    notes: list[str] = []
+    for name in dict.fromkeys(models_of(job)):
+        day = dates.get(name)
+        if day and (left := (day - today).days) <= WARN_DAYS:
+            when = f"in {left} days" if left > 0 else "it may be gone"
+            notes.append(f"the service shuts {name} down on {day} ({when}): choose another model")
+    return notes
 
 
 def models_of(job: Job) -> Iterator[str]:

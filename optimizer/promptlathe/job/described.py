@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from html import escape
 from typing import Any
 
 from promptlathe.job.job import Job
@@ -68,6 +69,12 @@ def tables(result: Result) -> dict[str, str]:
         "effects.json": [asdict(effect) for effect in result.found_effects],
         "lineage.json": [_flat(one.to_dict()) for one in result.lineage],
         "operators.json": [_flat(asdict(one)) for one in result.operators],
+        "answers.json": [
+            {"candidate": standing.number, "levels": json.dumps(dict(standing.candidate.levels))}
+            | _flat(counts.to_dict())
+            for standing, counts in zip(result.standings, result.by_candidate, strict=True)
+            if counts.total
+        ],
     }
     return {
         name: json.dumps(
@@ -114,6 +121,8 @@ def metrics(result: Result) -> dict[str, float]:
         "cost_usd": spent.usd,
         "test_opened": result.opened,
     }
+    found |= {f"answers_{one.replace(' ', '_')}": n for one, n in result.answers.by_state.items()}
+    found["answers_failed"] = sum(result.answers.failed.values())
     for role in ("rewrite", "judge"):
         used = spent.of(role)
         found |= {f"{role}_calls": used.calls, f"{role}_tokens": used.tokens}
@@ -122,18 +131,18 @@ def metrics(result: Result) -> dict[str, float]:
 
 
 def description(result: Result) -> str:
-    """Markdown, on top of the run's page."""
+    """Markdown, on top of the run's page, in which nothing that others wrote is HTML."""
     lines = [
         f"**{result.verdict}** than the {result.compared_with}"
         if result.verdict != "no significant gain"
         else f"**{result.verdict}** over the {result.compared_with}",
         f"On {result.test.examples} held-out rows, against the seed: {_gain(result.test)}",
-        f"Recommended: the **{result.recommended}** prompt: {result.reason}. "
-        f"Finished: {result.finish_reason}.",
+        f"Recommended: the **{result.recommended}** prompt: {escape(result.reason)}. "
+        f"Finished: {escape(result.finish_reason)}.",
     ]
     if result.test_champion:
         lines.append(f"Against the champion: {_gain(result.test_champion)}")
-    lines += [f"Note: {note}" for note in result.notes]
+    lines += [f"Note: {escape(note, quote=False)}" for note in result.notes]
     return "\n\n".join(lines)
 
 

@@ -1,12 +1,12 @@
 """A job, as data: what a run file says, or `optimize` was given."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from promptlathe.documents import Loc
+from promptlathe.documents import Loc, Within
 from promptlathe.job.runfile import (
     BudgetOptions,
     ParallelOptions,
@@ -27,6 +27,8 @@ WRITER_TOKENS = 4096
 STATE = ".promptlathe"
 """The folder in a workspace where everything is kept that a job leaves behind."""
 ALONE = PromptTarget()
+LONGEST_NAME = 100
+"""Characters of a job's name that are taken of its file's."""
 NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -57,8 +59,17 @@ class Job:
     track: TrackOptions | Literal[False] = field(default_factory=TrackOptions)
     ledger: str | None = None
     workspace: Path = field(default_factory=Path.cwd)
+    within: Within = None
+    """The folders that the paths of its operators may not lead out of; None: anywhere."""
     place: Callable[[str, Loc], str | None] = lambda part, loc: None
     """Which file and line say something about `space`, `objective` or `run`, for messages."""
+
+    def __post_init__(self) -> None:
+        """Of a function under test, nobody knows what it shows."""
+        showing = getattr(self.objective, "showing", None)  # Python may give anything: `check` says
+        shown = getattr(self.space, "shown", None)
+        if showing and shown is not None and self.function is None:
+            object.__setattr__(self, "objective", showing(shown))
 
     @classmethod
     def load(
@@ -67,11 +78,24 @@ class Job:
         *,
         settings: tuple[tuple[str, str], ...] = (),
         workspace: Path | None = None,
+        allow_outside: bool = True,
+        announce: Callable[[Sequence[str]], None] = lambda code: None,
     ) -> "Job":
-        """Read a run file. Raises InputError, with file and line."""
+        """Read a run file.
+
+        allow_outside: files that it names may lie anywhere; else in the workspace, or beside the
+        run file. announce: told of the functions of yours, as `folder/file.py:function`, before
+        the first of their files is executed.
+        Raises InputError, with file and line.
+        """
         path = Path(path)
-        loaded = RunFile.load(path, settings)
+        home = workspace or workspace_of(path)
+        within = None if allow_outside else tuple(_roots(path, home))
+        loaded = RunFile.load(path, settings, within)
         file = loaded.file
+        own = [one for one in file.search.operators or () if ".py:" in one]
+        if code := [*loaded.code, *((home, one) for one in own)]:
+            announce([_shown(folder, one, home) for folder, one in code])
         return cls(
             space=loaded.space,
             objective=loaded.objective,
@@ -79,15 +103,17 @@ class Job:
             rewriter=file.rewriter,
             judge=file.judge,
             step_models=loaded.step_models,
-            function=loaded.function,
-            name=NOT_IN_NAMES.sub("-", path.resolve().stem).strip("-") or "promptlathe",
+            function=loaded.load_target(),
+            name=NOT_IN_NAMES.sub("-", _resolved(path).stem)[:LONGEST_NAME].strip("-")
+            or "promptlathe",
             budget=file.budget.record,
             prices=file.prices,
             search=file.search,
             parallel=file.parallel,
             track=file.track,
             ledger=file.ledger,
-            workspace=workspace or workspace_of(path),
+            workspace=home,
+            within=within,
             place=loaded.place,
         )
 
@@ -127,6 +153,30 @@ class Job:
 
 
 def workspace_of(path: Path) -> Path:
-    """The folder above `runs/`, or the run file's own."""
-    folder = path.resolve().parent
+    """The folder above `runs/`, or the run file's own; of a file among what a workspace keeps,
+    such as a resolved run file, that workspace."""
+    folder = _resolved(path).parent
+    if STATE in folder.parts:
+        return Path(*folder.parts[: folder.parts.index(STATE)])
     return folder.parent if folder.name == "runs" else folder
+
+
+def _roots(path: Path, workspace: Path) -> Iterator[Path]:
+    """Where files may lie that a run file names."""
+    yield _resolved(workspace)
+    yield workspace_of(path)
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError):  # no path at all: what reads it says so
+        return path.absolute()
+
+
+def _shown(folder: Path, code: str, workspace: Path) -> str:
+    """`file.py:function` relative to the workspace, where it lies in it."""
+    file, _, function = code.rpartition(":")
+    place = _resolved(folder / file)
+    home = _resolved(workspace)
+    return f"{place.relative_to(home) if place.is_relative_to(home) else place}:{function}"

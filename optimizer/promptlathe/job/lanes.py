@@ -19,7 +19,7 @@ def lanes_of(job: Job) -> Lanes:
         found["judge"] = _lane(job, job.judge or job.model)
     if job.operators:
         found["rewrite"] = Lane(job.writer, ASKED)
-    return Lanes(found, job.objective.folder)
+    return Lanes(found, job.objective.folder, job.objective.within)
 
 
 def _lane(job: Job, settings: ModelSettings) -> Lane:

@@ -26,6 +26,10 @@ class Proposer(Protocol):
 class Units(Protocol):
     """What the loop needs of an evaluator."""
 
+    def places(self, concurrency: int) -> int: ...
+
+    def when_resting(self, fill: Callable[[], object]) -> None: ...
+
     def submit(self, unit: Unit) -> str | None: ...
 
     async def next(self) -> Event | None: ...
@@ -65,9 +69,9 @@ async def drive(
 ) -> Stopped:
     """Run a stage: until the policy has nothing left or a limit of the budget is reached.
 
-    concurrency: cells under way at most. first: what an earlier stage refused. Each event is told
-    by itself and the policy asked again at once, so that what the policy sees depends on the order
-    of events alone.
+    concurrency: cells under way at most, beside those that wait for another attempt. first: what an
+    earlier stage refused. Each event is told by itself and the policy asked again at once, so that
+    what the policy sees depends on the order of events alone.
 
     Requests to the rewriter count as no cell, and nothing waits for them once a limit is reached.
     The policy is told of each that was not affordable, so that it does not wait for it.
@@ -79,9 +83,10 @@ async def drive(
 
     def fill() -> str:
         while True:
-            full = len(pending) >= concurrency
+            places = units.places(concurrency) - len(pending)
+            full = places <= 0
             if not (waiting or full):
-                waiting.extend(policy.propose(pending.values(), concurrency - len(pending)))
+                waiting.extend(policy.propose(pending.values(), places))
             if not waiting or (full and isinstance(waiting[0], Cell)):
                 return ""
             unit = waiting[0]
@@ -101,6 +106,7 @@ async def drive(
         else:
             watch(event, policy.tell(event))
 
+    units.when_resting(lambda: dropped or fill())
     limit = fill()
     while pending or not limit or limit in WORST_CASES:
         event = await units.next()
@@ -111,6 +117,7 @@ async def drive(
             limit = fill()
         elif isinstance(event, Dropped):
             limit = event.limit
+    units.when_resting(lambda: None)
     for event in await units.stop(limit, decision=decision):
         take(event)
     return Stopped(policy.finish_reason or "done", limit, (*dropped, *waiting))

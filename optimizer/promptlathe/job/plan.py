@@ -1,19 +1,18 @@
 """What a job is going to do, worked out before anything is sent."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
-
 from promptlathe.errors import BudgetTooSmall, InputError
-from promptlathe.job.checks import check_inputs, check_operators, models_of
+from promptlathe.job.checks import check_inputs, check_operators, check_pictures, models_of
+from promptlathe.job.estimate import Estimate, estimate
 from promptlathe.job.job import Job
-from promptlathe.models.pricing import check_prices, worst_case
-from promptlathe.records import Call, Candidate, Example, content_hash
+from promptlathe.models.pricing import check_prices
+from promptlathe.records import Budget, Example, content_hash
 from promptlathe.runtime.amounts import Amounts
-from promptlathe.space import BoundSpace, check_data, check_images, render
+from promptlathe.space import BoundSpace, check_data, check_images, single_braced
 
 DECISION_SHARE = 0.4
 """At most this part of the budget is kept for the final comparison."""
@@ -21,11 +20,6 @@ FEWEST_TEST_ROWS = 10
 FULL_PASSES = 10
 """Not more `select` rows are used than leave the search this many full passes."""
 FEWEST_SELECT_ROWS = 16
-TYPICAL_OUTPUT = 200
-"""Tokens of an answer, for estimates only: `max_tokens` says little about it."""
-SAMPLE = 20
-BYTES_PER_TOKEN = 4
-"""A rule of thumb for English and French prose, for estimates only."""
 
 
 @dataclass(frozen=True)
@@ -39,19 +33,17 @@ class Plan:
     """The most calls that the budget affords, estimated; None when only time is limited."""
     calls_per_cell: int
     """As far as it is known beforehand."""
-    input_tokens: int
-    """Of one call, estimated."""
-    output_tokens: int
-    """Of one call, at most."""
-    usd: float | None
-    """Of one call, at most; None when the price is unknown."""
+    estimate: Estimate
+    """Of one call."""
+    budget: Budget
+    """The job's, and in USD not more than what `check` says that it costs at most."""
     notes: tuple[str, ...]
 
     @property
     def first_guess(self) -> Amounts:
         """What a cell takes, before anything is known."""
-        tokens = self.input_tokens + min(self.output_tokens, TYPICAL_OUTPUT)
-        return Amounts(1, tokens, self.usd or 0.0) * self.calls_per_cell
+        one = self.estimate
+        return Amounts(1, one.tokens, one.usd or 0.0) * self.calls_per_cell
 
 
 def make_plan(job: Job) -> Plan:
@@ -71,24 +63,22 @@ def make_plan(job: Job) -> Plan:
         target=objective.target,
         labels=labels,
         function=job.function is not None,
+        partly=objective.partly,
         where=place,
     )
     check_images(job.space, (*train, *select, *test), where=place)
+    check_pictures(job, (*train, *select, *test))
     check_operators(job, len(train))
     opened = job.space.opened() if job.operators else job.space
     space = BoundSpace(opened, train, objective.target, labels)
-    _check_rows(job, len(test))
+    _check_rows(job, len(test), objective.repeated["test"])
     _check_prices(job)
-    call = _typical(job, space, select)
-    tokens = sum(len(m.text.encode()) for m in call.messages) // BYTES_PER_TOKEN
-    output = int(dict(call.parameters).get("max_tokens", 0))
-    price = job.prices.of(call)
-    usd = price.of(tokens, output) if price else None
+    one = estimate(job, space, (*select, *test))
     each = len(space.seed.prompts) + len(objective.judges)
-    typical = min(output, TYPICAL_OUTPUT)
-    limit = _tightest(job, tokens + typical, price.of(tokens, typical) if price else None)
+    limit = _tightest(job, one)
     rows = _rows(limit, each, len(select), len(test))
-    notes = [
+    notes = [*objective.notes, *single_braced(job.space, objective.fields - {objective.target})]
+    notes += [
         f"{used} of {there} {split} rows are used: the budget affords no more"
         for split, used, there in zip(
             ("select", "test"), rows, (len(select), len(test)), strict=True
@@ -101,9 +91,8 @@ def make_plan(job: Job) -> Plan:
         _some(test, rows[1], job.search.seed),
         limit and limit.calls,
         each,
-        tokens,
-        output,
-        usd,
+        one,
+        _bounded(job.budget, one),
         tuple(notes),
     )
 
@@ -130,37 +119,28 @@ def _check_prices(job: Job) -> None:
             )
 
 
-def _check_rows(job: Job, test: int) -> None:
+def _check_rows(job: Job, test: int, rows: int) -> None:
+    """test: distinct inputs, of so many rows."""
     if test < FEWEST_TEST_ROWS:
+        has = f"{test} rows" if rows == test else f"{rows} rows, {test} distinct inputs"
         raise InputError(
-            f"the test split has {test} rows: two prompts cannot be compared on fewer than "
+            f"the test split has {has}: two prompts cannot be compared on fewer than "
             f"{FEWEST_TEST_ROWS}",
             job.place("objective", ("splits", "test")),
-            "add rows, or give `splits.test` a larger share",
+            "add rows with other inputs, or give `splits.test` a larger share",
         )
 
 
-def _typical(job: Job, space: BoundSpace, select: Sequence[Example]) -> Call:
-    """The call of middle length among those of a few random candidates."""
-    rng = np.random.default_rng(job.search.seed)
-    drawn: list[Candidate] = [space.seed]
-    drawn += [space.candidate(space.space.draw(rng)) for _ in range(SAMPLE)]
-    calls = [
-        job.step_models.get(step, job.model).call(
-            render(prompt, select[i % len(select)].row), prompt.parameters, step=step
-        )
-        for i, candidate in enumerate(drawn)
-        for step, prompt in candidate.prompts.items()
-    ]
-    for call in calls:
-        worst_case(call, job.prices)  # a call without a bound is found here
-    calls.sort(key=lambda call: sum(len(m.text) for m in call.messages))
-    return calls[len(calls) // 2]
+def _bounded(budget: Budget, one: Estimate) -> Budget:
+    """With what so many calls cost at most as a limit, where that is known."""
+    if budget.calls is None or budget.usd is not None or not one.most_usd:
+        return budget
+    return replace(budget, usd=budget.calls * one.most_usd)
 
 
-def _tightest(job: Job, tokens: int, usd: float | None) -> "Affordable | None":
-    """The limit that ends the job first; tokens and usd are those of one typical call."""
-    each = {"calls": 1, "tokens": tokens, "usd": usd}
+def _tightest(job: Job, one: Estimate) -> "Affordable | None":
+    """The limit that ends the job first, by a typical call."""
+    each = {"calls": 1, "tokens": one.tokens, "usd": one.usd}
     limits = [
         Affordable(name, limit, cost)
         for name, cost in each.items()

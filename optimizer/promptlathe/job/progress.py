@@ -5,6 +5,7 @@ from typing import Literal, Protocol
 
 from promptlathe.records import Budget
 from promptlathe.runtime.account import Account
+from promptlathe.runtime.gates import Gates
 from promptlathe.search import Policy
 
 Stage = Literal["search", "waiting for another run's decision", "decision"]
@@ -18,6 +19,7 @@ class View:
     account: Account
     budget: Budget
     model: str
+    gates: Gates
     stage: Stage = "search"
 
     @property
@@ -41,8 +43,13 @@ class View:
         done = self.fraction
         return self.account.seconds * (1 - done) / done if done else None
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What holds the calls up."""
+        return self.gates.notices
+
 
 class Progress(Protocol):
-    """Draws a view, as often as it likes; called at every outcome."""
+    """Draws a view, as often as it likes; called at every outcome, and every second."""
 
     def update(self, view: View) -> None: ...

@@ -1,8 +1,9 @@
 """What is kept of the budget for the decision, planned anew from what cells have taken so far."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from promptlathe.job.plan import DECISION_SHARE
 from promptlathe.records import Budget, Candidate, Outcome
@@ -26,13 +27,14 @@ class Reserve:
     forecast: Forecast
     ended: int = 0
     """Cells, of any split."""
-    failed: int = 0
-    """Cells that the service failed, at the time."""
+    failures: Counter[str] = field(default_factory=Counter[str])
+    """Cells that the service failed, at the time, by reason."""
 
     def take(self, outcome: Outcome) -> None:
         """A cell has ended."""
         self.ended += 1
-        self.failed += outcome.value is None
+        if outcome.value is None and outcome.failure:
+            self.failures[outcome.failure.reason] += 1
 
     def keep(self, sides: Sequence[Candidate]) -> None:
         """Keep back what these prompts will take.
@@ -40,7 +42,7 @@ class Reserve:
         Of tokens, USD and minutes at most their share of the budget: then fewer rows are asked.
         """
         # What the service fails as often as so far is asked once more.
-        again = 1 + self.failed / self.ended if self.ended else 1.0
+        again = 1 + self.failures.total() / self.ended if self.ended else 1.0
         wanted = self._expected(sides, self.rows) * again
         most = {name: DECISION_SHARE * limit for name, limit in self.budget.limits.items()}
         self.account.reserve = Amounts(

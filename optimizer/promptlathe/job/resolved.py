@@ -7,6 +7,7 @@ from promptlathe.data.dataset import HF
 from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError
 from promptlathe.job.job import Job
+from promptlathe.job.runfile import TrackOptions
 from promptlathe.models.settings import ModelSettings
 from promptlathe.space import JoinedSpace
 
@@ -23,9 +24,14 @@ def resolved(job: Job) -> str:
         "budget": job.budget.limits,
         "search": job.search.model_dump(mode="json"),
         "parallel": job.parallel.model_dump(mode="json"),
-        "track": job.track.model_dump(mode="json", exclude_none=True) if job.track else False,
+        "track": _track(job.track) if job.track else False,
     }
     return documents.to_yaml(content)
+
+
+def _track(track: TrackOptions) -> dict[str, Any]:
+    shown = track.uri and documents.shown_url(track.uri)
+    return track.model_copy(update={"uri": shown}).model_dump(mode="json", exclude_none=True)
 
 
 def _model(settings: ModelSettings) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptlathe.decide import Comparison, Verdict
+from promptlathe.job.answer_states import AnswerCounts
 from promptlathe.job.limits import Checked
 from promptlathe.job.pareto import cost_per_call, pareto, tokens_per_call
 from promptlathe.records import (
@@ -38,14 +39,19 @@ class Finalist:
     """The content hash."""
     select: Estimate | None
     """Score on the `select` split, where the search chose it: optimistic for the best."""
+    answers: AnswerCounts
+    """What became of its answers, on both splits."""
 
     @classmethod
-    def of(cls, candidate: Candidate, standing: Standing | None = None) -> "Finalist":
+    def of(
+        cls, candidate: Candidate, answers: AnswerCounts, standing: Standing | None = None
+    ) -> "Finalist":
         return cls(
             dict(candidate.levels),
             candidate.prompts,
             candidate.id,
             standing.estimate if standing else None,
+            answers,
         )
 
     @property
@@ -68,6 +74,7 @@ class Finalist:
             "levels": dict(self.levels),
             **content,
             "select": _estimate(self.select),
+            "answers": self.answers.to_dict(),
         }
 
 
@@ -149,8 +156,14 @@ class Result:
     """Version in the prompt registry that got the alias `champion`, of several prompts the first
     one's; None when none did."""
     notes: tuple[str, ...]
+    answers: AnswerCounts
+    """What became of the answers of all candidates."""
+    samples: Mapping[str, str]
+    """The first answer in each state."""
     standings: tuple[Standing, ...]
     """Every candidate that was proposed."""
+    by_candidate: tuple[AnswerCounts, ...]
+    """What became of the answers of each, in their order."""
     spent: Spent
     usd_at_most: float | None
     """USD, with attempts that failed and may be charged for; None when a price is unknown."""
@@ -217,6 +230,7 @@ class Result:
             "pareto": [_point(standing) for standing in self.pareto],
             "lineage": [one.to_dict() for one in self.lineage],
             "operators": [asdict(one) for one in self.operators],
+            "answers": {**self.answers.to_dict(), "samples": dict(self.samples)},
             "candidates": len(self.standings),
             "calls": _by_role(self.spent.calls, {r: u.calls for r, u in self._used}),
             "tokens": _by_role(self.spent.tokens, {r: u.tokens for r, u in self._used}),

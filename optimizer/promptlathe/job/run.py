@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError, Interrupted, PromptlatheError, StorageFailed
+from promptlathe.job.answer_states import AnswerStates
 from promptlathe.job.checks import portfolio
 from promptlathe.job.decision import Decided, Decision
 from promptlathe.job.interrupts import interruptible
@@ -57,6 +58,8 @@ PROGRESS = 50
 """Outcomes after which MLflow is told how the search stands, whether or not one has settled."""
 TURN = 600.0
 """Seconds that a run waits at most for another one that decides on the same prompt."""
+TICK = 1.0
+"""Seconds between two looks at the clock."""
 HEAD_START = 0.05
 """Seconds from the first answer until MLflow is started: that takes a core for seconds, and the
 first calls go first. A model that never answers leaves no run."""
@@ -176,7 +179,7 @@ def _add_notes(error: PromptlatheError, notes: Sequence[str]) -> None:
 
 
 def _recorded(ledger: Ledger, replay: str) -> RecordedRun:
-    if not ledger.order(replay):
+    if not replay.isascii() or not ledger.order(replay):
         raise InputError(
             f"no run {replay!r} is in the ledger",
             "--replay",
@@ -210,7 +213,7 @@ class Running:
         self._recorder, self._progress, self._tell = recorder, progress, tell
         # What the budget allowed stands in the record that is replayed.
         budget = Budget() if course.replay else job.budget
-        self._account = Account(budget, job.prices)
+        self._account = Account(Budget() if course.replay else plan.budget, job.prices)
         forecast = Forecast(plan.first_guess)
         slots = job.parallel.concurrency
         self._reserve = Reserve(budget, len(plan.test), slots, self._account, forecast)
@@ -218,7 +221,8 @@ class Running:
         run = None if course.replay else course.run
         writer = Writer(ledger, run, kept=self._asking.leave)
         health = Health(fixed_models(job))
-        caller = Caller(engine, ledger, self._account, lanes_of(job), health, writer, self._asking)
+        caller = Caller(engine, ledger, self._account, lanes_of(job), health, writer)
+        caller.asking = self._asking
         self._evaluator = Evaluator(caller, writer, job.target, job.objective, forecast)
         self._units: Units = self._evaluator
         if course.recorded:
@@ -226,7 +230,8 @@ class Running:
         self._earlier = self._known(course.replay or course.run)
         self._policy = self._make_policy()
         self._rewriting = self._make_rewriting() if job.operators else None
-        self._view = View(self._policy, self._account, job.budget, job.model.name)
+        self._view = View(self._policy, self._account, job.budget, job.model.name, caller.gates)
+        self._states = AnswerStates(job)
         self._settled: set[int] = set()
         """Numbers of the candidates whose cells are done."""
         self._told: list[Outcome] = []
@@ -237,13 +242,24 @@ class Running:
 
     async def to_the_end(self) -> Result:
         """Search, decide, record."""
-        reason = await self._search()
-        async with self._recorder.turn(self._spare(), self._wait_for_turn):
-            result = await self._decide(reason)
-            if not self._course.replay:
-                self._ledger.end(self._course.run)
-            self._tell(result)
-            return await self._recorder.settle(result)
+        clock = asyncio.create_task(self._tick())
+        try:
+            reason = await self._search()
+            async with self._recorder.turn(self._spare(), self._wait_for_turn):
+                result = await self._decide(reason)
+                if not self._course.replay:
+                    self._ledger.end(self._course.run)
+                clock.cancel()
+                self._tell(result)
+                return await self._recorder.settle(result)
+        finally:
+            clock.cancel()
+
+    async def _tick(self) -> None:
+        """While nothing comes, the progress says why."""
+        while self._progress:
+            await asyncio.sleep(TICK)
+            self._progress.update(self._view)
 
     async def _decide(self, reason: str) -> Result:
         limits, policy = self._job.objective.limits.all, self._policy
@@ -280,8 +296,6 @@ class Running:
 
     def _wait_for_turn(self) -> None:
         self._view.stage = "waiting for another run's decision"
-        if self._progress:
-            self._progress.update(self._view)
 
     def _known_then(self, champion: Candidate | None) -> Candidate | None:
         """None for one that did not take part in the decision that is replayed."""
@@ -397,6 +411,7 @@ class Running:
             self._answered = True
             asyncio.get_running_loop().call_later(HEAD_START, self._recorder.begin)
         self._recorder.check()
+        self._states.add(outcome)
         self._reserve.take(outcome)
         if outcome.cell.example.split == "select":
             self._told.append(outcome)
@@ -414,8 +429,10 @@ class Running:
         effects = effects_of(self._space, self._told, self._earlier)
         lineage, operators = self._made(best.candidate, effects)
         notes += self._rewriting.notes if self._rewriting else ()
-        if failed := self._reserve.failed:
-            notes.append(f"{failed} calls failed and were left unscored")
+        notes += self._states.notes
+        if failed := self._reserve.failures:
+            reasons = ", ".join(f"{reason} {n}" for reason, n in failed.most_common())
+            notes.append(f"{failed.total()} calls failed and were left unscored ({reasons})")
         spent, used = self._account.spent, self._account.used
         return Result(
             run_id=None,
@@ -423,9 +440,9 @@ class Running:
             verdict=decided.recommendation.verdict,
             compared_with=decided.recommendation.compared_with,
             finish_reason=reason,
-            seed=Finalist.of(self._plan.space.seed, self._policy.seed),
-            best=Finalist.of(best.candidate, best),
-            champion=Finalist.of(decided.champion) if decided.champion else None,
+            seed=self._finalist(self._plan.space.seed, self._policy.seed),
+            best=self._finalist(best.candidate, best),
+            champion=self._finalist(decided.champion) if decided.champion else None,
             recommended=decided.recommendation.use,
             reason=decided.recommendation.reason,
             test=Test.of(decided.best_seed),
@@ -433,7 +450,10 @@ class Running:
             opened=decided.opened,
             promoted=None,
             notes=tuple(notes),
+            answers=self._states.of(),
+            samples={str(one): said for one, said in self._states.samples.items()},
             standings=tuple(self._policy.standings),
+            by_candidate=tuple(self._states.of(s.candidate.id) for s in self._policy.standings),
             spent=spent,
             usd_at_most=None if spent.usd is None else max(spent.usd, used.usd),
             seconds=self._account.seconds,
@@ -442,6 +462,9 @@ class Running:
             lineage=lineage,
             operators=operators,
         )
+
+    def _finalist(self, candidate: Candidate, standing: Standing | None = None) -> Finalist:
+        return Finalist.of(candidate, self._states.of(candidate.id), standing)
 
     @property
     def _space(self) -> BoundSpace:

@@ -9,12 +9,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from promptlathe import documents
-from promptlathe.documents import Document, Loc
+from promptlathe.documents import Document, Loc, Within
 from promptlathe.errors import InputError
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget
 from promptlathe.scoring import Objective
+from promptlathe.scoring.functions import Function
 from promptlathe.scoring.loading import load_function
 from promptlathe.search import PolicyName
 from promptlathe.search.operators import NAMES, USUAL
@@ -23,6 +24,8 @@ from promptlathe.space.steps import Step, load_steps
 from promptlathe.targets import FunctionTarget
 from promptlathe.targets.function import check_signature
 
+LONGEST_NAME = 200
+"""Characters; MLflow takes 256 for a prompt, of which the names of steps are a part."""
 PROMPT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 Positive = Annotated[float, Field(gt=0)]
@@ -81,8 +84,10 @@ class ParallelOptions(documents.Model):
 class TrackOptions(documents.Model):
     """Where MLflow records the job."""
 
-    experiment: str | None = Field(default=None, min_length=1)
-    prompt: str | None = Field(default=None, description="Name in the prompt registry")
+    experiment: str | None = Field(default=None, min_length=1, max_length=LONGEST_NAME)
+    prompt: str | None = Field(
+        default=None, max_length=LONGEST_NAME, description="Name in the prompt registry"
+    )
     promote: Literal["if_better", "never"] = "if_better"
     uri: str | None = Field(
         default=None, description="MLflow tracking URI; by default in the workspace"
@@ -158,53 +163,46 @@ class RunFile(documents.Model):
         return self
 
     @classmethod
-    def load(cls, path: str | Path, settings: tuple[tuple[str, str], ...] = ()) -> "Loaded":
-        """Read a run file and the files that it names; `settings` are `--set` pairs.
+    def load(
+        cls,
+        path: str | Path,
+        settings: tuple[tuple[str, str], ...] = (),
+        within: Within = None,
+    ) -> "Loaded":
+        """Read a run file and the files that it names, which lie in the folders `within`;
+        `settings` are `--set` pairs.
 
         Raises InputError with file and line.
         """
-        document = documents.load(path)
+        document = documents.load(path, within)
         for key, value in settings:
             document = documents.set_value(document, key, value)
         file = documents.parse(cls, document)
         objective_part = _part(document, "objective")
         objective = Objective.from_document(objective_part)
-        function = _function(file, document)
         if file.steps is None:
             part = _part(document, "space")
             space, place = SearchSpace.from_document(part), part.where
         else:
             loaded = load_steps(
-                document, file.steps, output=file.output, function=function is not None
+                document, file.steps, output=file.output, function=file.target is not None
             )
             space, place = loaded.space, loaded.where
         models = {name: one.model for name, one in (file.steps or {}).items() if one.model}
         places = {"space": place, "objective": objective_part.where, "run": document.where}
-        return Loaded(file, space, objective, models, function, places)
-
-
-def _function(file: RunFile, document: Document) -> FunctionTarget | None:
-    """The target that is a function. Raises InputError."""
-    if file.target is None:
-        return None
-    try:
-        function = load_function(file.target, document.folder)
-        check_signature(function)
-    except InputError as error:
-        where = document.where(("target",)) if error.where in ("scorers", "target") else error.where
-        raise InputError(error.what, where, error.fix) from None
-    return FunctionTarget(function)
+        return Loaded(file, space, objective, models, document, places)
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A run file with its space and objective."""
+    """A run file with its space and objective. Nothing of yours was executed yet."""
 
     file: RunFile
     space: SearchSpace
     objective: Objective
     step_models: Mapping[str, ModelSettings]
-    function: FunctionTarget | None
+    document: Document
+    """The run file's."""
     places: Mapping[str, Callable[[Loc], str | None]]
     """Where `space`, `objective` and `run` were read from."""
 
@@ -212,17 +210,31 @@ class Loaded:
         """The file and line that say something about `loc` of a part, for messages."""
         return self.places[part](loc)
 
+    @property
+    def code(self) -> tuple[tuple[Path, str], ...]:
+        """What executes code when it is loaded: (folder, `file.py:function`), operators aside."""
+        target = [(self.document.folder, self.file.target)] if self.file.target else []
+        scorers = [one for one in self.objective.scorers if isinstance(one, Function)]
+        return (*target, *((self.objective.folder, one.path) for one in scorers))
+
+    def load_target(self) -> FunctionTarget | None:
+        """The target that is a function; its file is executed. Raises InputError."""
+        if self.file.target is None:
+            return None
+        document = self.document
+        try:
+            function = load_function(self.file.target, document.folder, document.within)
+            check_signature(function)
+        except InputError as error:
+            here = error.where in ("scorers", "target", self.file.target)
+            where = document.where(("target",)) if here else error.where
+            raise InputError(error.what, where, error.fix) from None
+        return FunctionTarget(function)
+
 
 def _part(document: Document, name: str) -> Document:
     """A part that stands in the run file, or in the file that it names."""
     given = document.data[name]
     if not isinstance(given, str):
         return document.at(name)
-    path = document.folder / given
-    if not path.is_file():
-        raise InputError(
-            f"the {name} names {given!r}, and there is no such file",
-            document.where((name,)),
-            f"looked for {path}; paths are relative to the run file",
-        )
-    return documents.load(path)
+    return document.named(given, f"the {name}", (name,))

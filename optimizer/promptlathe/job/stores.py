@@ -6,11 +6,16 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
+from promptlathe.documents import find
 from promptlathe.errors import InputError, StorageFailed
 from promptlathe.job.job import STATE, Job
 from promptlathe.track.running import under_way
 from promptlathe.track.store import check_store, default_uri
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """No room on the disk, in the user's share of it, or for a file of that size."""
@@ -21,6 +26,7 @@ def check_stores(job: Job) -> list[str]:
     be used."""
     from promptlathe.ledger import check_ledger
 
+    find(Path(), str(job.workspace), where="the workspace")
     writable(job.state)
     check_ledger(ledger_url(job))
     notes: list[str] = []
@@ -59,9 +65,11 @@ def tracking_uri(job: Job) -> str:
     return default_uri(job.state)
 
 
-def ledger_url(job: Job) -> str:
-    """The run file's, or the SQLite database in the workspace."""
-    return job.ledger or f"sqlite:///{(job.state / 'ledger.db').resolve()}"
+def ledger_url(job: Job) -> "str | URL":
+    """The run file's, or the SQLite database in the workspace, whatever its path holds."""
+    from promptlathe.ledger import sqlite_url
+
+    return job.ledger or sqlite_url(job.state.resolve() / "ledger.db")
 
 
 def asking_file(job: Job) -> Path:
@@ -80,6 +88,8 @@ def existing_state(workspace: Path | None, *kept: str) -> Path:
 
     Raises InputError when nothing was ever run there.
     """
+    if workspace:
+        find(Path(), str(workspace), where="--workspace")
     here = (workspace or Path.cwd()).resolve()
     for folder in (here,) if workspace else (here, *here.parents):
         if any((folder / STATE / name).exists() for name in kept):

@@ -1,7 +1,7 @@
 """The durable record of calls and events: cache, resume, warm start and replay are read from it."""
 
 from promptlathe.ledger.asking import Asking
-from promptlathe.ledger.database import check_ledger, file_of
+from promptlathe.ledger.database import check_ledger, file_of, sqlite_url
 from promptlathe.ledger.ledger import Ledger
 from promptlathe.ledger.records import EarlierOutcome, Opening, RecordedRun, ScoringTerms, Segment
 
@@ -15,4 +15,5 @@ __all__ = [
     "Segment",
     "check_ledger",
     "file_of",
+    "sqlite_url",
 ]

@@ -20,7 +20,6 @@ from sqlalchemy import (
     event,
     insert,
     inspect,
-    make_url,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
@@ -33,6 +32,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.schema import CreateColumn
 
+from promptlathe.documents import hiding, secrets_of, shown_url
 from promptlathe.errors import InputError, StorageFailed
 
 FULL = re.compile("disk is full|no space left|quota exceeded|file too large", re.IGNORECASE)
@@ -40,19 +40,26 @@ FULL = re.compile("disk is full|no space left|quota exceeded|file too large", re
 ATTEMPTS = 5
 """To make the tables beside other processes that do."""
 
+UNUSABLE = (SQLAlchemyError, OSError, ImportError, ValueError)
+"""What opening a database raises. ValueError: a port that is no number."""
 
-def check_ledger(url: str) -> None:
+
+def sqlite_url(path: Path) -> URL:
+    """Of a SQLite database in a file. As a text, `?` and `%` in its path would mean something."""
+    return URL.create("sqlite", database=str(path))
+
+
+def check_ledger(url: str | URL) -> None:
     """Raise InputError when the database could not be opened; makes neither file nor table."""
     try:
-        address = make_url(url)
-        file = file_of(address)
+        engine = create_engine(url)
+        file = file_of(engine.url)
         if file is not None and not file.exists():
             return
-        engine = create_engine(address)
         with engine.connect() as connection:
             inspect(connection).get_table_names()
         engine.dispose()
-    except (SQLAlchemyError, OSError, ImportError) as error:
+    except UNUSABLE as error:
         raise unusable(url, error) from None
 
 
@@ -63,44 +70,43 @@ def file_of(address: URL) -> Path | None:
     return Path(str(address.database))
 
 
-def unusable(url: str, error: Exception) -> InputError | StorageFailed:
+def unusable(address: str | URL, error: Exception) -> InputError | StorageFailed:
     """What is said of a database that cannot be opened."""
-    cause = _cause(error)
+    cause, where = _said(address, error)
     if FULL.search(cause):
-        return failed(url, error)
+        return failed(address, error)
     return InputError(
         f"the ledger cannot be used: {cause}",
-        _shown(url),
+        where,
         "move a file away that is no ledger, or name another database under `ledger:` "
         "(sqlite:///path/to/ledger.db, postgresql+psycopg://…)",
     )
 
 
-def failed(url: str, error: Exception) -> StorageFailed:
+def failed(address: str | URL, error: Exception) -> StorageFailed:
     """What is said of one that fails while a run goes on."""
-    cause = _cause(error)
+    cause, where = _said(address, error)
     if FULL.search(cause):
         what, fix = "the disk of the ledger is full", "make room"
     elif isinstance(error, Deleted):
         what, fix = cause, "leave the state folder alone while a run is under way"
     else:
-        what, fix = f"the ledger went away: {cause}", "see that the database runs"
+        what, fix = f"the ledger went away: {cause}", "see that the database can be used"
     again = "then start the same command again: it goes on with what is kept"
-    return StorageFailed(what, _shown(url), f"{fix}, {again}")
+    return StorageFailed(what, where, f"{fix}, {again}")
 
 
 class Deleted(Exception):
     """A SQLite database has lost its file: SQLite goes on writing where nobody finds it."""
 
 
-def _cause(error: Exception) -> str:
-    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
-def _shown(url: str) -> str:
-    """Without the password."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
+def _said(address: str | URL, error: Exception) -> tuple[str, str]:
+    """What the database said, in one line, and where it is; without the password."""
+    file = address.database if isinstance(address, URL) else None
+    url = file or str(address)
+    hide = hiding(*secrets_of(url))
+    lines = hide(str(getattr(error, "orig", None) or error)).strip().splitlines()
+    return lines[0] if lines else type(error).__name__, file or shown_url(url)
 
 
 def restore(connection: Connection, file: Path) -> None:
@@ -115,7 +121,7 @@ def restore(connection: Connection, file: Path) -> None:
     new.replace(file)
 
 
-def open_database(url: str, metadata: MetaData) -> Engine:
+def open_database(url: str | URL, metadata: MetaData) -> Engine:
     """The engine of a database that has the tables; several processes may come first at once."""
     engine = create_engine(url)
     file = file_of(engine.url)

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import Connection, RootTransaction, delete, func, insert, select, text, update
+from sqlalchemy import URL, Connection, RootTransaction, delete, func, insert, select, text, update
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from promptlathe.ledger import tables
 from promptlathe.ledger.database import (
+    UNUSABLE,
     Deleted,
     failed,
     file_of,
@@ -65,7 +66,7 @@ class Ledger:
     goes away or its disk is full; one that is started again within seconds is waited for.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self._url = url
         self._seq: dict[str, int] = {}
         self._named: set[tuple[str, str]] = set()
@@ -79,7 +80,7 @@ class Ledger:
             self._writing = self._engine.connect()
             self._file = file_of(self._engine.url)
             self._inode = self._file and self._file.stat().st_ino
-        except (SQLAlchemyError, OSError, ImportError) as error:
+        except UNUSABLE as error:
             raise unusable(url, error) from None
 
     def find(self, keys: Sequence[str]) -> dict[str, Answer]:

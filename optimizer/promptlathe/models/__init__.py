@@ -6,6 +6,7 @@
     transport           its HTTP, on aiohttp
     dialect             where services differ
     images              pictures in files, as `data:` URLs
+    usage               the tokens that an answer reports
     failures            every failure as data, and which may be tried again
     pocket              the embedded model: no key, no network
     pricing             USD and tokens: what an answer cost, what a call may cost at most

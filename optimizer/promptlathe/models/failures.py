@@ -63,25 +63,54 @@ _TOO_LONG = (
 """OpenAI and vLLM, gateways, llama.cpp, Anthropic."""
 _FILTERED = ("content_filter", "content_policy", "content management policy", "responsibleai")
 _MODERATED = (*_FILTERED, "moderation", "flagged", "safety")
-_NO_QUOTA = "insufficient_quota"
+_NO_QUOTA = (
+    "insufficient_quota",
+    "billing_hard_limit",
+    "billing_not_active",
+    "insufficient credit",
+    "insufficient_credit",
+    "insufficient balance",
+    "insufficient_balance",
+    "credit balance is too low",
+    "out of credit",
+    "exceeded your current quota",
+)
+"""OpenAI, routers, DeepSeek, Anthropic."""
+_NAMED: tuple[tuple[str, FailureReason], ...] = (
+    *((sign, "quota") for sign in _NO_QUOTA),
+    ("rate_limit", "rate_limited"),
+    ("invalid_api_key", "authentication"),
+    ("authentication", "authentication"),
+    ("permission", "forbidden"),
+    ("not_found", "not_found"),
+    ("invalid_request", "bad_request"),
+    ("timeout", "timeout"),
+)
+"""What an error's code or type names: OpenAI's and Anthropic's."""
+_GATEWAY_TIMEOUT = (504, 524)
+"""A gateway did not wait for a service that had the request; the second is Cloudflare's."""
 
 
 def reason_of_status(status: int, said: str = "") -> FailureReason:
     """What an HTTP status of 300 or more means; `said` is the body's code, type and message."""
     said = said.lower()
     match status:
+        case 402:
+            return "quota"
+        case 400 | 403 | 429 if _has(said, _NO_QUOTA):
+            return "quota"
         case 401 | 407:
             return "authentication"
         case 403:
             return "content_filter" if _has(said, _MODERATED) else "forbidden"
         case 404 | 410:
             return "not_found"
-        case 408 | 504:
+        case 408 | 504 | 524:
             return "timeout"
         case 413:
             return "context_length"
         case 429:
-            return "authentication" if _NO_QUOTA in said else "rate_limited"
+            return "rate_limited"
         case _ if status >= 500:
             # llama.cpp and some gateways report these as 500.
             return "context_length" if "exceed_context_size" in said else "server_error"
@@ -120,7 +149,7 @@ def failure_from(error: Exception, *, hide: Callable[[str], str]) -> Failure:
 
 
 def failure_inside(error: Any, *, hide: Callable[[str], str]) -> Failure:
-    """Of an error object inside a status of 200, as routing services send: by its code."""
+    """Of an error object inside a status of 200, as routing services send: by its code or type."""
     fields: dict[str, Any] = dict(error) if isinstance(error, dict) else {"message": error}
     code = fields.get("code")
     if isinstance(code, str) and code.isdecimal():
@@ -129,9 +158,8 @@ def failure_inside(error: Any, *, hide: Callable[[str], str]) -> Failure:
     status = code if isinstance(code, int) and 300 <= code < 600 else None
     if status is None:
         worded = reason_of_status(400, said)
-        quota = _NO_QUOTA in said.lower()
-        other: FailureReason = "authentication" if quota else "server_error"
-        reason = other if worded == "bad_request" else worded
+        kind = f"{code} {fields.get('type')}".lower()
+        reason = _named(kind) if worded == "bad_request" else worded
     else:
         reason = reason_of_status(status, said)
     return Failure(reason, short(hide(str(fields.get("message") or error))), 1)
@@ -163,6 +191,14 @@ def short(text: str) -> str:
     return line if len(line) <= _LIMIT else line[: _LIMIT - 1] + "…"
 
 
+def _named(kind: str) -> FailureReason:
+    """By an error's code and type; a service that only says that it broke is in trouble."""
+    for sign, reason in _NAMED:
+        if sign in kind:
+            return reason
+    return "server_error"
+
+
 def _has(said: str, signs: tuple[str, ...]) -> bool:
     return any(sign in said for sign in signs)
 
@@ -173,18 +209,20 @@ def _billed(error: Exception, reason: FailureReason) -> int:
     if isinstance(error, _UNSENT) or isinstance(cause, _UNSENT):
         return 0
     if isinstance(error, (openai.APIStatusError, httpx2.HTTPStatusError)):
-        return 0
+        return int(error.response.status_code in _GATEWAY_TIMEOUT)
     return int(reason in ("timeout", "connection", "malformed", "content_filter"))
 
 
 def _said(error: openai.APIStatusError | httpx2.HTTPStatusError) -> str:
-    """The code, type and message of a refusal, or its text where it is no JSON."""
+    """The code, type and message of a refusal; its text where it has none of these."""
     try:
         data: Any = json.loads(error.response.content)
-    except (ValueError, httpx2.StreamError):
+    except (ValueError, RecursionError):
+        return error.response.text
+    except httpx2.StreamError:
         return str(error)
     inner = data.get("error", data) if isinstance(data, dict) else data
-    return _fields(inner) if isinstance(inner, dict) else str(inner)
+    return (_fields(inner) if isinstance(inner, dict) else "") or error.response.text
 
 
 def _fields(error: Mapping[str, Any]) -> str:
@@ -197,7 +235,10 @@ def _fields(error: Mapping[str, Any]) -> str:
 
 
 def _text(error: Exception) -> str:
-    """The message; where the client only says "Connection error.", the cause says which."""
+    """The message; where the client only says "Connection error." or a status, what is behind."""
     if isinstance(error, openai.APIConnectionError) and error.__cause__ is not None:
         return str(error.__cause__) or type(error.__cause__).__name__
-    return str(error) or type(error).__name__
+    said = str(error) or type(error).__name__
+    if isinstance(error, openai.APIStatusError) and said == f"Error code: {error.status_code}":
+        return f"{said} - {_said(error)}"
+    return said

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from promptlathe.documents import Within, check_file, find, is_file, read_bytes
 from promptlathe.errors import InputError
 from promptlathe.records import Image, Message
 
@@ -15,39 +16,39 @@ _SCHEMES = ("http://", "https://", "data:")
 _FIX = "use a PNG, JPEG, WebP or GIF file of at most 10 MB, a web address or a data: URL"
 
 
-def embed(messages: Sequence[Message], folder: Path) -> tuple[Message, ...]:
+def embed(messages: Sequence[Message], folder: Path, within: Within = None) -> tuple[Message, ...]:
     """The rendered messages with every picture's file as a `data:` URL.
 
-    Paths are relative to `folder` or absolute; web addresses and `data:` URLs stay.
-    Raises `InputError` for a file that cannot be read or is no picture.
+    Paths are relative to `folder` or absolute, and do not lead out of `within`; web addresses and
+    `data:` URLs stay. Raises `InputError` for a file that cannot be read or is no picture.
     """
-    return tuple(_embedded(message, folder) for message in messages)
+    return tuple(_embedded(message, folder, within) for message in messages)
 
 
-def _embedded(message: Message, folder: Path) -> Message:
+def check_picture(url: str, folder: Path, within: Within = None) -> None:
+    """Raises `InputError` for an address of a picture that names no file which may be read."""
+    if not url.lower().startswith(_SCHEMES):
+        path = find(folder, url, within, "picture")
+        if not is_file(path):
+            raise InputError("no picture is there", url[:300], _FIX)
+        check_file(path, MAX_BYTES)
+
+
+def _embedded(message: Message, folder: Path, within: Within) -> Message:
     if isinstance(message.content, str) or not message.images:
         return message
     parts = tuple(
-        part if isinstance(part, str) else replace(part, url=_url(part, folder))
+        part if isinstance(part, str) else replace(part, url=_url(part, folder, within))
         for part in message.content
     )
     return replace(message, content=parts)
 
 
-def _url(image: Image, folder: Path) -> str:
+def _url(image: Image, folder: Path, within: Within) -> str:
     if image.url.lower().startswith(_SCHEMES):
         return image.url
-    try:
-        path = folder / image.url
-        # A pipe or a device would never end.
-        if not path.is_file():
-            raise InputError("no picture is there", image.url[:300], _FIX)
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise InputError(f"the picture cannot be read: {error}", image.url[:300], _FIX) from None
-    if len(data) > MAX_BYTES:
-        raise InputError("the picture is larger than 10 MB", image.url, _FIX)
+    check_picture(image.url, folder, within)
+    data = read_bytes(folder / image.url, MAX_BYTES)
     kind = _kind(data)
     if kind is None:
         raise InputError("the file is not a picture that models take", image.url, _FIX)

@@ -11,31 +11,38 @@ import re
 from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 from openai import AsyncOpenAI
 from pydantic import SecretStr
 
+from promptlathe.documents import hiding
 from promptlathe.models.dialect import Dialect, dialect_of
 from promptlathe.models.failures import failure_from, failure_inside, short
 from promptlathe.models.settings import ModelSettings
 from promptlathe.models.transport import LeanClient
+from promptlathe.models.usage import usage
 from promptlathe.records import Answer, Call, Failure
 
 _STRAY = re.compile("[\ud800-\udfff\x00]")
 """Half an emoji, which an answer that was cut off can end with, and NUL: no database keeps them."""
+
+_SAID = 2000
+"""Characters of what is no answer that are looked at."""
 
 
 class OpenAICompatibleModel:
     """One service, in one event loop."""
 
     def __init__(self, settings: ModelSettings, key: SecretStr) -> None:
-        self._key = key.get_secret_value()
+        secret = key.get_secret_value()
+        self._hide = hiding(secret)
         self._dialect = dialect_of(settings.endpoint, settings.dialect)
         # A whole address spares the client joining it for each call.
-        self._url = f"{settings.endpoint}/chat/completions"
+        self._url = chat_url(settings.endpoint)
         self._client = AsyncOpenAI(
-            api_key=self._key,
+            api_key=secret,
             base_url=settings.endpoint,
             timeout=settings.timeout,
             max_retries=0,
@@ -61,8 +68,12 @@ class OpenAICompatibleModel:
         """Close the connections."""
         await self._client.close()
 
-    def _hide(self, text: str) -> str:
-        return text.replace(self._key, "***")
+
+def chat_url(endpoint: str) -> str:
+    """Below the base URL, before its query if there is one."""
+    parts = urlsplit(endpoint)
+    path = f"{parts.path.rstrip('/')}/chat/completions"
+    return urlunsplit(parts._replace(path=path))
 
 
 def request_body(call: Call, dialect: Dialect) -> dict[str, Any]:
@@ -78,11 +89,12 @@ def request_body(call: Call, dialect: Dialect) -> dict[str, Any]:
 def read_answer(
     content: bytes, latency: float, *, hide: Callable[[str], str] = str
 ) -> Answer | Failure:
-    """A chat completion's JSON as an answer. An empty text is an answer, a missing one is not.
-
-    Raises ValueError when it is not JSON.
-    """
-    data = json.loads(content)
+    """A chat completion's JSON as an answer. An empty text is an answer, a missing one is not."""
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError):
+        said = content.decode("utf-8", "replace").lstrip()
+        return Failure("malformed", short(f"{_kind(said)}: {hide(said)[:_SAID]}"), 1)
     match data:
         case {"error": error} if error:
             return failure_inside(error, hide=hide)
@@ -99,52 +111,26 @@ def read_answer(
         return Failure("server_error", "the service stopped with an error", 1)
     calls = _tool_calls(message)
     text = _text(message)
+    if not text and (refusal := _refusal(message)):
+        text, reason = refusal, "refusal"  # the name that other services give it
     if text is None and (reason == "length" or calls):
         text = ""  # every token went into reasoning: other services send an empty text here
     if text is None:
-        said = short(f"no content in the answer (finish_reason: {reason})")
-        return Failure("malformed", hide(said), 1)
+        said = f"no content in the answer (finish_reason: {reason})"
+        return Failure("malformed", short(hide(said)), 1)
     text = _STRAY.sub("\ufffd", text)
     finish = str(reason) if reason else None
-    return Answer(
-        text, latency=latency, finish_reason=finish, tool_calls=calls, **usage(data, text)
-    )
+    used = usage(data, wrote=bool(text or calls))
+    return Answer(text, latency=latency, finish_reason=finish, tool_calls=calls, **used)
 
 
-def usage(data: dict[str, Any], text: str) -> dict[str, int | None]:
-    """The reported tokens by the names of `Answer`; None where the service does not say.
-
-    No prompt has no tokens, and no text: such zeros stand for unknown.
-    """
-    said = data.get("usage")
-    said = said if isinstance(said, dict) else {}
-    prompt, completion = (
-        said[name] if isinstance(said.get(name), dict) else {}
-        for name in ("prompt_tokens_details", "completion_tokens_details")
-    )
-    output = _count(said.get("completion_tokens"))
-    return {
-        "input_tokens": _count(said.get("prompt_tokens")) or None,
-        "output_tokens": None if text and output == 0 else output,
-        "cached_tokens": _first(
-            prompt.get("cached_tokens"),
-            said.get("prompt_cache_hit_tokens"),
-            said.get("cache_read_input_tokens"),
-        ),
-        "cache_write_tokens": _first(
-            prompt.get("cache_write_tokens"), said.get("cache_creation_input_tokens")
-        ),
-        "reasoning_tokens": _count(completion.get("reasoning_tokens")),
-    }
-
-
-def _first(*said: Any) -> int | None:
-    return next((n for n in map(_count, said) if n is not None), None)
-
-
-def _count(said: Any) -> int | None:
-    known = isinstance(said, int) and not isinstance(said, bool) and said >= 0
-    return said if known else None
+def _kind(said: str) -> str:
+    """What came in place of JSON."""
+    if said[:20].lower().startswith(("<!doctype", "<html")):
+        return "a web page came in place of an answer (is `base_url` the API's, with /v1?)"
+    if said.startswith(("data:", "event:")):
+        return "a stream came in place of one answer (leave `stream` out of `extra_body`)"
+    return "the answer is no JSON" if said else "the answer is empty"
 
 
 def _tool_calls(message: dict[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -153,13 +139,22 @@ def _tool_calls(message: dict[str, Any]) -> tuple[dict[str, Any], ...]:
 
 
 def _text(message: dict[str, Any]) -> str | None:
-    """The content, which some services send in parts; a refusal is what the model said."""
+    """The content, which some services send in parts."""
     match message:
         case {"content": str(text)}:
             return text
         case {"content": [*parts]}:
             return "".join(_parts(parts))
+        case _:
+            return None
+
+
+def _refusal(message: dict[str, Any]) -> str | None:
+    """What the model said instead of an answer, beside the content or as a part of it."""
+    match message:
         case {"refusal": str(text)}:
+            return text
+        case {"content": [*_, {"type": "refusal", "refusal": str(text)}]}:
             return text
         case _:
             return None

@@ -49,13 +49,21 @@ def connect(settings: ModelSettings, *, key: SecretStr | None = None) -> Model:
 def check_key(settings: ModelSettings) -> SecretStr:
     """The key of the model's service, from the environment; its `repr` hides it.
 
-    Raises `InputError` when the variable is not set, before anything is called.
+    Raises `InputError`, before anything is called, when the variable is not set, or it or the
+    address that the environment gives cannot be used.
     """
     if settings.embedded or (settings.base_url and not settings.api_key_env):
         return _NO_KEY
+    _ = settings.endpoint
     variable = settings.api_key_env or "OPENAI_API_KEY"
     # A key with a line end would be an illegal header: files and shells append one.
     key = os.environ.get(variable, "").strip()
+    if key and not (key.isascii() and key.isprintable()):
+        raise InputError(
+            f"the key in {variable} holds a sign that HTTP does not take",
+            "model.api_key_env" if settings.api_key_env else "model",
+            "set it anew: keys hold letters, digits and signs, in one line",
+        )
     if key:
         return SecretStr(key)
     raise InputError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -62,6 +62,12 @@ class ModelSettings(documents.Model):
     """Seconds for one attempt, from connecting to the last byte of the answer."""
     retries: Annotated[int, Field(ge=0, le=20)] = 5
     """Further attempts after a rate limit, a server error, a timeout or a lost connection."""
+    outage: Annotated[float, Field(ge=0)] = 300
+    """Seconds that a service which takes no connection is waited for."""
+    calls_per_minute: Annotated[int | None, Field(gt=0)] = None
+    """Of this model at most; beside it, the pace adapts to what the service refuses."""
+    tokens_per_minute: Annotated[int | None, Field(gt=0)] = None
+    """Of this model at most, input and output."""
     max_tokens: Annotated[int, Field(gt=0)] = 1024
     """Upper limit of an answer's tokens: it bounds what a call can cost."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -112,17 +118,7 @@ class ModelSettings(documents.Model):
     @field_validator("base_url")
     @classmethod
     def _http_only(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ValueError(f"{url!r} is not a web address", "write it as https://host/v1")
-        if "@" in parts.netloc:
-            raise ValueError(
-                "a key does not belong in the address",
-                "put it into an environment variable, and name that with api_key_env",
-            )
-        return url.rstrip("/")
+        return None if url is None else _web_address(url)
 
     @property
     def embedded(self) -> bool:
@@ -131,10 +127,20 @@ class ModelSettings(documents.Model):
 
     @property
     def endpoint(self) -> str:
-        """The service's base URL; of the embedded model its version."""
+        """The service's base URL; of the embedded model its version.
+
+        Raises `InputError` when it is OPENAI_BASE_URL's, and no address without a key in it.
+        """
         if self.embedded:
             return f"{POCKET}-{VERSION}"
-        return self.base_url or os.environ.get("OPENAI_BASE_URL", "").rstrip("/") or OPENAI_URL
+        if self.base_url:
+            return self.base_url
+        said = os.environ.get("OPENAI_BASE_URL", "").strip()
+        try:
+            return _web_address(said) if said else OPENAI_URL
+        except ValueError as error:
+            what = f"{error.args[0]} (of OPENAI_BASE_URL)"
+            raise InputError(what, "model", error.args[1]) from None
 
     @cached_property
     def parameters(self) -> dict[str, Json]:
@@ -170,6 +176,25 @@ class ModelSettings(documents.Model):
         name = str(merged.pop("name", self.name))
         ordered = tuple(sorted(merged.items(), key=lambda item: item[0]))
         return Call(name, tuple(messages), ordered, repeat, self.endpoint, role, step)
+
+
+@lru_cache
+def _web_address(url: str) -> str:
+    """Without a slash at its end. Raises ValueError(what, fix) for what is none, or holds a key."""
+    shown = documents.shown_url(url)
+    if shown != url:
+        raise ValueError(
+            f"a key does not belong in the address {shown}",
+            "put it into an environment variable, and name that with api_key_env",
+        )
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is no number
+        good = False
+    if not good or not url.isprintable() or " " in url:
+        raise ValueError(f"{url!r} is not a web address", "write it as https://host/v1")
+    return url.rstrip("/")
 
 
 def _check_call_extra(name: str, extra: Json) -> None:

@@ -16,9 +16,11 @@ import httpx2
 
 _CONNECT = 10.0
 """Seconds to connect, at most: a dead address shows early."""
+UNTIL = "until"
+"""Of a request: when it must be answered, by the event loop's clock, in its extensions."""
 _PACKING = (b"content-encoding", b"content-length", b"transfer-encoding")
 _MAX_BYTES = 16_000_000
-"""Of a response, unpacked."""
+"""Of a response, unpacked: no chat completion is as large."""
 
 
 class LeanClient(httpx2.AsyncClient):
@@ -30,7 +32,7 @@ class LeanClient(httpx2.AsyncClient):
     def __init__(self, url: str, *, timeout: float) -> None:
         super().__init__(transport=AioHttpTransport(), timeout=timeout, follow_redirects=True)
         self._address = httpx2.URL(url)
-        self._extensions = {"timeout": httpx2.Timeout(timeout).as_dict()}
+        self._seconds = timeout
 
     def build_request(
         self,
@@ -42,8 +44,9 @@ class LeanClient(httpx2.AsyncClient):
         **_: Any,
     ) -> httpx2.Request:
         """The request that the openai client asks for; `url` is known, cookies are not kept."""
+        until = asyncio.get_running_loop().time() + self._seconds
         return httpx2.Request(
-            method, self._address, headers=headers, content=content, extensions=self._extensions
+            method, self._address, headers=headers, content=content, extensions={UNTIL: until}
         )
 
 
@@ -54,20 +57,23 @@ class AioHttpTransport(httpx2.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send, and read the whole response. The read timeout bounds the whole attempt.
+        """Send, and read the whole response, all before UNTIL, which redirects share.
 
         Raises `httpx2.TimeoutException` or another `httpx2.RequestError`: `ConnectError` and
         `ConnectTimeout` when nothing was sent, `ReadError` and `ReadTimeout` after that.
         """
         session = self._session or self._open(request.url)
-        limit: float | None = request.extensions["timeout"]["read"]
-        timeout = aiohttp.ClientTimeout(total=limit, sock_connect=_CONNECT)
+        left = request.extensions[UNTIL] - asyncio.get_running_loop().time()
+        if left <= 0:
+            raise httpx2.ReadTimeout("no whole answer in time")
+        # Connecting ends first: then it is known that nothing was sent.
+        timeout = aiohttp.ClientTimeout(total=left, connect=min(_CONNECT, 0.9 * left))
         try:
             async with session.request(
                 request.method,
                 str(request.url),
                 headers=request.headers.multi_items(),
-                data=request.content,
+                data=await request.aread(),
                 allow_redirects=False,
                 timeout=timeout,
             ) as response:
@@ -75,11 +81,11 @@ class AioHttpTransport(httpx2.AsyncBaseTransport):
         except aiohttp.ConnectionTimeoutError as error:
             raise httpx2.ConnectTimeout(str(error) or "no connection in time") from error
         except TimeoutError as error:
-            what = str(error) or f"no whole answer within {limit:g} s"
+            what = str(error) or f"no whole answer within {left:.3g} s"
             raise httpx2.ReadTimeout(what) from error
         except aiohttp.InvalidURL as error:
             raise httpx2.UnsupportedProtocol(f"not a web address: {error}") from error
-        except aiohttp.ClientConnectorError as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as error:
             raise httpx2.ConnectError(str(error) or type(error).__name__) from error
         except (aiohttp.ClientError, OSError) as error:
             raise httpx2.ReadError(str(error) or type(error).__name__) from error

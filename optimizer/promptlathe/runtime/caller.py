@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from promptlathe.ledger import Asking, Ledger
 from promptlathe.records import Answer, Call, Failure, Sent
-from promptlathe.runtime.account import Account
+from promptlathe.runtime.account import Account, Hold
 from promptlathe.runtime.amounts import NOTHING, Amounts
 from promptlathe.runtime.engine import Engine
+from promptlathe.runtime.gates import Gate, Gates
 from promptlathe.runtime.health import Health
 from promptlathe.runtime.lanes import Lanes
 from promptlathe.runtime.retry import pause
@@ -32,6 +33,10 @@ class Caller:
     lanes: Lanes
     health: Health
     writer: Writer
+    rested: Callable[[], object] = lambda: None
+    """Called when an attempt begins to wait: its slot is free meanwhile."""
+    resting: int = 0
+    """Calls that wait for another attempt."""
     asking: Asking = field(default_factory=Asking)
     """Equal calls of other processes are waited for."""
     _counted: set[str] = field(default_factory=set[str])
@@ -44,6 +49,9 @@ class Caller:
         default_factory=dict[str, "asyncio.Future[Answer | None]"]
     )
     """Keys that are looked up in the ledger in the loop's next turn, all at once."""
+
+    def __post_init__(self) -> None:
+        self.gates = Gates(self.lanes)
 
     async def call(self, call: Call, alive: Callable[[], bool]) -> tuple[Sent, Amounts]:
         """What came back, and what this use of it took of the budget at most.
@@ -100,26 +108,27 @@ class Caller:
 
     async def _pay(self, call: Call, alive: Callable[[], bool]) -> tuple[Sent, Amounts]:
         retries = self.lanes.settings(call.role, call.step).retries
+        gate = self.gates.of(call.role, call.step)
         took, billed, attempt = NOTHING, 0, 0
         before = self.health.answers(call.role)
         while True:
-            if not alive():
-                raise Abandoned("given up")
-            hold = await self.account.hold(call)
-            try:
-                reply = await self.engine.send(call)
-            except BaseException:
-                self.account.settle(hold, None)
-                raise
+            hold, reply = await self._attempt(call, gate, alive)
             wait = None
-            if isinstance(reply, Failure) and attempt < retries and reply.retryable:
-                wait = pause(reply, attempt)
+            if isinstance(reply, Failure):
+                if reply.unsent and attempt < max(1, retries):
+                    wait = 0.0
+                elif reply.retryable and attempt < retries:
+                    wait = pause(reply, attempt)
             took += self.account.settle(hold, reply, again=wait is not None)
             billed += reply.billed if isinstance(reply, Failure) else 0
-            if wait is None:
+            if wait is None or not isinstance(reply, Failure):
+                break
+            if reply.unsent and not await gate.pace.wait_out():
+                if call.role != "rewrite":  # a search can go on without
+                    raise self.health.gone(call, reply)
                 break
             attempt += 1
-            await asyncio.sleep(wait)
+            await self._rest(wait)
         if isinstance(reply, Failure):
             reply = replace(reply, billed=billed)
         else:
@@ -128,6 +137,32 @@ class Caller:
         self.health.watch(call, reply, before=before)
         cost = self.account.cost(call, reply) if isinstance(reply, Answer) else None
         return Sent(call, reply, cost), took
+
+    async def _attempt(
+        self, call: Call, gate: Gate, alive: Callable[[], bool]
+    ) -> tuple[Hold, Answer | Failure]:
+        """Send it once, when its turn has come; the hold is to be settled."""
+        taken, reply = await gate.enter(call), None
+        try:
+            if not alive():
+                raise Abandoned("given up")
+            hold = await self.account.hold(call)
+            try:
+                reply = await self.engine.send(call)
+            except BaseException:
+                self.account.settle(hold, None)
+                raise
+            return hold, reply
+        finally:
+            gate.leave(taken, reply)
+
+    async def _rest(self, seconds: float) -> None:
+        self.resting += 1
+        try:
+            self.rested()
+            await asyncio.sleep(seconds)
+        finally:
+            self.resting -= 1
 
     async def _find(self, key: str) -> Answer | None:
         loop = asyncio.get_running_loop()

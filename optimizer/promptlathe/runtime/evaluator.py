@@ -13,7 +13,7 @@ How many units are under way is the caller's part; calls wait for slots in the e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol, cast
@@ -42,6 +42,10 @@ from promptlathe.runtime.caller import Caller
 from promptlathe.runtime.forecast import Forecast
 from promptlathe.runtime.seam import Abandoned, CallFailed, Context
 from promptlathe.runtime.writer import Writer
+
+WARM, TRIAL = 8, 20
+"""Cells at a time, and in all, until one says something: what fails systematically shows in few
+calls."""
 
 
 class Target(Protocol):
@@ -118,6 +122,7 @@ class Evaluator:
     _open: dict[Key, UnitContext] = field(default_factory=dict[Key, UnitContext])
     """Units under way that somebody waits for."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _begun: int = 0
 
     def submit(self, unit: Unit) -> str | None:
         """Take it on. The name of the limit that forbids it, or None when it is taken."""
@@ -126,10 +131,26 @@ class Evaluator:
         expected = self.forecast.cell(unit.candidate) if is_cell else ONE_CALL
         limit = account.admit(expected)
         if limit is None:
+            self._begun += 1
             context = UnitContext(self.caller, unit, self.writer.told, expected)
             self._open[unit.key] = context
             self._tasks.add(asyncio.create_task(self._run(context)))
         return limit
+
+    def places(self, concurrency: int) -> int:
+        """Cells that may be under way: few until an outcome came that says something, then so
+        many, beside those that wait for another attempt. With one call in flight the order is
+        that of the policy, whatever has to wait."""
+        if concurrency == 1:
+            return 1
+        wide = concurrency + self.caller.resting
+        if self.caller.health.proven or self.writer.told >= TRIAL:
+            return wide
+        return min(WARM, wide, len(self._open) + TRIAL - self._begun)
+
+    def when_resting(self, fill: Callable[[], object]) -> None:
+        """Call this whenever a call begins to wait."""
+        self.caller.rested = fill
 
     async def next(self) -> Event | None:
         """The next event; waits for it. None when nothing is under way."""

@@ -3,22 +3,22 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from promptlathe.errors import InputError, ModelUnavailable
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Answer, Call, Failure, FailureReason, Outcome, Role
+from promptlathe.runtime.knock import knock
 
-HOPELESS: tuple[FailureReason, ...] = ("authentication", "not_found")
+HOPELESS: tuple[FailureReason, ...] = ("authentication", "quota", "not_found")
 IN_A_ROW = 12
 """Failed calls, each retried already, that were begun after the last answer came: many that hang
 end together, and say little while others are answered."""
 KNOCKS = (0.0, 0.5, 1.5)
 """Seconds to wait before each attempt to reach the service, at the start of a job."""
-KNOCK_SECONDS = 5.0
 
 _FIXES: dict[FailureReason, str] = {
     "authentication": "check the key in the variable that `model.api_key_env` names",
+    "quota": "the account has no quota or credit left: top it up, or use another key",
     "not_found": "check `model.name` and `model.base_url` (it usually ends in /v1)",
     "bad_request": "the service refuses the request: check the model's parameters",
     "forbidden": "the key has no right to this model, or the service refuses what is asked",
@@ -48,6 +48,8 @@ class Health:
     """Models that have answered."""
     _answers: dict[Role, int] = field(default_factory=dict[Role, int])
     _unscored: int = 0
+    proven: bool = False
+    """An outcome came that says something."""
 
     def answers(self, role: Role) -> int:
         """How many calls of a role were answered."""
@@ -76,11 +78,16 @@ class Health:
         if hopeless or found >= IN_A_ROW:
             raise ModelUnavailable(call.model, reply.reason, reply.detail, _FIXES[reply.reason])
 
+    def gone(self, call: Call, failure: Failure) -> ModelUnavailable:
+        """The error for a service that did not come back."""
+        return ModelUnavailable(call.model, failure.reason, failure.detail, _FIXES[failure.reason])
+
     def watch_outcome(self, outcome: Outcome) -> None:
         """Raises InputError when your functions fail IN_A_ROW times without a score between."""
         failure = outcome.failure
         if failure is None or failure.reason not in ("scorer", "target"):
             self._unscored = 0
+            self.proven |= failure is None and not outcome.unread
             return
         self._unscored += 1
         if self._unscored >= IN_A_ROW:
@@ -94,25 +101,12 @@ class Health:
 async def check_reachable(settings: ModelSettings) -> None:
     """Raises ModelUnavailable when nothing listens at the service's address.
 
-    A client retries a lost connection for a good while, since a service may come back; one that
-    was never there shows within seconds.
+    An outage is waited out while a job runs; a service that was never there shows within seconds.
     """
-    from promptlathe.models.transport import proxy_for
-
-    parts = urlsplit(settings.endpoint)
-    host = parts.hostname or ""
-    if settings.embedded or proxy_for(parts.scheme, host):
-        return
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     said = ""
     for pause in KNOCKS:
         await asyncio.sleep(pause)
-        try:
-            async with asyncio.timeout(KNOCK_SECONDS):
-                _, writer = await asyncio.open_connection(host, port)
-        except OSError as error:  # TimeoutError is one
-            said = str(error) or f"no answer within {KNOCK_SECONDS:g} s"
-        else:
-            writer.close()
+        said = await knock(settings)
+        if not said:
             return
     raise ModelUnavailable(settings.name, "connection", said, _FIXES["connection"])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptlathe.documents import Within
 from promptlathe.models.images import embed
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Call, Request, Role
@@ -28,6 +29,8 @@ class Lanes:
     by_name: Mapping[str, Lane]
     folder: Path = Path()
     """What the paths of pictures in messages are relative to."""
+    within: Within = None
+    """The folders that they may not lead out of."""
 
     def name_of(self, role: Role, step: str) -> str:
         """The lane that a call takes. Raises KeyError for a role that has none."""
@@ -49,7 +52,7 @@ class Lanes:
         """
         messages = request.messages
         if any(message.images for message in messages):
-            messages = embed(messages, self.folder)
+            messages = embed(messages, self.folder, self.within)
         return self.settings(role, step).call(
             messages,
             request.parameters,

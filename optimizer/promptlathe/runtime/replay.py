@@ -7,7 +7,7 @@ broke off is begun at the same place again, and told after what is recorded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from promptlathe.ledger import RecordedRun, Segment
 from promptlathe.records import Dropped, Event, Key, Unit
@@ -58,6 +58,14 @@ class ReplayedEvaluator:
             self._early[unit.key] = Dropped(unit, limit)
             return None
         return self._evaluator.submit(unit)
+
+    def places(self, concurrency: int) -> int:
+        """See `Evaluator`; in the record as many as were."""
+        return self._evaluator.places(concurrency)
+
+    def when_resting(self, fill: Callable[[], object]) -> None:
+        """See `Evaluator`."""
+        self._evaluator.when_resting(fill)
 
     async def next(self) -> Event | None:
         """The event whose turn it is. Raises `LeftRecord`."""

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import cloudpickle
@@ -37,7 +38,7 @@ class Apart:
             asked[field] = self._around.labels(field)
             return asked[field]
 
-        here = scorer.measure(Surroundings(labels, self._around.folder))
+        here = scorer.measure(replace(self._around, labels=labels))
         seconds = scorer.aside(self._around)
         if seconds is None:
             return here

@@ -65,9 +65,9 @@ def _reading(step: Step) -> str:
         case "text":
             return "The whole output is compared with the right answer: it must hold nothing else."
         case "label":
-            return "The output must name exactly one of the right answers."
+            return "The output must settle on exactly one of the right answers."
         case "number":
-            return "The last number in the output is the answer."
+            return "The number that the output settles on, or else its last one, is the answer."
         case "json":
             return "The last JSON object in the output is the answer."
         case JsonField(path=path):

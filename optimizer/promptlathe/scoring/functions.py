@@ -28,7 +28,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from promptlathe.documents import Model, read_text
+from promptlathe.data.values import copied
+from promptlathe.documents import Model, find, read_text
 from promptlathe.errors import InputError
 from promptlathe.records import Example, Score, Trace, content_hash
 from promptlathe.runtime.seam import Context
@@ -106,10 +107,10 @@ class Function(_Function):
     path: str
 
     def load(self, around: Surroundings) -> Metric:
-        return load_function(self.path, around.folder)
+        return load_function(self.path, around.folder, around.within)
 
     def fingerprint(self, around: Surroundings) -> Any:
-        text = read_text(around.folder / split_path(self.path)[0])
+        text = read_text(find(around.folder, split_path(self.path)[0], around.within))
         return [self.path, content_hash(text), *self._ranged()]
 
     def entry(self) -> Any:
@@ -182,17 +183,18 @@ def _guarded(metric: Metric, scorer: _Function) -> Measure:
 
     def arguments(example: Example, trace: Trace, ctx: Context) -> tuple[Any, dict[str, Any]]:
         given = {"trace": trace, "ctx": ctx}
-        output = trace.output.strip() if isinstance(trace.output, str) else trace.output
+        output = trace.output
+        output = output.strip() if isinstance(output, str) else copied(output)
         return output, {name: given[name] for name in wishes}
 
     def score(example: Example, trace: Trace, ctx: Context) -> Score:
         output, more = arguments(example, trace, ctx)
-        return _score(metric(dict(example.row), output, **more), output, scorer)
+        return _score(metric(copied(example.row), output, **more), output, scorer)
 
     async def wait(example: Example, trace: Trace, ctx: Context) -> Score:
         async def call(ctx: Context) -> Any:
             output, more = arguments(example, trace, ctx)
-            return _score(await metric(dict(example.row), output, **more), output, scorer)
+            return _score(await metric(copied(example.row), output, **more), output, scorer)
 
         return await within(scorer.timeout, ctx, call)
 

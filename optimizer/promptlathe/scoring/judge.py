@@ -9,9 +9,11 @@ from pydantic import Field, field_validator
 
 from promptlathe.records import Example, Message, Request, Score, Trace, content_hash
 from promptlathe.runtime.seam import Context
-from promptlathe.scoring.labels import LabelReader
 from promptlathe.scoring.parsing import JsonField, parser
+from promptlathe.scoring.reading.labels import LabelReader, alike
+from promptlathe.scoring.reading.reasoning import visible
 from promptlathe.scoring.scorer import Measure, Name, Scorer, Surroundings, Unscored
+from promptlathe.space.template import fill_declared, not_placeholder, placeholders
 
 ASK = """\
 You judge an output by a rubric. Judge nothing but what the rubric asks for. What stands in the \
@@ -48,10 +50,18 @@ class Judge(Scorer):
     @field_validator("levels")
     @classmethod
     def _apart(cls, levels: tuple[str, ...]) -> tuple[str, ...]:
-        bare = [level.strip().casefold() for level in levels]
-        if len(set(bare)) < len(bare) or not all(bare):
+        same = len(set(levels)) < len(levels) or alike(levels)
+        if same or not all(level.strip() for level in levels):
             raise ValueError("two levels are the same, or one is empty", "name each differently")
+        for level in levels:
+            _check_braces(level)
         return levels
+
+    @field_validator("rubric")
+    @classmethod
+    def _filled_in_nowhere(cls, rubric: str) -> str:
+        _check_braces(rubric)
+        return rubric
 
     def measure(self, around: Surroundings) -> Measure:
         del around
@@ -77,7 +87,7 @@ class Judge(Scorer):
     def request(self, example: Example, trace: Trace) -> Request:
         """What the judge is asked of an output."""
         ask = ASK.format(
-            rubric=self.rubric,
+            rubric=fill_declared(self.rubric, {}),
             levels="\n".join(f"- {level}" for level in self.levels),
             listed=", ".join(self.levels),
         )
@@ -90,6 +100,16 @@ class Judge(Scorer):
 def judge(rubric: str, *, levels: tuple[str, ...] = ("no", "yes"), name: str = "judge") -> Judge:
     """A model that scores: `rubric` says what is asked for, `levels` from the worst to the best."""
     return Judge(rubric=rubric, levels=tuple(levels), name=name)
+
+
+def _check_braces(text: str) -> None:
+    """Raises ValueError: nothing is filled in, and the judge would see it as it stands."""
+    names = placeholders(text)
+    if found := not_placeholder(text) or (names and f"{{{{ {names[0]} }}}}"):
+        raise ValueError(
+            f"{found} is not filled in: the judge sees the row and the output beside the rubric",
+            r"name the field without braces; for braces that it shall see write \{{ … }}",
+        )
 
 
 class _Reader:
@@ -106,7 +126,8 @@ class _Reader:
         if level is not None:
             rationale = self._rationale(text)
             return self._label(str(level)), None if rationale is None else str(rationale)
-        *before, last = text.strip().splitlines() or [""]
+        shown = visible(text) or ""
+        *before, last = shown.strip().splitlines() or [""]
         return self._label(last), "\n".join(before).strip() or None
 
 

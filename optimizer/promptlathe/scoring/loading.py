@@ -14,19 +14,20 @@ from traceback import extract_tb
 from types import ModuleType
 from typing import Any
 
-from promptlathe.documents import nearest, read_text
+from promptlathe.documents import Within, find, nearest, read_text
 from promptlathe.errors import InputError
 from promptlathe.records import content_hash
 
 
-def load_function(path: str, folder: Path) -> Callable[..., Any]:
-    """The function that `file.py:function` names, the file being relative to `folder`.
+def load_function(path: str, folder: Path, within: Within = None) -> Callable[..., Any]:
+    """The function that `file.py:function` names, the file being relative to `folder` and not
+    outside of `within`. The file is executed.
 
     Raises `InputError` for a file that is missing or does not load, and for a function that it
     does not have, listing those that it has.
     """
     file, name = split_path(path)
-    place = folder / file
+    place = find(folder, file, within, path)
     module = _load(place)
     found = getattr(module, name, None)
     if callable(found):

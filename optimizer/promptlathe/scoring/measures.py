@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from promptlathe.data.values import as_text, squeeze
-from promptlathe.scoring.numerals import whole_number
-
-_TOKEN = re.compile(r"\w+")
-_PADDED = re.compile(r"0\d")
+from promptlathe.data.spelling import boundary, compared, ends_word, starts_word, words
+from promptlathe.data.values import as_text
+from promptlathe.scoring.reading.numerals import exact_number
 
 
 def same(parsed: Any, target: Any) -> bool:
-    """Equal up to case and whitespace; numbers, also written ones, as numbers.
+    """Equal as texts, typography, case and whitespace aside (see `compared`); a number as a number.
 
-    Codes with leading zeros (`007`) are texts. Lists and objects agree when all parts do.
+    Two texts are texts, whatever stands in them: `1.10` is not `1.1`, nor `5%` `5`. Where one of
+    the two is a number, not a text, both are compared as numbers, to the last digit. Lists and
+    objects agree when all parts do.
     """
     if isinstance(target, list) and isinstance(parsed, list):
         pairs = zip(parsed, target, strict=False)
@@ -26,31 +25,54 @@ def same(parsed: Any, target: Any) -> bool:
     if isinstance(target, Mapping) and isinstance(parsed, Mapping):
         return parsed.keys() == target.keys() and all(same(parsed[k], target[k]) for k in target)
     left, right = as_text(parsed), as_text(target)
-    if left == right or squeeze(left) == squeeze(right):
+    if left == right or compared(left) == compared(right):
         return True
-    first, second = as_number(left), as_number(right)
-    return first is not None and second is not None and math.isclose(first, second)
+    return (_is_number(parsed) or _is_number(target)) and same_number(left, right)
 
 
-def as_number(text: str) -> int | float | None:
-    """The number that a whole text is; None for other texts and padded codes."""
-    if not any("0" <= mark <= "9" for mark in text) or _PADDED.match(text.strip()):
-        return None
-    return whole_number(text)
+def same_number(left: str, right: str) -> bool:
+    """Both are numbers, and the same to the last digit."""
+    first, second = exact_number(left), exact_number(right)
+    return first is not None and first == second
+
+
+def contains(text: str, part: str) -> bool:
+    """The part stands in the text as whole words, typography, case and whitespace aside.
+
+    Where a script has no spaces between words, anywhere.
+    """
+    text, part = compared(text), compared(part)
+    word = boundary((part, text))
+    before = rf"(?<![{word}])" if starts_word(part) else ""
+    after = rf"(?![{word}])" if ends_word(part) else ""
+    if part[:1].isdigit():
+        before += r"(?<![0-9][.,])(?<!(?<!\w)[-+])"
+    if part[-1:].isdigit():
+        after += r"(?![.,][0-9])"
+    if len(part) <= 2:
+        after += r"(?![+#])"
+    return re.search(before + re.escape(part) + after, text) is not None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def close(parsed: float, target: float, *, abs_tol: float, rel_tol: float) -> bool:
     """Within `abs_tol`, or within `rel_tol` of the target."""
-    return abs(parsed - target) <= max(abs_tol, rel_tol * abs(target))
+    try:
+        return abs(parsed - target) <= max(abs_tol, rel_tol * abs(target))
+    except OverflowError:  # a whole number beyond what a float holds
+        return parsed == target
 
 
 def token_f1(parsed: str, target: str) -> float:
     """The harmonic mean of precision and recall over words, each as often as it stands.
 
-    As in SQuAD (Rajpurkar et al. 2016, section 6.1), but articles count, in any language.
+    As in SQuAD (Rajpurkar et al. 2016, section 6.1), but articles count, in any language. Where a
+    script has no spaces between words, its characters are the words.
     """
-    left = Counter(_TOKEN.findall(parsed.casefold()))
-    right = Counter(_TOKEN.findall(target.casefold()))
+    left, right = Counter(words(parsed)), Counter(words(target))
     if not left or not right:
         return float(left == right)
     return 2 * (left & right).total() / (left.total() + right.total())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -11,7 +12,8 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_
 
 from promptlathe import documents
 from promptlathe.data.dataset import Source
-from promptlathe.data.examples import Examples, first_target, read_examples
+from promptlathe.data.examples import Examples, Sources, divided, first_target, read_sources
+from promptlathe.data.quality import label_counts, label_notes
 from promptlathe.data.splits import SPLITS, Splits
 from promptlathe.errors import InputError
 from promptlathe.records import Cell, Example, Failure, Outcome, Split, Trace, content_hash
@@ -49,6 +51,8 @@ class Objective(documents.Model):
     goal: str | None = None
     limits: Limits = Limits()
     _document: documents.Document = PrivateAttr(default=documents.Document(None))
+    _shown: frozenset[str] | None = PrivateAttr(default=None)
+    """The fields that prompts show, which make a row's input; None: all but `id` and targets."""
 
     def __init__(
         self,
@@ -140,6 +144,17 @@ class Objective(documents.Model):
                     f"there are: {', '.join(known)}",
                 )
 
+    def showing(self, fields: frozenset[str]) -> Self:
+        """The same objective for prompts that show these fields only: rows that are equal in them
+        have the same input."""
+        if fields == self._shown:
+            return self
+        other = self.model_copy()
+        other._shown = fields
+        for name in ("_examples", "_scorecard", "digest", "scoring"):
+            vars(other).pop(name, None)
+        return other
+
     def check(self) -> None:
         """Read the data and load the functions now, so that a job fails before it pays."""
         _ = self._examples, self._scorecard
@@ -171,6 +186,11 @@ class Objective(documents.Model):
     def folder(self) -> Path:
         """What relative paths are relative to."""
         return self._document.folder
+
+    @property
+    def within(self) -> documents.Within:
+        """The folders that they may not lead out of."""
+        return self._document.within
 
     @property
     def target(self) -> str | None:
@@ -207,6 +227,31 @@ class Objective(documents.Model):
         return self._examples.fields
 
     @property
+    def partly(self) -> Mapping[str, str]:
+        """The fields that some rows lack, with these rows' places."""
+        return self._examples.partly
+
+    @property
+    def repeated(self) -> Mapping[Split, int]:
+        """Rows of each split, those with equal inputs included, of which one counts."""
+        return self._examples.repeated
+
+    @property
+    def label_counts(self) -> Mapping[str, int]:
+        """Rows by label, the commonest first; none without labels."""
+        if self.target is None or not self.labels:
+            return {}
+        return label_counts(self._examples.rows, self.target)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know of the data, in words."""
+        notes = self._examples.notes
+        if self.target is not None and (counts := self.label_counts):
+            notes += tuple(label_notes(self._examples.rows, self.target, counts))
+        return notes
+
+    @property
     def labels(self) -> Sequence[str]:
         """The right answers, where they are labels: a few that many rows share; else none."""
         if self.target is None:
@@ -234,7 +279,7 @@ class Objective(documents.Model):
             asked[field] = self._examples.labels(field)
             return asked[field]
 
-        around = Surroundings(labels, self._document.folder)
+        around = replace(self._surroundings, labels=labels)
         for scorer in self.scorers:
             if scorer.keyword != "function":
                 scorer.measure(around)
@@ -270,8 +315,12 @@ class Objective(documents.Model):
         return next((named[name] for name in self._goal.weights if name in named), self.scorers[0])
 
     @cached_property
+    def _sources(self) -> Sources:
+        return read_sources(self.dataset, self.splits, self.scorers, self._document)
+
+    @cached_property
     def _examples(self) -> Examples:
-        return read_examples(self.dataset, self.splits, self.scorers, self._document)
+        return divided(self._sources, self.splits, self.scorers, self._document, self._shown)
 
     @cached_property
     def _scorecard(self) -> Scorecard:
@@ -279,7 +328,13 @@ class Objective(documents.Model):
 
     @property
     def _surroundings(self) -> Surroundings:
-        return Surroundings(lambda field: self._examples.labels(field), self._document.folder)
+        document = self._document
+        return Surroundings(
+            lambda field: self._examples.labels(field),
+            document.folder,
+            document.within,
+            lambda field, label: self._examples.place(field, label),
+        )
 
     def __eq__(self, other: object) -> bool:
         """The same declaration, whichever file it comes from."""

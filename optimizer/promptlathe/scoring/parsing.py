@@ -5,17 +5,18 @@ An answer that cannot be read (`None`) is counted apart from a wrong one.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
 from promptlathe.data.values import as_text
 from promptlathe.documents import Model
-from promptlathe.scoring.labels import LabelReader
-from promptlathe.scoring.numerals import last_number
+from promptlathe.scoring.reading.labels import LabelReader
+from promptlathe.scoring.reading.numbers import read_number
+from promptlathe.scoring.reading.objects import objects
+from promptlathe.scoring.reading.reasoning import visible
 
 Parsed = str | int | float | dict[str, Any]
 """What a parse step reads; None stands for "cannot be read"."""
@@ -52,8 +53,8 @@ Parse = Step | Annotated[tuple[Step, ...], Field(min_length=1)]
 """One step, or several, each reading what the one before it gave: `[{tag: answer}, number]`.
 
 text    the answer without the whitespace around it
-label   the one known label (a distinct target value) that the answer names
-number  the last number
+label   the one known label (a distinct target value) that the answer settles on
+number  the number that it settles on
 json    the last JSON object
 """
 
@@ -69,9 +70,20 @@ def has_pattern(parse: Parse) -> bool:
 
 
 def parser(parse: Parse, labels: Callable[[], Sequence[str]]) -> Parser:
-    """The function that does `parse`; `labels` is asked only by the step `label`."""
+    """The function that does `parse`; `labels` is asked only by the step `label`.
+
+    Reasoning in the answer is set aside first: see `visible`. Where it does not end, nothing is
+    read.
+    """
     functions = [_function(step, labels) for step in steps(parse)]
-    return functions[0] if len(functions) == 1 else _chain(functions)
+    read = functions[0] if len(functions) == 1 else _chain(functions)
+    tags = {step.tag.lower() for step in steps(parse) if isinstance(step, Tag)}
+
+    def read_visible(text: str) -> Parsed | None:
+        shown = visible(text, keep=tags)
+        return None if shown is None else read(shown)
+
+    return read_visible
 
 
 def compiles(regex: str) -> str:
@@ -104,13 +116,13 @@ def _function(step: Step, labels: Callable[[], Sequence[str]]) -> Parser:
         case "label":
             return LabelReader(labels())
         case "number":
-            return last_number
+            return read_number
         case "json":
             return _last_object
         case JsonField(path=path):
             return (lambda text: _json_field(text, path.split("."))) if path else _last_object
         case Tag(tag=tag):
-            inside = rf"<{tag}(?:\s[^>]*)?>((?:(?!<{tag}[\s>]).)*?)</{tag}\s*>"
+            inside = rf"<{tag}(?:\s[^<>]*)?>((?:(?!<{tag}[\s>]).)*?)</{tag}\s*>"
             element = re.compile(inside, re.DOTALL | re.IGNORECASE)
             return lambda text: _matched(text, element)
         case Pattern(regex=regex):
@@ -119,31 +131,17 @@ def _function(step: Step, labels: Callable[[], Sequence[str]]) -> Parser:
 
 
 def _text(text: str) -> str | None:
-    return text.strip() or None
-
-
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """The outermost JSON objects in a text, in order."""
-    decode = json.JSONDecoder().raw_decode
-    start = text.find("{")
-    while start >= 0:
-        try:
-            value, end = decode(text, start)
-        except (ValueError, RecursionError):
-            end = start + 1
-        else:
-            yield value
-        start = text.find("{", end)
+    return text.strip().strip("\ufeff\u200b\u2060").strip() or None
 
 
 def _last_object(text: str) -> dict[str, Any] | None:
-    *_, last = (None, *_objects(text))
+    *_, last = (None, *objects(text))
     return last
 
 
 def _json_field(text: str, path: Sequence[str]) -> Parsed | None:
     found: Any = None
-    for candidate in _objects(text):
+    for candidate in objects(text):
         value: Any = candidate
         for part in path:
             if isinstance(value, dict):

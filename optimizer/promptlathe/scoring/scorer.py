@@ -10,9 +10,10 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from promptlathe.documents import Model
+from promptlathe.documents import Model, Within
 from promptlathe.records import Example, Score, Trace
 from promptlathe.runtime.seam import Context
+from promptlathe.scoring.reading import VERSION
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -39,6 +40,10 @@ class Surroundings:
     """The distinct values of a field, as texts."""
     folder: Path
     """What paths are relative to."""
+    within: Within = None
+    """The folders that they may not lead out of."""
+    place: Callable[[str, str], str | None] = lambda field, label: None
+    """Where the first row stands that has a text as the value of a field; None where unknown."""
 
 
 class Scorer(Model):
@@ -87,7 +92,7 @@ class Scorer(Model):
     def fingerprint(self, around: Surroundings) -> Any:
         """JSON-like content that changes when the same output may get another score."""
         del around
-        return self.entry()
+        return [VERSION, self.entry()]
 
     def entry(self) -> Any:
         """The YAML form, as short as it can be."""

@@ -20,14 +20,15 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from promptlathe.data.values import as_text, fold, squeeze
+from promptlathe.data.values import as_text
 from promptlathe.documents import nearest
 from promptlathe.errors import InputError
 from promptlathe.records import Example, Score, Trace
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring import measures
-from promptlathe.scoring.numerals import last_number
 from promptlathe.scoring.parsing import Parse, Parsed, compiles, has_pattern, parser, steps
+from promptlathe.scoring.reading.labels import alike
+from promptlathe.scoring.reading.numbers import read_number
 from promptlathe.scoring.scorer import PATTERN_SECONDS, UNREAD, Measure, Name, Scorer, Surroundings
 
 
@@ -47,6 +48,8 @@ class _Compared(Scorer):
 
     def measure(self, around: Surroundings) -> Measure:
         field, grade = self.target, self.grade
+        if "label" in steps(self.parse):
+            _check_labels(around, field)
         read = parser(self.parse, lambda: around.labels(field))
 
         def score(example: Example, trace: Trace, ctx: Context) -> Score:
@@ -70,28 +73,30 @@ class _Compared(Scorer):
 
 
 class ExactMatch(_Compared):
-    """1 when the answer is the target: case and whitespace aside, numbers as numbers."""
+    """1 when the answer is the target: as a text, typography, case and whitespace aside; where the
+    target is a number, or the parse step reads one, as a number, to the last digit."""
 
     keyword = "exact_match"
     name: Name = "exact_match"
 
-    def measure(self, around: Surroundings) -> Measure:
-        return _match_labels(self, around) if self.parse == "label" else super().measure(around)
-
     def grade(self, parsed: Parsed, target: Any) -> float:
-        if steps(self.parse)[-1] == "label":
-            return float(fold(as_text(parsed)) == fold(as_text(target)))
-        return float(measures.same(parsed, target))
+        match steps(self.parse)[-1]:
+            case "label":
+                return float(parsed == as_text(target))
+            case "number":
+                return float(_number(parsed) == _number(target))
+            case _:
+                return float(measures.same(parsed, target))
 
 
 class Contains(_Compared):
-    """1 when the target stands somewhere in the answer, case and whitespace aside."""
+    """1 when the target stands somewhere in the answer, as whole words; negated or not."""
 
     keyword = "contains"
     name: Name = "contains"
 
     def grade(self, parsed: Parsed, target: Any) -> float:
-        return float(squeeze(as_text(target)) in squeeze(as_text(parsed)))
+        return float(measures.contains(as_text(parsed), as_text(target)))
 
 
 class Numeric(_Compared):
@@ -198,12 +203,13 @@ class Regex(Scorer):
 
 
 def exact_match(target: str, *, parse: Any = "text", name: str = "exact_match") -> ExactMatch:
-    """1 when the answer is the target: case and whitespace aside, numbers as numbers."""
+    """1 when the answer is the target: a text as a text, typography, case and whitespace aside; a
+    number as a number."""
     return ExactMatch(target=target, parse=parse, name=name)
 
 
 def contains(target: str, *, parse: Any = "text", name: str = "contains") -> Contains:
-    """1 when the target stands somewhere in the answer."""
+    """1 when the target stands somewhere in the answer, as whole words."""
     return Contains(target=target, parse=parse, name=name)
 
 
@@ -240,30 +246,24 @@ def token_f1(target: str, *, parse: Any = "text", name: str = "token_f1") -> Tok
     return TokenF1(target=target, parse=parse, name=name)
 
 
-def _match_labels(scorer: ExactMatch, around: Surroundings) -> Measure:
-    """The common case, made fast: folded targets are looked up instead of computed."""
-    field = scorer.target
-    read = parser("label", lambda: around.labels(field))
-    folded = {label: fold(label) for label in around.labels(field)}
-
-    def score(example: Example, trace: Trace, ctx: Context) -> Score:
-        del ctx
-        parsed = read(trace.text)
-        if parsed is None:
-            return UNREAD
-        target = example.row[field]
-        wanted = target if isinstance(target, list) else (target,)
-        found = folded[str(parsed)]
-        return Score(float(any(found == folded[as_text(one)] for one in wanted)), parsed)
-
-    return score
+def _check_labels(around: Surroundings, field: str) -> None:
+    """Raises `InputError` when no reader could tell two labels apart."""
+    if pair := alike(around.labels(field)):
+        first, second = pair
+        place = around.place(field, first)
+        also = f" (as at {place})" if place else ""
+        raise InputError(
+            f"the labels {first!r}{also} and {second!r} would be read alike",
+            around.place(field, second) or field,
+            "spell a label the same way in all rows, or rename one of the two",
+        )
 
 
 def _number(value: Any) -> int | float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
-        return last_number(value)
+        return read_number(value)
     return value if isinstance(value, int | float) else None
 
 
@@ -271,6 +271,6 @@ def _object(value: Any) -> Mapping[str, Any] | None:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     return value if isinstance(value, Mapping) else None

@@ -38,6 +38,7 @@ _BOOT = (
 
 ENDED = "the run ended before it was scored"
 
+
 class NotThere(Exception):
     """The worker process cannot load a scorer."""
 

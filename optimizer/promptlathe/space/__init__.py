@@ -2,13 +2,19 @@
 
 from promptlathe.space.bound import BoundSpace
 from promptlathe.space.components import Choice, Demos, Float, Int, Level, Order, Recruited, Text
-from promptlathe.space.data_checks import check_data, check_images
+from promptlathe.space.data_checks import check_data, check_images, single_braced
 from promptlathe.space.joined import JoinedSpace, join
 from promptlathe.space.parameters import Categorical, Integer, Parameter, Real
 from promptlathe.space.size import Size
 from promptlathe.space.space import SearchSpace
 from promptlathe.space.steps import LoadedSteps, Step, Steps, load_steps
-from promptlathe.space.template import fill, is_inert, not_placeholder, placeholders, render
+from promptlathe.space.template import (
+    fill_declared,
+    is_inert,
+    not_placeholder,
+    placeholders,
+    render,
+)
 
 __all__ = [
     "BoundSpace",
@@ -32,11 +38,12 @@ __all__ = [
     "Text",
     "check_data",
     "check_images",
-    "fill",
+    "fill_declared",
     "is_inert",
     "join",
     "load_steps",
     "not_placeholder",
     "placeholders",
     "render",
+    "single_braced",
 ]

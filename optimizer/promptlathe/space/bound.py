@@ -13,7 +13,7 @@ from promptlathe.space.conditions import holds
 from promptlathe.space.contracts import PARAMETER, sent_format
 from promptlathe.space.demos import Pool, write_demos
 from promptlathe.space.space import SearchSpace
-from promptlathe.space.template import compose_message
+from promptlathe.space.template import compose_message, fill_declared
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,10 @@ class BoundSpace:
             return None
         match component:
             case Text(text=text):
-                return text
+                return fill_declared(text, {})
             case Choice(choice=levels):
-                return next(level.text for level in levels if level.name == active[name])
+                text = next(level.text for level in levels if level.name == active[name])
+                return text and fill_declared(text, {})
             case Demos(demos=spec):
                 return write_demos(
                     spec,

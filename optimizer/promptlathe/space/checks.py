@@ -154,19 +154,14 @@ def _check_placeholders(space: Declaration) -> None:
     templates = [(loc, text) for loc, text in space.texts() if loc[0] == "messages"]
     in_template = {n for _, text in templates for n in placeholders(text)}
     ordered = {s for one in space.components.values() if isinstance(one, Order) for s in one.order}
-    demos = [(n, one) for n, one in space.components.items() if isinstance(one, Demos)]
-    of_demos = [(("components", n, "demos", "template"), d.demos.template) for n, d in demos]
-    for loc, text in [*space.texts(), *of_demos]:
+    for loc, text in _written(space):
         if found := not_placeholder(text):
-            raise problem(
-                loc,
-                f"{found} is not a placeholder: the model would see it as it stands",
-                "names have letters, digits and `_` only: rename the column",
-            )
+            raise problem(loc, *braces(found))
+    for loc, text in _separators(space):
+        if "{{" in text or "}}" in text:
+            raise problem(loc, "a separator holds double braces", "nothing is filled in there")
     for loc, text in space.texts():
         for name in placeholders(text):
-            if "." in name:
-                raise problem(loc, f"{{{{ {name} }}}} has a dot", "give it a name without one")
             if loc[0] != "messages" and name in space.components:
                 raise problem(
                     loc,
@@ -183,6 +178,41 @@ def _check_placeholders(space: Declaration) -> None:
                 f"place {{{{ {name} }}}} in a message, or remove the component",
             )
     _check_guaranteed(space, in_template, ordered)
+
+
+def braces(found: str) -> tuple[str, str]:
+    """What is wrong with double braces that are no placeholder, and what to do."""
+    if found.startswith("\\"):
+        return (
+            f"{found} is escaped, and MLflow would fill it in all the same",
+            "write it otherwise: a name in double braces is always a placeholder",
+        )
+    return (
+        f"{found} is not a placeholder: the model would see it as it stands",
+        "a placeholder is {{ name }}, on one line; names have letters without accents, digits and "
+        "`_` only, and begin with no digit: rename the column; for braces that the model shall see "
+        r"write \{{ … }}",
+    )
+
+
+def _written(space: Declaration) -> Iterator[tuple[Loc, str]]:
+    """Every text that is filled in, with its place."""
+    yield from space.texts()
+    for name, one in space.components.items():
+        if isinstance(one, Demos):
+            yield ("components", name, "demos", "template"), one.demos.template
+
+
+def _separators(space: Declaration) -> Iterator[tuple[Loc, str]]:
+    """Every text that joins others, with its place."""
+    for name, one in space.components.items():
+        match one:
+            case Demos(demos=spec):
+                yield ("components", name, "demos", "separator"), spec.separator
+            case Order(separator=separator):
+                yield ("components", name, "separator"), separator
+            case _:
+                pass
 
 
 def _check_guaranteed(space: Declaration, in_template: set[str], ordered: set[str]) -> None:
@@ -206,7 +236,7 @@ def _check_guaranteed(space: Declaration, in_template: set[str], ordered: set[st
 
 
 def _check_statements(space: Declaration) -> None:
-    for loc, text in space.texts():
+    for loc, text in (*_written(space), *_separators(space)):
         if STATEMENT.search(text):
             raise problem(
                 loc,

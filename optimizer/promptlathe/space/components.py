@@ -88,10 +88,15 @@ def _shorten(text: str) -> str:
     return line if len(line) <= 60 else line[:59] + "…"
 
 
-def _text_of(given: Any, base: Path | None) -> str | None:
+def _text_of(given: Any, info: ValidationInfo) -> str | None:
     """An inline text, null, or the content of `{file: path}`."""
     if isinstance(given, Mapping) and set(given) == {"file"}:
-        path = (base or Path()) / str(given["file"])
+        context = info.context or {}
+        base, within = context.get("base", Path()), context.get("within")
+        try:
+            path = documents.find(base, str(given["file"]), within)
+        except InputError as error:
+            raise ValueError(error.what, error.fix) from None
         if not path.exists():
             raise ValueError(
                 f"there is no file {path}", "the path is relative to this file's folder"
@@ -102,9 +107,9 @@ def _text_of(given: Any, base: Path | None) -> str | None:
     raise ValueError(f"a level is a text, null or {{file: path}}, not {given!r}", "quote it")
 
 
-def _level(name: str, given: Any, base: Path | None) -> Level:
+def _level(name: str, given: Any, info: ValidationInfo) -> Level:
     if not isinstance(given, Mapping) or PARAMETER not in given:
-        return Level(name=name, text=_text_of(given, base))
+        return Level(name=name, text=_text_of(given, info))
     if unknown := next((key for key in given if key not in ("text", PARAMETER)), None):
         raise ValueError(
             f"the level {name!r} has an unknown key {str(unknown)!r}",
@@ -112,7 +117,7 @@ def _level(name: str, given: Any, base: Path | None) -> Level:
         )
     return Level(
         name=name,
-        text=_text_of(given.get("text"), base),
+        text=_text_of(given.get("text"), info),
         response_format=checked_format(given[PARAMETER]),
     )
 
@@ -141,8 +146,7 @@ def _levels(given: Any, info: ValidationInfo) -> Any:
         )
     if not pairs:
         raise ValueError("has no level", "write at least two")
-    base = (info.context or {}).get("base")
-    levels = [_level(name, one, base) for name, one in pairs]
+    levels = [_level(name, one, info) for name, one in pairs]
     for i, level in enumerate(levels):
         if level.spelling in [one.spelling for one in levels[:i]]:
             raise ValueError(f"the level {level.name!r} is listed twice", "remove one of them")
@@ -225,7 +229,7 @@ class Choice(Declared):
 
 
 def _load_text(given: Any, info: ValidationInfo) -> Any:
-    text = _text_of(given, (info.context or {}).get("base"))
+    text = _text_of(given, info)
     if not text:
         raise ValueError("a text component is empty", "write a text, or leave the component out")
     return text

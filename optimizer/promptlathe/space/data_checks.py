@@ -1,5 +1,6 @@
 """What can be wrong between a space and the rows, found before any call is paid for."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from promptlathe.documents import nearest
@@ -9,8 +10,11 @@ from promptlathe.space.checks import Loc
 from promptlathe.space.components import Choice, Demos
 from promptlathe.space.contracts import uses_labels
 from promptlathe.space.space import SearchSpace
-from promptlathe.space.template import placeholders
+from promptlathe.space.template import escaped, is_name, placeholders
 
+SHOWN_FIELDS = 20
+"""Of the data, that a message lists."""
+_SINGLE = re.compile(r"(?<![{\w$])\{\s?([A-Za-z_]\w*)\s?\}(?!\})")
 Where = Callable[[Loc], str | None]
 """The file and line of a part of the space, for messages."""
 
@@ -22,13 +26,14 @@ def check_data(
     target: str | None,
     labels: Sequence[str] = (),
     function: bool = False,
+    partly: Mapping[str, str] | None = None,
     where: Where = lambda loc: None,
 ) -> None:
     """The templates against the rows: every placeholder known, the target never shown.
 
     labels: of the objective's target; none when it has no labels. Of a chain, `where` is asked
     for places in its steps: ("steps", name, "space", ...). function: a function of yours fills the
-    placeholders, with what it likes.
+    placeholders, with what it likes. partly: the fields that some rows lack, and which.
     Raises InputError.
     """
     known = set(fields)
@@ -43,7 +48,7 @@ def check_data(
         root: Loc = ("steps", name, "space") if space.chained else ()
         place = _under(where, root)
         if not function:
-            _check_fields(part, known, before, target, place)
+            _check_fields(part, known, before, target, partly or {}, place)
         _check_labels(part, labels, place)
         before.append(name)
     if space.size.count < 2 and not space.size.continuous and not space.rewritable:
@@ -76,11 +81,37 @@ def _under(where: Where, root: Loc) -> Where:
     return lambda loc: where((*root, *loc))
 
 
+def single_braced(space: SearchSpace, fields: Iterable[str]) -> list[str]:
+    """A note for each field or component that stands in single braces: it is not filled in."""
+    notes: list[str] = []
+    for part in space.prompts.values():
+        known = {*fields, *part.components}
+        found = {n for _, text in part.texts() for n in _SINGLE.findall(text)} & known
+        notes += [
+            f"{{{name}}} is not filled in: a placeholder is {{{{ {name} }}}}"
+            for name in sorted(found)
+        ]
+    return notes
+
+
 def _check_fields(
-    space: SearchSpace, known: set[str], before: Sequence[str], target: str | None, where: Where
+    space: SearchSpace,
+    known: set[str],
+    before: Sequence[str],
+    target: str | None,
+    partly: Mapping[str, str],
+    where: Where,
 ) -> None:
     """before: the steps whose outputs may be used too."""
     usable = known | set(before)
+    for loc, text in space.texts():
+        if name := next((one for one in escaped(text) if one in known), None):
+            raise InputError(
+                f"{{{{ {name} }}}} is escaped, and a field of the data has that name: MLflow would "
+                "fill it in all the same",
+                where(loc),
+                f"rename the column {name!r}, or write it otherwise",
+            )
     used = {n: loc for loc, text in space.texts() for n in placeholders(text)}
     for name, loc in used.items():
         if name in space.components and name in known:
@@ -90,7 +121,7 @@ def _check_fields(
                 f"rename the component {name!r}",
             )
         if name not in space.components:
-            _check_known(name, usable, where(loc), space.components)
+            _check_known(name, usable, partly, where(loc), space.components)
             if name == target:
                 raise InputError(
                     f"the template shows {{{{ {name} }}}}, the target, to the model",
@@ -101,12 +132,13 @@ def _check_fields(
         raise InputError(
             "the template uses no field of the data: every row would get the same prompt",
             where(("messages",)),
-            f"place one of these in a message: {_braced(usable - {target or ''})}",
+            _place_one(usable - {target or ""}),
         )
     for key, component in space.components.items():
         if isinstance(component, Demos):
             for name in placeholders(component.demos.template):
-                _check_known(name, known, where(("components", key, "demos", "template")), {})
+                place = where(("components", key, "demos", "template"))
+                _check_known(name, known, partly, place, {})
 
 
 def _check_labels(space: SearchSpace, labels: Sequence[str], where: Where) -> None:
@@ -123,17 +155,51 @@ def _check_labels(space: SearchSpace, labels: Sequence[str], where: Where) -> No
 
 
 def _check_known(
-    name: str, known: set[str], where: str | None, components: Mapping[str, object]
+    name: str,
+    known: set[str],
+    partly: Mapping[str, str],
+    where: str | None,
+    components: Mapping[str, object],
 ) -> None:
     if name in known:
         return
+    if name in partly:
+        raise InputError(
+            f"the field {{{{ {name} }}}} is missing in {partly[name]}",
+            where,
+            "fill it in for every row, or leave those rows out",
+        )
     hint = nearest(name, [*known, *components])
+    if hint is None:
+        fix = f"the rows have: {_braced(known)}"
+    elif is_name(hint):
+        fix = f"did you mean {{{{ {hint} }}}}?"
+    else:
+        fix = _rename(hint, name)
     raise InputError(
         f"the placeholder {{{{ {name} }}}} is neither a component nor a field of every row",
         where,
-        f"did you mean {{{{ {hint} }}}}?" if hint else f"the rows have: {_braced(known)}",
+        fix,
+    )
+
+
+def _place_one(usable: set[str]) -> str:
+    named = {name for name in usable if is_name(name)}
+    if named or not usable:
+        return f"place one of these in a message: {_braced(named)}"
+    first = min(usable)
+    return _rename(first, re.sub(r"\W+", "_", f"_{first}" if first[:1].isdecimal() else first))
+
+
+def _rename(column: str, name: str) -> str:
+    suggested = f", to {name!r} say" if is_name(name) else ""
+    return (
+        f"no placeholder can name the column {column!r}: rename the column{suggested} "
+        "(letters without accents, digits and `_` only)"
     )
 
 
 def _braced(names: Iterable[str]) -> str:
-    return ", ".join(f"{{{{ {name} }}}}" for name in sorted(names))
+    """Those that a placeholder can name, as placeholders; others as columns to rename."""
+    listed = [f"{{{{ {n} }}}}" if is_name(n) else f"{n!r} (rename it)" for n in sorted(names)]
+    return ", ".join(listed[:SHOWN_FIELDS]) + (", …" if len(listed) > SHOWN_FIELDS else "")

@@ -12,7 +12,7 @@ from promptlathe.errors import InputError
 from promptlathe.records import Example, Value, content_hash
 from promptlathe.space.components import DemosSpec, Recruited
 from promptlathe.space.similarity import Vectors, farthest_first, text_vectors
-from promptlathe.space.template import fill, is_inert, placeholders
+from promptlathe.space.template import fill_declared, is_inert, placeholders
 
 MOST_COMPARED = 512
 """Rows among which `diverse` looks for those that are far apart."""
@@ -136,7 +136,7 @@ def write_demos(
 
 def _written(spec: DemosSpec, example: Example, target: str | None, answer: str | None) -> str:
     instead = {} if target is None or answer is None else {target: answer}
-    return fill(spec.template, {**example.row, **instead})
+    return fill_declared(spec.template, {**example.row, **instead})
 
 
 def usable(spec: DemosSpec, train: Sequence[Example]) -> list[Example]:

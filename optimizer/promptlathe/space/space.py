@@ -17,6 +17,7 @@ from promptlathe.space.components import Choice, Component, Declared, Text
 from promptlathe.space.conditions import Condition, holds
 from promptlathe.space.parameters import Parameter, in_dependency_order, parameters_of
 from promptlathe.space.size import Size, combinations, size_of
+from promptlathe.space.template import placeholders
 
 ROLES = ("system", "developer", "user", "assistant")
 
@@ -155,7 +156,8 @@ class SearchSpace(Declared):
     @classmethod
     def from_document(cls, document: documents.Document) -> Self:
         """A part of a file, or a whole one; `file:` is relative to its folder."""
-        return documents.parse(cls, document, context={"base": document.folder})
+        context = {"base": document.folder, "within": document.within}
+        return documents.parse(cls, document, context=context)
 
     def to_dict(self) -> dict[str, Any]:
         """The YAML spelling; `SearchSpace(**space.to_dict())` equals the space."""
@@ -172,6 +174,12 @@ class SearchSpace(Declared):
     def step_of(self, name: str) -> str:
         """The step that a component or parameter belongs to; "" when there is one prompt."""
         return ""
+
+    @cached_property
+    def shown(self) -> frozenset[str]:
+        """The fields that its prompts show of a row, demos aside."""
+        names = (name for _, text in self.texts() for name in placeholders(text))
+        return frozenset(name for name in names if name not in self.components)
 
     @cached_property
     def rewritable(self) -> dict[str, Choice | Text]:

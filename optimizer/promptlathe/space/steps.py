@@ -1,14 +1,13 @@
 """The steps of a run file: each names the space of one prompt, or holds it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from promptlathe import documents
 from promptlathe.documents import Document, Loc
-from promptlathe.errors import InputError
 from promptlathe.space.joined import JoinedSpace, join
 from promptlathe.space.space import SearchSpace
 
@@ -62,7 +61,7 @@ def load_steps(
     """
     if declared is None:
         part = {key: document.data[key] for key in Steps.model_fields if key in document.data}
-        read = documents.parse(Steps, Document(part, document.path, document.lines, document.root))
+        read = documents.parse(Steps, replace(document, data=part))
         declared, output = read.steps, read.output
     parts = {step: _part(document, step, one) for step, one in declared.items()}
     spaces = {step: SearchSpace.from_document(part) for step, part in parts.items()}
@@ -78,14 +77,7 @@ def load_steps(
 def _part(document: Document, step: str, declared: Step) -> Document:
     if not isinstance(declared.space, str):
         return document.at("steps", step, "space")
-    path = document.folder / declared.space
-    if not path.is_file():
-        raise InputError(
-            f"the step {step!r} names {declared.space!r}, and there is no such file",
-            document.where(("steps", step, "space")),
-            f"looked for {path}; paths are relative to the run file",
-        )
-    return documents.load(path)
+    return document.named(declared.space, f"the step {step!r}", ("steps", step, "space"))
 
 
 def _where(run: Document, parts: Mapping[str, Document], loc: Loc) -> str | None:

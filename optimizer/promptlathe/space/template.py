@@ -12,9 +12,17 @@ from promptlathe.errors import InputError
 from promptlathe.records import Content, Image, Message, Prompt
 
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_.]+)?)\s*\}\}")
+"""As MLflow finds them, dotted names included: it would fill these in."""
 STATEMENT = re.compile(r"\{%|%\}")
 """With both of these in a message, MLflow runs it as Jinja when it formats the prompt."""
-_BRACED = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ESCAPED = re.compile(r"\\(\{\{.*?\}\}|\}\})")
+"""Braces that are meant as they are: `\\{{ so }}`, or `\\}}`."""
+_DECLARED = re.compile(f"{_ESCAPED.pattern}|{PLACEHOLDER.pattern}")
+_KNOWN = re.compile(rf"{_ESCAPED.pattern}|\{{\{{[^\S\n]*{_NAME.pattern}[^\S\n]*\}}\}}")
+"""What double braces may be: escaped, or a flat name on one line."""
+SHOWN = 60
+"""Characters of a text that a message shows."""
 
 
 def placeholders(text: str) -> tuple[str, ...]:
@@ -22,10 +30,50 @@ def placeholders(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(PLACEHOLDER.findall(text)))
 
 
+def is_name(name: str) -> bool:
+    """True when `{{ name }}` is a placeholder."""
+    return bool(_NAME.fullmatch(name))
+
+
 def not_placeholder(text: str) -> str | None:
-    """The first thing in double braces that is no placeholder: a model would see it as it is."""
-    found = _BRACED.search(PLACEHOLDER.sub("", text))
-    return found[0] if found else None
+    """The first double braces in a declared text that are neither a placeholder nor escaped: a
+    model would see them as they are. None when there are none.
+
+    An escaped placeholder counts, too: MLflow would fill it in. Braces of JSON do not: two that
+    close may stand where two are open.
+    """
+    bare = _KNOWN.sub(_blank, text)
+    opened = 0
+    for place, brace in enumerate(bare):
+        if brace == "{":
+            if bare.startswith("{{", place):
+                return _excerpt(text, place - (bare[place - 1 : place] == "\\"))
+            opened += 1
+        elif brace == "}":
+            if not opened and "}" in (bare[place - 1 : place], bare[place + 1 : place + 2]):
+                line = text.rfind("\n", 0, place) + 1
+                return text[max(line, place - SHOWN // 2) : place + 2].strip()
+            opened = max(0, opened - 1)
+    return None
+
+
+def escaped(text: str) -> tuple[str, ...]:
+    """What stands between escaped double braces, without the spaces around it."""
+    return tuple(block[2:-2].strip() for block in _ESCAPED.findall(text))
+
+
+def _blank(known: re.Match[str]) -> str:
+    fills = known[1] is not None and PLACEHOLDER.fullmatch(known[1])
+    return known[0] if fills else " " * len(known[0])
+
+
+def _excerpt(text: str, start: int) -> str:
+    """From `start` to the braces that close, on this line or the next, or to the line's end."""
+    one, *more = text[start:].split("\n", 2)
+    two = f"{one}\\n{more[0]}" if more else one
+    end = two.find("}}")
+    shown = two[: end + 2] if end >= 0 else one
+    return shown if len(shown) <= SHOWN else f"{shown[: SHOWN - 1]}…"
 
 
 def is_inert(text: str) -> bool:
@@ -43,6 +91,18 @@ def fill(text: str, values: Mapping[str, Any]) -> str:
     return PLACEHOLDER.sub(value_of, text) if "{{" in text else text
 
 
+def fill_declared(text: str, values: Mapping[str, Any]) -> str:
+    """The same for a text as it was declared: what is escaped becomes what it stands for."""
+
+    def value_of(match: re.Match[str]) -> str:
+        literal, name = match[1], match[2]
+        if literal is not None:
+            return literal
+        return str(values[name]) if name in values else match[0]
+
+    return _DECLARED.sub(value_of, text) if "{{" in text or "}}" in text else text
+
+
 def compose(template: str, parts: Mapping[str, str | None]) -> str:
     """Fill components into a template.
 
@@ -56,7 +116,7 @@ def compose(template: str, parts: Mapping[str, str | None]) -> str:
             skip_blank = False
             continue
         names = placeholders(line)
-        filled = fill(line, {n: parts[n] or "" for n in names if n in parts})
+        filled = fill_declared(line, {n: parts[n] or "" for n in names if n in parts})
         if names and not filled.strip():
             skip_blank = not kept or not kept[-1].strip()
             continue

@@ -13,11 +13,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from promptlathe.data.values import copied, plain
 from promptlathe.errors import InputError
 from promptlathe.records import Answer, Failure, Json, Message, Prompt, Request
 from promptlathe.runtime.seam import CallFailed, Context, UnitEnded
@@ -81,21 +82,50 @@ class FunctionTarget:
         self, prompts: Mapping[str, Prompt], row: Mapping[str, Json], ctx: Context
     ) -> Json:
         llm = Llm(prompts, ctx)
+        arguments = copied(row), dict(prompts)
+        output: Json = None
+        failed: BaseException | None = None
         try:
             if inspect.iscoroutinefunction(self.function):
-                return _plain(await self.function(dict(row), dict(prompts), llm.ask))
-            loop = asyncio.get_running_loop()
+                output = await self.function(*arguments, llm.ask)
+            else:
+                output = await self._in_a_thread(arguments, llm)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - told below
+            failed = error
+        finally:
+            llm.over = True
+        # A function of yours may have swallowed what ends the cell.
+        if llm.ended is not None:
+            raise llm.ended from None
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
+        if failed is not None:
+            said = f"{type(failed).__name__}: {failed}"
+            raise CallFailed(Failure("target", said)) from failed
+        return _plain(output)
 
-            def ask(prompt: Any, /, **fields: Json) -> AnswerText:
-                return asyncio.run_coroutine_threadsafe(llm.ask(prompt, **fields), loop).result()
+    async def _in_a_thread(self, arguments: tuple[Any, ...], llm: Llm) -> Any:
+        loop = asyncio.get_running_loop()
+        asked = set[Future[AnswerText]]()
 
-            arguments = dict(row), dict(prompts), ask
-            given = await loop.run_in_executor(self._threads, self.function, *arguments)
-            return _plain(await given if inspect.isawaitable(given) else given)
-        except Exception as error:
-            if llm.ended is not None:  # a function of yours swallowed what ends the cell
-                raise llm.ended from None
-            raise CallFailed(Failure("target", f"{type(error).__name__}: {error}")) from error
+        def ask(prompt: Any, /, **fields: Json) -> AnswerText:
+            future = asyncio.run_coroutine_threadsafe(llm.ask(prompt, **fields), loop)
+            asked.add(future)
+            try:
+                return future.result()
+            except CancelledError:  # an `Exception`, which a function of yours may catch
+                raise asyncio.CancelledError from None
+            finally:
+                asked.discard(future)
+
+        try:
+            given = await loop.run_in_executor(self._threads, self.function, *arguments, ask)
+            return await given if inspect.isawaitable(given) else given
+        finally:
+            llm.over = True
+            for future in tuple(asked):
+                future.cancel()
 
 
 @dataclass
@@ -105,6 +135,9 @@ class Llm:
     prompts: Mapping[str, Prompt]
     ctx: Context
     ended: UnitEnded | None = None
+    """What a call raised."""
+    over: bool = False
+    """The cell has ended: there are no further calls."""
 
     async def ask(self, prompt: Any, /, *, repeat: int = 0, **fields: Json) -> AnswerText:
         """The answer of one prompt, its placeholders filled with `fields`.
@@ -113,6 +146,8 @@ class Llm:
         ask the same again and get another answer. Raises ValueError for a placeholder that no
         field fills.
         """
+        if self.over:
+            raise asyncio.CancelledError
         made = prompt if isinstance(prompt, Prompt) else Prompt(_messages(prompt))
         lost = {n for m in made.messages for n in placeholders(m.text)} - fields.keys()
         if lost:
@@ -146,5 +181,9 @@ def _messages(given: Any) -> tuple[Message, ...]:
 
 
 def _plain(output: Any) -> Json:
-    """A text as a plain one: what scorers get travels to other processes."""
-    return str(output) if isinstance(output, str) else output
+    """What a function gave, as JSON holds it: it is kept, and travels to other processes."""
+    try:
+        return plain(output)
+    except TypeError as error:
+        said = f"gave a {error}, which JSON cannot hold: return texts, numbers, lists or dicts"
+        raise CallFailed(Failure("target", said)) from None

@@ -14,13 +14,15 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aiohttp import web
 
 _STARTS = 30.0
 """Seconds that a server in a thread has to start or end."""
+_CHUNK, _PAUSE = 64 * 1024, 0.001
+"""Bytes of a body that never ends, and seconds between two of them."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,13 @@ class Reply:
     """Of the error."""
     retry_after: float | None = None
     """Seconds in a Retry-After header."""
-    fault: Literal["hang", "cut"] | None = None
-    """No answer until the client gives up; or the connection is cut."""
+    fault: Literal["hang", "cut", "drip", "endless"] | None = None
+    """No answer until the client gives up; the connection is cut; or a body that never ends, byte
+    by byte or as fast as it is read."""
+    body: str | None = None
+    """In place of the completion or the error: HTML, say, or half of a JSON text."""
+    location: str | None = None
+    """Where the client is sent, with a status from 301 on."""
     finish_reason: str = "stop"
     usage: Mapping[str, Any] | None = None
     """In place of the words that are counted; {} for a service that tells none."""
@@ -53,6 +60,8 @@ class Arrived:
     number: int
     """From 1, in order of arrival."""
     body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """With names in lower case."""
 
     @property
     def prompt(self) -> str:
@@ -156,7 +165,8 @@ class ScriptedServer:
         return Reply(made) if isinstance(made, str) else made
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        arrived = Arrived(len(self.arrived) + 1, await request.json())
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        arrived = Arrived(len(self.arrived) + 1, await request.json(), headers)
         self.arrived.append(arrived)
         self.prompts[arrived.prompt] += 1
         self.in_flight += 1
@@ -172,14 +182,19 @@ class ScriptedServer:
         await asyncio.sleep(reply.delay)
         if reply.fault == "hang":
             await self._closing.wait()
+        if reply.fault in ("drip", "endless"):
+            return await self._endless(request, 1 if reply.fault == "drip" else _CHUNK)
         if reply.fault:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
-        after = {} if reply.retry_after is None else {"Retry-After": f"{reply.retry_after:g}"}
+        headers = {} if reply.retry_after is None else {"Retry-After": f"{reply.retry_after:g}"}
+        headers |= {} if reply.location is None else {"Location": reply.location}
+        if reply.body is not None:
+            return web.Response(text=reply.body, status=reply.status, headers=headers)
         if reply.status != 200:
             error = {"message": reply.text or "scripted", "type": "scripted", "code": reply.code}
-            return web.json_response({"error": error}, status=reply.status, headers=after)
+            return web.json_response({"error": error}, status=reply.status, headers=headers)
         usage = _usage(arrived, reply) if reply.usage is None else dict(reply.usage)
         self.input_tokens += usage.get("prompt_tokens", 0)
         self.output_tokens += usage.get("completion_tokens", 0)
@@ -196,6 +211,14 @@ class ScriptedServer:
             "choices": [choice],
         }
         return web.json_response(body | ({"usage": usage} if usage else {}))
+
+    async def _endless(self, request: web.Request, size: int) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while not self._closing.is_set():
+            await response.write(b" " * size)
+            await asyncio.sleep(_PAUSE)
+        return response
 
 
 def _text(content: Any) -> str:

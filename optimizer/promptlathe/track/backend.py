@@ -13,8 +13,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from promptlathe.documents import hiding, secrets_of, shown_url
 from promptlathe.errors import InputError, PromptlatheError
-from promptlathe.track.store import redacted, sqlite_file
+from promptlathe.track.store import sqlite_file
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -28,6 +29,9 @@ ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """What MLflow has to find in the environment before it is imported, unless set by the user."""
+STORE = "PROMPTLATHE_TRACKING_STORE"
+"""The variable in which the writer's process finds a store's whole URI: in the spool it stands
+without its password, and a process's arguments can be read by every user of the machine."""
 ARTIFACTS = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 """Not public, and no other way: a store that MLflow makes without it has its experiment 0
 (`Default`, which a user may name) in ./mlruns of the current folder for ever."""
@@ -57,7 +61,7 @@ class Away(PromptlatheError):
         self.uri, self.said = uri, said
 
     def __str__(self) -> str:
-        return f"{redacted(self.uri)}: {self.said}"
+        return f"{shown_url(self.uri)}: {self.said}"
 
 
 class Backend:
@@ -101,7 +105,7 @@ class Backend:
             self._inode = self._file and self._file.stat().st_ino
         except (MlflowException, SQLAlchemyError, OSError, sqlite3.Error, ImportError) as error:
             if away(error) and not isinstance(error, PLACES):
-                raise Away(uri, said(error)) from error
+                raise Away(uri, said(uri, error)) from error
             raise unusable(uri, error) from error
 
     def check(self) -> None:
@@ -147,7 +151,7 @@ class Backend:
         if found.lifecycle_stage != "active":
             raise InputError(
                 f"the MLflow experiment {name!r} is deleted",
-                redacted(self.uri),
+                shown_url(self.uri),
                 f"restore it (mlflow experiments restore -x {found.experiment_id}), "
                 "or name another with track.experiment",
             )
@@ -166,24 +170,24 @@ def away(error: Exception) -> bool:
     return isinstance(error, kinds)
 
 
-def said(error: BaseException) -> str:
-    """What MLflow, or what it stands on, said, in one line."""
+def said(uri: str, error: BaseException) -> str:
+    """What MLflow, or what it stands on, said of a store: in one line, without its password."""
     if isinstance(error, Away):
         return error.said
+    hide = hiding(*secrets_of(uri))
     below = error.__cause__ or error.__context__
     reason = getattr(below.args[0], "reason", None) if below and below.args else None
     if reason is not None and reason.args:  # of urllib3, below requests
-        return str(reason.args[0]).rpartition(": ")[2].strip(".")
+        return hide(str(reason.args[0]).rpartition(": ")[2].strip("."))
     cause = getattr(below, "orig", None) or getattr(error, "orig", None) or error
-    lines = str(cause).strip().splitlines() or [type(cause).__name__]
-    return redacted(lines[0])
+    return (hide(str(cause)).strip().splitlines() or [type(cause).__name__])[0]
 
 
 def unusable(uri: str, error: BaseException) -> InputError:
     """What MLflow said, as bad input."""
     return InputError(
-        f"the MLflow store cannot be used: {said(error)}",
-        redacted(uri),
+        f"the MLflow store cannot be used: {said(uri, error)}",
+        shown_url(uri),
         "check the address and the server, or leave track.uri out to use the workspace's own",
     )
 

@@ -8,8 +8,10 @@ process too: what an earlier attempt made is found, and not made twice.
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from typing import Any, TypeVar
 
+from promptlathe.documents import hiding, secrets_of
 from promptlathe.errors import InputError
 from promptlathe.records import FinalistName, Outcome, Standing
 from promptlathe.track import promotion, registry, runs
@@ -75,11 +77,13 @@ class Book:
         }
         self._calls = 0
         self._again = False
+        self._hide = hiding(*secrets_of(backend.uri))
+        """Takes the store's password out of what MLflow says."""
         self.problems: list[str] = []
 
     def taken(self, records: int) -> Taken:
         """After so many records, for whoever goes on."""
-        sides = {name: side.run.id for name, side in self._sides.items()}
+        sides: dict[FinalistName, str] = {name: side.run.id for name, side in self._sides.items()}
         return Taken(records, self._id, self._experiment_id, sides)
 
     def remember(self, record: Record) -> None:
@@ -202,13 +206,17 @@ class Book:
                 "evaluation run",
                 lambda side=side: runs.end(self._backend, side.run, at, status),
             )
-        note = {"mlflow.note.content": f"**Stopped**: {reason}", "promptlathe.reason": reason}
+        note = {
+            "mlflow.note.content": f"**Stopped**: {escape(reason)}",
+            "promptlathe.reason": reason,
+        }
         self._try("reason", lambda: runs.log(self._backend, self._run, at, tags=note))
         self._try("end", lambda: runs.end(self._backend, self._run, at, status))
         return Concluded(self._run.id, problems=tuple(self.problems))
 
     def problem(self, line: str) -> None:
         """Note what could not be done, once."""
+        line = self._hide(line)
         if line not in self.problems:
             self.problems.append(line)
 
@@ -367,7 +375,7 @@ class Book:
                 attempts += 1
                 if not away(error) or (attempts >= TRIES and self._backend.answers()):
                     raise
-                self._pause(attempts, Away(self._backend.uri, said(error)))
+                self._pause(attempts, Away(self._backend.uri, said(self._backend.uri, error)))
             else:
                 self._alive()
                 return done

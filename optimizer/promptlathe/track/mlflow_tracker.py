@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from promptlathe.documents import shown_url
 from promptlathe.errors import InputError
 from promptlathe.records import FinalistName, Outcome, Standing
 from promptlathe.track.progress import Points
@@ -68,8 +69,10 @@ class MlflowTracker:
 
         try:
             self._spool = Spool(self._state / "spool", self._run)
-            self._append(Begun(self._uri, self._artifacts, about))
-            self._process = WriterProcess(self._state, self._spool.path, self._hear)
+            self._append(Begun(shown_url(self._uri), self._artifacts, about))
+            self._process = WriterProcess(
+                self._state, self._spool.path, self._hear, store=self._uri
+            )
         except OSError as error:
             self._fail(error)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, TYPE_CHECKING, Any
 
-from promptlathe.track.backend import environment
+from promptlathe.track.backend import STORE, environment
 
 if TYPE_CHECKING:
     from promptlathe.track.writer import News
@@ -25,8 +25,8 @@ _LAST_LINES = 2000
 
 
 class WriterProcess:
-    """Runs until `close`. `hear` is called in a thread, with each piece of news; `patience`: with
-    the store, in seconds.
+    """Runs until `close`. `hear` is called in a thread, with each piece of news; store: the whole
+    URI of one that spools name without its password; patience: with it, in seconds.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class WriterProcess:
         spool: Path | None,
         hear: Callable[["News"], object],
         *,
+        store: str | None = None,
         patience: float | None = None,
     ) -> None:
         self._log, self._hear = state / "mlflow.log", hear
@@ -53,7 +54,7 @@ class WriterProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=environment(),
+                env=environment() | ({STORE: store} if store else {}),
                 # Ctrl-C in the terminal is for us: the writer still has to write the end.
                 start_new_session=True,
             )

@@ -186,6 +186,7 @@ class Begun:
     """A run begins, to be recorded in this store."""
 
     uri: str
+    """As it is shown: without its password."""
     artifacts: str | None
     """Folder or URI for the artifacts of new experiments; None leaves it to the server."""
     about: About

@@ -187,9 +187,9 @@ def _record(line: bytes) -> Record:
 def _reader(word: str) -> Any:
     from pydantic import TypeAdapter
 
-    # Pydantic looks for the names in a conclusion's annotations here.
-    from promptlathe.decide import Comparison, Verdict  # noqa: F401
+    from promptlathe.decide import Comparison, Verdict
 
+    _ = Comparison, Verdict  # Pydantic looks for the names of a conclusion's annotations here
     if word not in KINDS:
         raise ValueError(f"no record is of the kind {word!r}")
     return TypeAdapter(KINDS[word])

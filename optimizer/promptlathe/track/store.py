@@ -11,23 +11,38 @@ from threading import Thread
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from promptlathe.documents import find, shown_url
 from promptlathe.errors import InputError
 
 ALIAS = "champion"
 PROMPT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 CONNECT_SECONDS = 2.0
 DATABASES = ("postgresql", "mysql", "mssql", "databricks")
+_MISREAD = re.compile("[?\ud800-\udfff]|%[0-9A-Fa-f]{2}")
 _REVISION = re.compile(r"^(down_)?revision\s*=\s*[\"'](\w+)[\"']", re.MULTILINE)
 
 
 def default_uri(state: Path) -> str:
-    """The tracking URI of a workspace whose state folder is `state`."""
-    return f"sqlite:///{state.resolve() / 'mlflow.db'}"
+    """The tracking URI of a workspace whose state folder is `state`.
+
+    Raises InputError for a path that MLflow would take for another one: it reads `?` as the
+    beginning of a query, and `%20` as a space.
+    """
+    path = str(state.resolve() / "mlflow.db")
+    if _MISREAD.search(path):
+        raise InputError(
+            "MLflow cannot keep its store in a path with '?', with '%' before two digits, or that "
+            "is not UTF-8",
+            path,
+            "choose another folder with --workspace DIR, name a store with track.uri, or record "
+            "nothing with track: false",
+        )
+    return f"sqlite:///{path}"
 
 
 def default_artifacts(state: Path) -> str:
-    """The artifact folder of a workspace whose state folder is `state`."""
-    return str(state.resolve() / "artifacts")
+    """The artifact folder of a workspace whose state folder is `state`, as a URI."""
+    return (state.resolve() / "artifacts").as_uri()
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -35,11 +50,6 @@ def sqlite_file(uri: str) -> Path | None:
     if not re.match(r"sqlite(\+\w+)?:", uri):
         return None
     return Path(uri.partition(":///")[2].partition("?")[0])
-
-
-def redacted(uri: str) -> str:
-    """`uri` without its password."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", uri)
 
 
 def check_prompt_name(name: str, where: str | None = None) -> None:
@@ -59,20 +69,20 @@ def check_store(uri: str, *, where: str | None = None) -> str | None:
     does not answer; other databases are left to `Tracker.started`.
     """
     path = sqlite_file(uri)
-    scheme = urlsplit(uri).scheme
+    scheme = uri.partition("://")[0] if "://" in uri else urlsplit(uri).scheme
     if scheme in {"http", "https"}:
-        return _check_server(uri, where or redacted(uri))
+        return _check_server(uri, where or shown_url(uri))
     if path is not None:
         _check_file(path, where or str(path))
     elif scheme.partition("+")[0] not in {"", "file", *DATABASES}:
         raise InputError(
             f"MLflow knows no store of the kind {scheme!r}",
-            where or redacted(uri),
+            where or shown_url(uri),
             "name a database as sqlite:///path/to/mlflow.db, or a server as http://host:port",
         )
     elif scheme in {"", "file"}:
         raise InputError(
-            f"{uri!r} is a folder, and MLflow keeps runs in a database or on a server",
+            f"{shown_url(uri)!r} is a folder, and MLflow keeps runs in a database or on a server",
             where,
             "name a database as sqlite:///path/to/mlflow.db, or a server as http://host:port",
         )
@@ -83,6 +93,7 @@ def _check_file(path: Path, where: str) -> None:
     other = "name another store with track.uri, or another state folder"
     if path.name in {"", ":memory:"}:
         raise InputError("an in-memory store keeps nothing", where, other)
+    find(Path(), str(path), where=where)
     if path.is_dir():
         raise InputError(f"{path} is a folder, not a database", where, other)
     _check_writable(path, where)
@@ -154,16 +165,23 @@ def revisions() -> tuple[frozenset[str], str]:
 
 
 def _check_server(uri: str, where: str) -> str | None:
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:  # a port that is no number, a bracket that does not close
+        raise InputError(
+            "the address cannot be read",
+            where,
+            "quote the signs @ : / of a password as %40 %3A %2F",
+        ) from None
     if parts.scheme in getproxies() and not proxy_bypass(parts.hostname or ""):
         return None  # only the proxy can tell
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    failed: list[OSError] = []
+    failed: list[Exception] = []
 
     def connect() -> None:
         try:
             socket.create_connection((parts.hostname or "", port), CONNECT_SECONDS).close()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             failed.append(error)
 
     # In a thread: nothing interrupts the search for a name, which may take long.
@@ -171,7 +189,8 @@ def _check_server(uri: str, where: str) -> str | None:
     thread.start()
     thread.join(CONNECT_SECONDS)
     error = failed[0] if failed else TimeoutError("timed out") if thread.is_alive() else None
-    if isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME:
+    unknown = isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
+    if unknown or isinstance(error, UnicodeError):
         raise InputError(
             "no machine has this name",
             where,

@@ -1,5 +1,6 @@
 """Send what waits in a workspace's spool, without a run."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
@@ -20,6 +21,7 @@ PATIENCE = 20.0
 def sync(state: Path, say: Callable[[str], object]) -> bool:
     """Send all; `say` is told in lines what became of each run. False when nothing waits.
 
+    A store with a password is reached when MLFLOW_TRACKING_URI holds its whole address.
     Raises PromptlatheError when something is left that is no record of a run under way.
     """
     if not waiting(state):
@@ -33,7 +35,12 @@ def sync(state: Path, say: Callable[[str], object]) -> bool:
         elif about == "left":
             left.append(line)
 
-    process, since = WriterProcess(state, None, hear, patience=PATIENCE), monotonic()
+    process, since = (
+        WriterProcess(
+            state, None, hear, store=os.environ.get("MLFLOW_TRACKING_URI"), patience=PATIENCE
+        ),
+        monotonic(),
+    )
     try:
         while not process.ended:
             if process.lost_patience(since):

@@ -14,6 +14,7 @@ from http.client import HTTPException
 from typing import IO, NoReturn
 from urllib.request import urlopen
 
+from promptlathe.documents import shown_url
 from promptlathe.errors import InputError, PromptlatheError
 from promptlathe.track.backend import environment
 from promptlathe.track.store import check_store
@@ -37,7 +38,7 @@ def serve_ui(
     taken or a store that cannot be used.
     """
     if uri.startswith(("http://", "https://")):
-        announce(uri)
+        announce(shown_url(uri))
         return
     check_store(uri)
     check_port(host, port)
@@ -83,7 +84,7 @@ def check_port(host: str, port: int) -> None:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         other = f"choose another one, such as --port {port + 1 if port < 65535 else 5001}"
         raise InputError(

@@ -19,11 +19,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO, cast
 
+from promptlathe.documents import HIDDEN, hiding, secrets_of, shown_url
 from promptlathe.errors import InputError
-from promptlathe.track.backend import Away, Backend
+from promptlathe.track.backend import STORE, Away, Backend, said
 from promptlathe.track.records import Begun, Concluded, Started, Stopped
 from promptlathe.track.sender import KILLED, send, send_leftovers
 from promptlathe.track.spool import ENDS, Spooled
@@ -53,10 +55,21 @@ PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 class Writer:
-    """Sends one workspace's records, and answers questions about the champion meanwhile."""
+    """Sends one workspace's records, and answers questions about the champion meanwhile.
 
-    def __init__(self, state: Path, spool: Path | None, news: Callable[[News], object]) -> None:
-        self._state, self._news = state, news
+    news: told to the run's process. hidden: told of each store whose secrets must not be printed.
+    given: the whole URI of a store that spools name without its password.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        spool: Path | None,
+        news: Callable[[News], object],
+        hidden: Callable[[str], object],
+        given: str = "",
+    ) -> None:
+        self._state, self._news, self._hidden, self._given = state, news, hidden, given
         self._own = Spooled(spool) if spool else None
         self._stores: dict[str, Backend] = {}
         self._opening = threading.Lock()
@@ -67,8 +80,7 @@ class Writer:
 
     def run(self) -> None:
         """All there is to send; until the run has ended, when it is one's own."""
-        import mlflow.tracking  # noqa: F401
-
+        import_module("mlflow.tracking")
         self._imported.set()
         self._alive()
         if self._own is None:
@@ -94,9 +106,9 @@ class Writer:
         from promptlathe.track.registry import champion
 
         self._imported.wait()
+        begun = self._begun()
         for attempt in range(1000):
             try:
-                begun = self._begun()
                 store = self._store(begun.uri, begun.artifacts)
                 store.check()
                 self._news(("champion", champion(store, begun.about.registered)))
@@ -105,7 +117,7 @@ class Writer:
                 self._news(("refused", error))
                 return
             except Exception as error:  # noqa: BLE001 - a server may answer with anything
-                self._news(("away", _said(error)))
+                self._news(("away", said(self._given or begun.uri, error)))
                 time.sleep(PAUSES[min(attempt, 2)])
 
     def _begun(self) -> Begun:
@@ -130,8 +142,12 @@ class Writer:
     def _store(self, uri: str, artifacts: str | None) -> Backend:
         with self._opening:
             if uri not in self._stores:
+                whole = self._given if shown_url(self._given) == uri else uri
+                if HIDDEN in whole:
+                    raise Away(uri, "its password is not kept: set MLFLOW_TRACKING_URI to it all")
+                self._hidden(whole)
                 self._stores[uri] = Backend(
-                    uri, artifacts, working=lambda: self._news(("working", None))
+                    whole, artifacts, working=lambda: self._news(("working", None))
                 )
                 self._alive()
             return self._stores[uri]
@@ -172,10 +188,23 @@ class Writer:
         time.sleep(PAUSES[min(attempts, len(PAUSES)) - 1])
 
 
-def _said(error: Exception) -> str:
-    from promptlathe.track.backend import said
+class _Hiding:
+    """A stream to which no secret of a store is written."""
 
-    return said(error)
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._secrets = stream, set[str]()
+        self._hide = hiding()
+
+    def learn(self, uri: str) -> None:
+        """The secrets of one more store."""
+        self._secrets |= set(secrets_of(uri))
+        self._hide = hiding(*self._secrets)
+
+    def write(self, text: str) -> int:
+        return self._stream.write(self._hide(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _listen(writer: Writer) -> None:
@@ -206,7 +235,11 @@ def main() -> None:
                 pass
 
     state, *spool = map(Path, sys.argv[1:])
-    writer = Writer(state, spool[0] if spool else None, news)
+    printed = _Hiding(sys.stderr)
+    sys.stderr = cast(TextIO, printed)
+    writer = Writer(
+        state, spool[0] if spool else None, news, printed.learn, os.environ.pop(STORE, "")
+    )
     threading.Thread(target=_listen, args=[writer], daemon=True).start()
     news(("working", None))
     writer.run()

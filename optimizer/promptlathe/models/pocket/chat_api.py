@@ -1,81 +1,92 @@
 """OpenAI's chat completions format: request bodies in, response and error bodies out."""
 
-from typing import Any, cast
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from aiohttp import web
+from pydantic import BaseModel, Field, StrictInt, ValidationError
 
 from promptlathe.models.pocket import VERSION
+from promptlathe.models.pocket.learner import answer
 from promptlathe.records import Answer, Json, Message, content_hash
 
 MODEL = "pocket"
-Body = dict[str, Any]
-_LIMITS = ("max_tokens", "max_completion_tokens")
+_Limit = Annotated[StrictInt, Field(gt=0)] | None
 
 
-class BadRequest(Exception):
-    """A body that the API refuses with status 400: the message, and the field at fault."""
-
-    def __init__(self, message: str, field: str | None) -> None:
-        super().__init__(message, field)
-        self.message, self.field = message, field
+class _TextPart(BaseModel):
+    text: str
 
 
-def read_request(body: Any) -> tuple[str, list[Message], dict[str, Json]]:
-    """(model, messages, parameters) of a request. Parameters without effect here are dropped.
+class _Message(BaseModel):
+    role: str
+    content: str | list[_TextPart]
 
-    Raises BadRequest: a field is missing or has the wrong type, or asks for what is not offered.
-    """
-    if not isinstance(body, dict):
-        raise BadRequest("the body must be a JSON object", None)
-    given = cast(Body, body)
-    if not isinstance(model := given.get("model"), str):
-        raise BadRequest("you must provide a model parameter", "model")
-    if not isinstance(raw := given.get("messages"), list) or not raw:
-        raise BadRequest("'messages' must be a list with one message at least", "messages")
-    messages = [_message(m, f"messages[{i}]") for i, m in enumerate(cast(list[Any], raw))]
-    if given.get("stream") or given.get("n") not in (None, 1):
-        field = "stream" if given.get("stream") else "n"
-        raise BadRequest("neither streaming nor n above 1 is offered", field)
-    asked = {name: given[name] for name in _LIMITS if given.get(name) is not None}
-    for name, value in asked.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise BadRequest(f"'{name}' must be a whole number above 0", name)
-    if not isinstance(wanted := given.get("response_format"), dict | None):
-        raise BadRequest("'response_format' must be an object", "response_format")
-    return model, messages, asked | ({"response_format": wanted} if wanted else {})
+    @property
+    def record(self) -> Message:
+        parts = [self.content] if isinstance(self.content, str) else [p.text for p in self.content]
+        # "developer" is the newer name of the system role.
+        return Message("system" if self.role == "developer" else self.role, "\n".join(parts))
 
 
-def _message(raw: Any, where: str) -> Message:
-    given = cast(Body, raw) if isinstance(raw, dict) else {}
-    role, content = given.get("role"), given.get("content")
-    if not isinstance(role, str):
-        raise BadRequest("a message must have a role", f"{where}.role")
-    parts = cast(list[Any], content) if isinstance(content, list) else [{"text": content}]
-    texts = [cast(Body, part).get("text") if isinstance(part, dict) else None for part in parts]
-    if not all(isinstance(text, str) for text in texts):
-        raise BadRequest("a message must have content, of text only", f"{where}.content")
-    # The newer name of the system role.
-    return Message("system" if role == "developer" else role, "\n".join(cast(list[str], texts)))
+class ChatRequest(BaseModel):
+    """What is read of a request; other parameters have no effect."""
+
+    model: str
+    messages: Annotated[list[_Message], Field(min_length=1)]
+    max_tokens: _Limit = None
+    max_completion_tokens: _Limit = None
+    response_format: dict[str, Json] | None = None
+    stream: Literal[False] | None = None
+    n: Literal[1] | None = None
+
+    def answer(self) -> Answer:
+        """The model's answer."""
+        names = ("max_tokens", "max_completion_tokens", "response_format")
+        parameters = {name: given for name in names if (given := getattr(self, name)) is not None}
+        return answer([message.record for message in self.messages], parameters)
 
 
-def completion(answer: Answer, *, usage: bool = True) -> Body:
+class Refused(web.HTTPException):
+    """A request that gets an error in OpenAI's form."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        kind: str = "invalid_request_error",
+        *,
+        code: str | None = None,
+        field: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        error = {"message": message, "type": kind, "param": field, "code": code}
+        text = json.dumps({"error": error})
+        super().__init__(text=text, content_type="application/json", headers=headers)
+        self.set_status(status)
+
+
+def read_request(text: str) -> ChatRequest:
+    """Raises Refused: no JSON, a field that is missing or wrong, something that is not offered."""
+    try:
+        return ChatRequest.model_validate_json(text)
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        field = str(first["loc"][0]) if first["loc"] else None
+        raise Refused(400, f"{field or 'the body'}: {first['msg']}", field=field) from None
+
+
+def completion(given: Answer, *, usage: bool = True) -> dict[str, Any]:
     """The body of a response."""
-    choice = {
-        "index": 0,
-        "message": {"role": "assistant", "content": answer.text, "refusal": None},
-        "logprobs": None,
-        "finish_reason": answer.finish_reason,
-    }
-    body: Body = {
-        "id": f"chatcmpl-{content_hash([answer.text, answer.input_tokens])}",
+    message = {"role": "assistant", "content": given.text}
+    body: dict[str, Any] = {
+        "id": f"chatcmpl-{content_hash([given.text, given.input_tokens])}",
         "object": "chat.completion",
         "created": 0,
         "model": MODEL,
         "system_fingerprint": f"{MODEL}-{VERSION}",
-        "choices": [choice],
+        "choices": [{"index": 0, "message": message, "finish_reason": given.finish_reason}],
     }
-    counts = {"prompt_tokens": answer.input_tokens, "completion_tokens": answer.output_tokens}
-    return body | ({"usage": counts | {"total_tokens": answer.tokens}} if usage else {})
-
-
-def error(message: str, kind: str, code: str | None = None, field: str | None = None) -> Body:
-    """OpenAI's error body."""
-    return {"error": {"message": message, "type": kind, "param": field, "code": code}}
+    counts = {"prompt_tokens": given.input_tokens, "completion_tokens": given.output_tokens}
+    return body | ({"usage": counts | {"total_tokens": given.tokens}} if usage else {})

@@ -53,22 +53,20 @@ class Faults:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        shares = [when for _, when in self._due if not isinstance(when, Every)]
         for kind, when in self._due:
-            if isinstance(when, Every) and when.n < 1:
-                raise InputError(f"Every({when.n}) names no request", f"Faults.{kind}", "n ≥ 1")
-            if not isinstance(when, Every) and not 0.0 <= when <= 1.0:
-                raise InputError(f"{when} is not a share", f"Faults.{kind}", "give 0 to 1")
-        if sum(shares) > 1.0 + 1e-9:
-            what = f"the shares add up to {sum(shares):g}"
-            raise InputError(what, "Faults", "1 at most, all together")
+            if when.n < 1 if isinstance(when, Every) else not 0.0 <= when <= 1.0:
+                fix = "give a share from 0 to 1, or Every(1) and above"
+                raise InputError(f"{when} names no requests", f"Faults.{kind}", fix)
+        total = sum(when for _, when in self._due if not isinstance(when, Every))
+        if total > 1.0 + 1e-9:
+            raise InputError(f"the shares add up to {total:g}", "Faults", "1 at most, all together")
 
     def of_request(self, number: int) -> Fault | None:
         """The fault of the n-th request, counted from 1."""
-        drawn = random.Random(f"{self.seed}:{number}").random()
         for kind, when in self._due:
             if isinstance(when, Every) and number % when.n == 0:
                 return kind
+        drawn = random.Random(f"{self.seed}:{number}").random()
         for kind, when in self._due:
             if not isinstance(when, Every):
                 if drawn < when:

@@ -1,181 +1,154 @@
-"""Messages -> the final input, the solved examples, and the prose that is left.
+"""Messages -> the prose, the demos, and the input to classify.
 
-The final input is taken out at every call, so that only looks at tags and line starts; the rest
-is read once (context.py).
+A field is a line that begins with a known key, "Ticket: …" or "**Team:** …", with what follows. An
+input with an output after it is a demo, the last input is the one asked about, and what is left is
+prose. Tags, `<ticket>…</ticket>`, are read as keys.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import zip_longest
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
-from promptlathe.models.pocket.names import is_input, is_output
 from promptlathe.records import Message
 
-Turn = tuple[str, str]
-"""(role, content) of a message or of a part of one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """A prompt taken apart: `text` is the final input, `context` the rest, in order."""
-
-    context: tuple[Turn, ...]
-    text: str
-
-
-class Solved(NamedTuple):
-    """A demo as it stands in the prompt."""
-
-    text: str
-    output: str
-
-
-class _Span(NamedTuple):
-    """Where an input stands in its message: with its marks, and without."""
-
-    start: int
-    text: int
-    text_end: int
-    end: int
-
-
+_INPUT = (
+    "ticket|text|input|question|q|message|query|e?mail|review|sentence|request|comment|document"
+    "|post|passage|utterance|statement|content|headline|article|complaint"
+)
+_OUTPUT = (
+    "label|category|answer|a|output|intent|team|class|sentiment|classification|result|response"
+    "|department|queue|topic|verdict|target|prediction|decision"
+)
 _KEY = re.compile(
-    r"^[ \t]*(?:#{1,6} +|\*\*)?([^\W\d_][\w ]{0,24}?)(?:\*\*)? ?:(?:\*\*)?(?=\s|$)[ \t]*",
-    re.MULTILINE,
+    rf"^[ \t#*]*(?:[^\W\d_]+ ){{0,2}}?(?:(?:{_INPUT})|(?P<output>{_OUTPUT}))(?: \d+)?"
+    r"\**[ ]?:\**(?=\s|$)[ \t]*(?:\n[ \t]*)?",
+    re.MULTILINE | re.IGNORECASE,
 )
-_TAGGED = re.compile(
-    r"^[ \t]*<(?!examples?>)([a-z_]+)>(.*?)</\1>", re.MULTILINE | re.DOTALL | re.IGNORECASE
+_TAGS = re.compile(
+    rf"^[ \t]*<({_INPUT})>((?:(?!<\1>).)*?)</\1>(?:\s*<({_OUTPUT})>(.*?)</\3>)?",
+    re.MULTILINE | re.IGNORECASE | re.DOTALL,
 )
-_SOLVED_TAG = re.compile(r"\s*<([a-z_]+)>\s*(\S.*?)\s*</\1>", re.DOTALL | re.IGNORECASE)
-_GAP = re.compile(r"\n[ \t]*\n\s*")
 _REQUEST = re.compile(
-    r"\s*(?:please )?(?:answer|respond|reply|return|give|choose|pick|classify|say|write|think|which"
+    r"(?:please )?(?:answer|respond|reply|return|give|choose|pick|classify|say|write|think|which"
     r"|reminder)\b.{0,200}?\b(?:labels?|categor(?:y|ies)|intents?|teams?|answer|json|tags?|step)\b",
     re.IGNORECASE | re.DOTALL,
 )
 """A paragraph that speaks to the model about its answer."""
-_FENCES = (('"""', '"""'), ("```", "```"), ('"', '"'))
+_PARAGRAPH = re.compile(r"\S.*?(?=\s*\n[ \t]*\n|\s*\Z)", re.DOTALL)
+_GAP = re.compile(r"\n[ \t]*\n")
+
+Demo = tuple[str, str]
+"""(input, output) of a solved example as they stand in the prompt."""
 
 
-def find_layout(messages: Sequence[Message]) -> Layout:
-    """Take the messages apart. Without any user message the last message is the input."""
-    asked = [i for i, m in enumerate(messages) if m.role == "user"]
+class Prompt(NamedTuple):
+    """A prompt, or a message, taken apart."""
+
+    prose: str
+    demos: tuple[Demo, ...]
+    text: str
+    """The input to classify."""
+    completes: bool
+    """It ends with an empty `Label:`, which asks to be filled in."""
+
+
+class _Field(NamedTuple):
+    output: bool
+    start: int
+    text: int
+    end: int
+
+
+def is_output(name: str) -> bool:
+    """Whether a key or a tag names an output: "label", "Final answer"."""
+    return any(re.fullmatch(_OUTPUT, word, re.IGNORECASE) for word in re.split("[ _]", name))
+
+
+def is_input(name: str) -> bool:
+    """Whether a key or a tag names an input."""
+    return bool(re.fullmatch(_INPUT, name, re.IGNORECASE))
+
+
+def read_prompt(messages: Sequence[Message]) -> Prompt:
+    """Take the messages apart. Without any user message the last message holds the input."""
+    asked = [i for i, message in enumerate(messages) if message.role == "user"]
     last = asked[-1] if asked else len(messages) - 1
-    if last < 0:
-        return Layout((), "")
-    before = tuple((m.role, m.text) for m in messages[:last])
-    content = messages[last].text
-    span = _input(content, alone=not before)
-    around = (("user", content[: span.start]), ("user", content[span.end :]))
-    context = before + tuple(turn for turn in around if turn[1].strip())
-    return Layout(context, unfence(content[span.text : span.text_end]))
-
-
-def read_demos(context: Sequence[Turn]) -> tuple[list[Solved], str]:
-    """(demos in order, prose)."""
-    demos: list[Solved] = []
     prose: list[str] = []
-    for (role, content), after in zip_longest(context, context[1:], fillvalue=("", "")):
-        if role == "assistant":
-            continue
-        found = list(_solved(content))
-        demos.extend(demo for demo, _, _ in found)
-        spans = [(start, end) for _, start, end in found]
-        if after[0] == "assistant":
-            span = _input(content, alone=False)
-            demos.append(Solved(unfence(content[span.text : span.text_end]), after[1].strip()))
-            spans.append((span.start, span.end))
-        at = 0
-        for start, end in spans:
-            prose.append(content[at:start])
-            at = end
-        prose.append(content[at:])
-    return demos, "\n\n".join(prose)
+    demos: list[Demo] = []
+    for message, after in pairwise(messages[: last + 1]):
+        if message.role != "assistant":
+            solved = after.role == "assistant"
+            part = _earlier(message.text, asked=solved)
+            prose.append(part.prose)
+            demos += part.demos
+            if solved:
+                demos.append((part.text, after.text.strip()))
+    final = _taken_apart(messages[last].text if messages else "", asked=True, alone=last <= 0)
+    return final._replace(prose="\n\n".join([*prose, final.prose]), demos=(*demos, *final.demos))
 
 
-def ends_in_output(context: Sequence[Turn]) -> bool:
-    """Whether the prompt ends with an empty `Label:`, which asks to be filled in."""
-    keys = list(_KEY.finditer(context[-1][1])) if context else []
-    return bool(keys) and is_output(keys[-1][1]) and not context[-1][1][keys[-1].end() :].strip()
+def _taken_apart(content: str, *, asked: bool, alone: bool = False) -> Prompt:
+    """One message. asked: it ends with an input; alone: it must hold the task as well."""
+    content = _TAGS.sub(_as_keys, content)
+    fields = _fields(content)
+    demos: list[Demo] = []
+    prose: list[str] = []
+    at = 0
+    for source, target in pairwise(fields):
+        output = content[target.text : target.end].strip()
+        if target.output and not source.output and output:
+            demos.append((content[source.text : source.end].strip(), output))
+            prose.append(content[at : source.start])
+            at = target.end
+    if not asked:
+        return Prompt("".join([*prose, content[at:]]), tuple(demos), "", completes=False)
+    opened = [field for field in fields if field.start >= at and not field.output]
+    if opened:
+        start, first, end = opened[-1][1:]
+        first, end = _input(content, first, end)
+    else:
+        first, end = _input(content, at, len(content), alone=alone)
+        start = first
+    completes = bool(fields) and fields[-1].output and not content[fields[-1].text :].strip()
+    rest = "".join([*prose, content[at:start], content[end:]])
+    return Prompt(rest, tuple(demos), content[first:end].strip(), completes)
 
 
-def unfence(text: str) -> str:
-    """Without the quotation marks or code fences that the prompt puts around an input."""
-    text = text.strip()
-    for left, right in _FENCES:
-        if text.startswith(left) and text.endswith(right) and len(text) >= len(left + right):
-            return text[len(left) : -len(right)].strip()
-    return text
+_earlier = lru_cache(maxsize=256)(_taken_apart)
 
 
-def _solved(content: str) -> Iterator[tuple[Solved, int, int]]:
-    """The demos inside a message with their places: an input's key or tag, an output's after it."""
-    for match in _TAGGED.finditer(content):
-        answer = _SOLVED_TAG.match(content, match.end())
-        if is_input(match[1]) and answer and is_output(answer[1]):
-            yield Solved(unfence(match[2]), answer[2]), match.start(), answer.end()
-    keys = [k for k in _KEY.finditer(content) if is_input(k[1]) or is_output(k[1])]
-    opened: re.Match[str] | None = None
-    source = ""
-    for key, following in zip_longest(keys, keys[1:]):
-        if not is_output(key[1]):
-            # A row may hold lines such as "Message: …": the first demo says what an input's key is.
-            opened = key if opened is None or key[1] == source or not source else opened
-            continue
-        start, limit = key.end(), following.start() if following else len(content)
-        while start < limit and content[start].isspace():
-            start += 1
-        gap = _GAP.search(content, start, limit)
-        end = gap.start() if gap else limit
-        output = content[start:end].strip()
-        if opened is not None and output:
-            text = unfence(content[opened.end() : key.start()])
-            source = source or opened[1]
-            yield Solved(text, output), opened.start(), end
-        opened = None
+def _as_keys(tags: re.Match[str]) -> str:
+    source, text, target, output = tags.groups()
+    return f"{source}: {text.strip()}\n" + (f"{target}: {output.strip()}\n\n" if target else "\n")
 
 
-def _input(content: str, *, alone: bool) -> _Span:
-    """The span of the input: behind the last demo, by its tag, its key, or its place."""
-    solved = list(_solved(content)) if ":" in content or "</" in content else []
-    first = max((end for _, _, end in solved), default=0)
-    for match in reversed(list(_TAGGED.finditer(content, first)) if "</" in content else []):
-        if is_input(match[1]):
-            return _Span(match.start(), *match.span(2), match.end())
-    keys = list(_KEY.finditer(content, first))
-    outputs = [k for k in keys if is_output(k[1]) and not content[k.end() :].strip()]
-    end = outputs[-1].start() if outputs else _without_requests(content, first)
-    named = [k for k in keys if is_input(k[1]) and k.start() < end]
-    if len(named) > 1 and named[0][1].lower() in ("question", "q", "query"):
-        named = named[1:]
-    if named:
-        return _Span(named[0].start(), named[0].end(), end, end)
-    start = _without_task(content, first, end, alone=alone and not solved)
-    return _Span(start, start, end, end)
+def _fields(content: str) -> list[_Field]:
+    """An input goes on until the next output, an output until a blank line or the next key."""
+    found: list[_Field] = []
+    for key in _KEY.finditer(content):
+        output = key["output"] is not None
+        if found and not (output or found[-1].output):
+            continue  # A row may hold lines such as "Message: …".
+        if found and key.start() < found[-1].end:
+            found[-1] = found[-1]._replace(end=key.start())
+        gap = _GAP.search(content, key.end()) if output else None
+        found.append(_Field(output, *key.span(), gap.start() if gap else len(content)))
+    return found
 
 
-def _without_requests(content: str, first: int) -> int:
-    """The end of the input, trailing requests to the model left out."""
-    end = len(content.rstrip())
-    for gap in reversed(list(_GAP.finditer(content, first, end))):
-        if gap.start() <= first or not _REQUEST.match(content, gap.end(), end):
-            break
-        end = gap.start()
-    return end
+def _input(content: str, start: int, end: int, *, alone: bool = False) -> tuple[int, int]:
+    """The span of an input, requests to the model before and after it left out.
 
-
-def _without_task(content: str, first: int, end: int, *, alone: bool) -> int:
-    """The start of an input without a mark, leading requests left out.
-
-    A message that stands `alone` must hold the task: its last paragraph or line is the input.
+    alone: the message holds the task as well, so its last paragraph or line is the input.
     """
-    breaks = [gap.end() for gap in _GAP.finditer(content, first, end)]
-    if alone:
-        return breaks[-1] if breaks else content.rfind("\n", 0, end) + 1
-    for at in breaks:
-        if content[first:at].strip() and not _REQUEST.match(content, first, at):
-            break
-        first = at
-    return first
+    spans = [match.span() for match in _PARAGRAPH.finditer(content, start, end)]
+    while len(spans) > 1 and _REQUEST.match(content, *spans[-1]):
+        spans.pop()
+    while len(spans) > 1 and (alone or _REQUEST.match(content, *spans[0])):
+        del spans[0]
+    if not spans:
+        return end, end
+    first, last = spans[0][0], spans[-1][1]
+    return max(first, content.rfind("\n", first, last) + 1) if alone else first, last

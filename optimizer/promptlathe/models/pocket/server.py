@@ -13,22 +13,12 @@ import json
 import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
-from http import HTTPStatus
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from promptlathe.errors import InputError
-from promptlathe.models.pocket.chat_api import (
-    MODEL,
-    BadRequest,
-    Body,
-    completion,
-    error,
-    read_request,
-)
+from promptlathe.models.pocket.chat_api import MODEL, Refused, completion, read_request
 from promptlathe.models.pocket.faults import Faults
-from promptlathe.models.pocket.learner import answer
 
 _LARGEST_BODY = 16 * 1024 * 1024
 
@@ -60,112 +50,61 @@ class PocketServer:
             self.in_flight -= 1
 
     async def _reply(self, request: web.Request, number: int) -> web.StreamResponse:
-        if self._is_stranger(request):
-            return _wrong_key()
-        try:
-            model, messages, parameters = read_request(await _body(request))
-        except BadRequest as bad:
-            return _refusal(400, bad.message, "invalid_request_error", field=bad.field)
+        self._check_key(request)
+        asked = read_request(await request.text())
         if self.faults.latency > 0:
             await asyncio.sleep(self.faults.latency)
-        if model != MODEL or self.faults.unknown_model:
-            return _unknown_model(model)
+        if asked.model != MODEL or self.faults.unknown_model:
+            message = f"the model {asked.model!r} does not exist; this server has {MODEL!r}"
+            raise Refused(404, message, code="model_not_found", field="model")
         fault = self.faults.of_request(number)
         match fault:
             case "rate_limited":
-                return self._rate_limited()
+                message, wait = "rate limit reached (injected)", f"{self.faults.retry_after:g}"
+                headers = {"Retry-After": wait}
+                raise Refused(429, message, "requests", code="rate_limit_exceeded", headers=headers)
             case "server_error":
-                return _refusal(500, "the server had an error (injected)", "server_error")
-            case "hang":
-                await self._closing.wait()
-                return _cut(request)
-            case "disconnect":
-                return _cut(request)
+                raise Refused(500, "the server had an error (injected)", "server_error")
+            case "hang" | "disconnect":
+                if fault == "hang":
+                    await self._closing.wait()
+                if request.transport is not None:
+                    request.transport.abort()
+                return web.Response()  # which has nowhere to go
             case _:
-                body = completion(answer(messages, parameters), usage=fault != "no_usage")
+                text = json.dumps(completion(asked.answer(), usage=fault != "no_usage"))
         if fault == "malformed":
-            text = json.dumps(body)
-            return web.Response(text=text[: len(text) // 2], content_type="application/json")
-        self.answered += 1
-        return web.json_response(body)
+            text = text[: len(text) // 2]
+        else:
+            self.answered += 1
+        return web.Response(text=text, content_type="application/json")
 
     async def models(self, request: web.Request) -> web.Response:
         """GET /v1/models."""
+        self._check_key(request)
         own = {"id": MODEL, "object": "model", "created": 0, "owned_by": "promptlathe"}
-        listed = web.json_response({"object": "list", "data": [own]})
-        return _wrong_key() if self._is_stranger(request) else listed
+        return web.json_response({"object": "list", "data": [own]})
 
-    def _rate_limited(self) -> web.Response:
-        response = _refusal(
-            429, "rate limit reached (injected)", "requests", code="rate_limit_exceeded"
-        )
-        response.headers["Retry-After"] = f"{self.faults.retry_after:g}"
-        return response
+    async def health(self, _: web.Request) -> web.Response:
+        """GET /health."""
+        return web.json_response({"status": "ok", "model": MODEL})
+
+    def _check_key(self, request: web.Request) -> None:
+        key = self.faults.require_key
+        if key is not None and request.headers.get("Authorization") != f"Bearer {key}":
+            raise Refused(401, "incorrect API key provided", code="invalid_api_key")
 
     def application(self) -> web.Application:
-        """The routes; every refusal has OpenAI's error shape."""
-        app = web.Application(middlewares=[_openai_errors], client_max_size=_LARGEST_BODY)
+        """The routes."""
+        app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_post("/v1/chat/completions", self.chat)
         app.router.add_get("/v1/models", self.models)
-        app.router.add_get("/health", _health)
+        app.router.add_get("/health", self.health)
         return app
-
-    def _is_stranger(self, request: web.Request) -> bool:
-        key = self.faults.require_key
-        return key is not None and request.headers.get("Authorization") != f"Bearer {key}"
 
     def close(self) -> None:
         """Let the hanging requests go."""
         self._closing.set()
-
-
-@web.middleware
-async def _openai_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the refusals of the router and of the body reader OpenAI's shape."""
-    try:
-        return await handler(request)
-    except web.HTTPException as refused:
-        unknown = refused.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
-        message = (
-            f"unknown request URL: {request.method} {request.path}" if unknown else refused.reason
-        )
-        code = "unknown_url" if unknown else None
-        return _refusal(refused.status, message, "invalid_request_error", code=code)
-
-
-async def _body(request: web.Request) -> Body:
-    try:
-        return await request.json()
-    except ValueError:
-        raise BadRequest("the body is not valid JSON", None) from None
-
-
-async def _health(_: web.Request) -> web.Response:
-    return web.json_response({"status": "ok", "model": MODEL})
-
-
-def _refusal(
-    status: int, message: str, kind: str, *, code: str | None = None, field: str | None = None
-) -> web.Response:
-    return web.json_response(error(message, kind, code, field), status=status)
-
-
-def _wrong_key() -> web.Response:
-    message = "incorrect API key provided"
-    return _refusal(401, message, "invalid_request_error", code="invalid_api_key")
-
-
-def _unknown_model(model: str) -> web.Response:
-    hint = "" if model == MODEL else f"; this server has {MODEL!r}"
-    message = f"the model {model!r} does not exist{hint}"
-    return _refusal(404, message, "invalid_request_error", code="model_not_found", field="model")
-
-
-def _cut(request: web.Request) -> web.Response:
-    """Drop the connection; the response that is returned has nowhere to go."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
 
 
 @asynccontextmanager
@@ -194,13 +133,11 @@ async def serve(
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     try:
         await web.TCPSite(runner, host, port).start()
-    except (OSError, OverflowError) as refused:
-        address = f"{host}:{port}"
-        if isinstance(refused, OSError) and refused.errno == errno.EADDRINUSE:
-            fix = "choose another port with --port, or 0 for any free one"
-            raise InputError(f"port {port} is already taken", address, fix) from None
-        fix = "give an address of this machine and a port from 1024 to 65535, or 0"
-        raise InputError(f"cannot listen: {refused}", address, fix) from None
+    except (OSError, OverflowError, ValueError) as refused:
+        taken = isinstance(refused, OSError) and refused.errno == errno.EADDRINUSE
+        what = f"port {port} is already taken" if taken else f"cannot listen: {refused}"
+        fix = "give an address of this machine and a free port with --port, 0 for any"
+        raise InputError(what, f"{host}:{port}", fix) from None
 
 
 def run_server(
@@ -215,17 +152,15 @@ def run_server(
     Raises:
         InputError: as `serve` does.
     """
-    asyncio.run(_run(host, port, faults, ready))
 
+    async def run() -> None:
+        stop = asyncio.Event()
+        async with serve(host, port, faults) as server:
+            # Where loops know no signal handlers, Ctrl-C raises KeyboardInterrupt as usual.
+            with suppress(NotImplementedError):
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            ready(server)
+            await stop.wait()
 
-async def _run(
-    host: str, port: int, faults: Faults | None, ready: Callable[[PocketServer], None]
-) -> None:
-    stop = asyncio.Event()
-    async with serve(host, port, faults) as server:
-        # Where loops know no signal handlers, Ctrl-C raises KeyboardInterrupt as usual.
-        with suppress(NotImplementedError):
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        ready(server)
-        await stop.wait()
+    asyncio.run(run())

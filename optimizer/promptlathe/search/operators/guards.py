@@ -10,7 +10,7 @@ from rapidfuzz import fuzz
 from promptlathe.records import Example
 from promptlathe.search.operators.operator_context import OperatorContext
 from promptlathe.search.operators.said import repeated
-from promptlathe.space import is_inert, placeholders
+from promptlathe.space import is_inert, not_placeholder, placeholders
 
 SAME = 97
 """Similarity (characters in common, in order, per cent) at which two texts count as one."""
@@ -72,6 +72,8 @@ def objection(
         return "too long"
     if set(placeholders(text)) != set(placeholders(context.text)):
         return "placeholders changed"
+    if not_placeholder(text):
+        return "braces that are no placeholder"
     if not is_inert(re.sub(r"\{\{\s*\w+\s*\}\}", "", text)):
         return "template code"
     if any(phrase not in text for phrase in context.protect):

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from promptlathe.records import Example, FailureReason, Outcome
-from promptlathe.space import fill, placeholders
+from promptlathe.space import fill_declared, placeholders
 
 MISTAKES = 24
 """Rows that are shown as mistakes, at most."""
@@ -30,6 +30,8 @@ FAILED: Mapping[FailureReason, str] = {
     "target": "the program that uses the prompt failed",
 }
 """Why there is no output, in words; for any other reason, the service refused the request."""
+COMMON = ("component", "prompt", "text", "answers", "constraints")
+"""Placeholders of every request."""
 Item = TypeVar("Item")
 
 
@@ -126,14 +128,15 @@ class OperatorContext:
 
     def ask(self, name: str, **values: str) -> str:
         """A shipped request, filled in; `values` are placeholders beyond those of every context."""
-        common = {
-            "component": self.component,
-            "prompt": self.prompt,
-            "text": self.text,
-            "answers": ", ".join(self.answers) or "free text",
-            "constraints": self._constraints(),
-        }
-        return fill(self.prompts[name], {**common, **values}).strip()
+        common = (
+            self.component,
+            self.prompt,
+            self.text,
+            ", ".join(self.answers) or "free text",
+            self._constraints(),
+        )
+        known = dict(zip(COMMON, common, strict=True))
+        return fill_declared(self.prompts[name], {**known, **values}).strip()
 
     def sampled(self, cases: Sequence[Case], most: int = MISTAKES) -> list[Case]:
         """Of each kind of mistake in turn, the commonest kind first."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlathe import documents
+from promptlathe.documents import Within
 from promptlathe.errors import InputError
 from promptlathe.scoring.loading import load_function
 from promptlathe.search.operators.contract import contract
@@ -21,10 +22,11 @@ from promptlathe.search.operators.definitions import definitions
 from promptlathe.search.operators.format import format
 from promptlathe.search.operators.labels import labels
 from promptlathe.search.operators.merge import merge
-from promptlathe.search.operators.operator_context import OperatorContext
+from promptlathe.search.operators.operator_context import COMMON, OperatorContext
 from promptlathe.search.operators.rewrite import rewrite
 from promptlathe.search.operators.rules import rules
 from promptlathe.search.operators.wording import paraphrase, shorten, translate
+from promptlathe.space import not_placeholder, placeholders
 
 Operator = Callable[[OperatorContext], "str | Sequence[str] | None"]
 DEMOS = "demos"
@@ -72,16 +74,22 @@ class Portfolio:
     """Rows are recruited for demos too."""
 
 
-def load_portfolio(names: Sequence[str], workspace: Path, starter: Path) -> Portfolio:
-    """The operators that a run file names; `file.py:function` is relative to the workspace.
+def load_portfolio(
+    names: Sequence[str], workspace: Path, starter: Path, within: Within = None
+) -> Portfolio:
+    """The operators that a run file names; `file.py:function` is relative to the workspace, and
+    lies in the folders `within`.
 
-    A request that stands in the workspace goes before the one that ships. Raises InputError for
-    an unknown name, a function that does not load, and a request that cannot be read.
+    A request that stands in the workspace goes before the one that ships; it may use the
+    placeholders of every request, and those of the one that it replaces. Raises InputError for an
+    unknown name, a function that does not load, and a request that cannot be read or filled in.
     """
     operators: dict[str, Operator] = {}
     for name in names:
         if ".py:" in name:
-            operators[name.rpartition(":")[2]] = _guarded(load_function(name, workspace), name)
+            operators[name.rpartition(":")[2]] = _guarded(
+                load_function(name, workspace, within), name
+            )
         elif name in BUILT_IN:
             operators[name] = BUILT_IN[name]
         elif name != DEMOS:
@@ -93,13 +101,27 @@ def load_portfolio(names: Sequence[str], workspace: Path, starter: Path) -> Port
                 if near
                 else f"there are: {', '.join(NAMES)}, or file.py:function",
             )
-    requests = {name: _request(name, workspace, starter) for name in ASKING}
+    requests = {name: _request(name, workspace, starter, within) for name in ASKING}
     return Portfolio(operators, requests, DEMOS in names)
 
 
-def _request(name: str, workspace: Path, starter: Path) -> str:
-    path = workspace / REQUESTS / f"{name}.md"
-    return documents.read_text(path if path.is_file() else starter / REQUESTS / f"{name}.md")
+def _request(name: str, workspace: Path, starter: Path, within: Within) -> str:
+    shipped = documents.read_text(starter / REQUESTS / f"{name}.md")
+    own = (workspace / REQUESTS / f"{name}.md").absolute()
+    if not documents.is_file(own):
+        return shipped
+    text = documents.read_text(documents.find(workspace, str(own), within, str(own)))
+    for number, line in enumerate(text.splitlines(), start=1):
+        known = {*COMMON, *placeholders(shipped)}
+        unknown = next((one for one in placeholders(line) if one not in known), None)
+        if found := not_placeholder(line) or (unknown and f"{{{{ {unknown} }}}}"):
+            raise InputError(
+                f"{found} is not filled in: the rewriter would see it as it stands",
+                f"{own}:{number}",
+                f"there are: {', '.join(f'{{{{ {one} }}}}' for one in sorted(known))}; for braces "
+                r"that it shall see write \{{ … }}",
+            )
+    return text
 
 
 def _guarded(function: Callable[..., Any], name: str) -> Operator:

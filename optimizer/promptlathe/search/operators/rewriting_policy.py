@@ -389,7 +389,7 @@ class RewritingPolicy:
     def _give_up(self, failure: Failure) -> None:
         """After some failures in a row, or a hopeless one, the rewriter is not asked again."""
         before, self._failed = self._failed, self._failed + 1
-        if failure.reason in ("authentication", "not_found"):
+        if failure.reason in ("authentication", "quota", "not_found"):
             self._failed = max(self._failed, UNREACHABLE)
         if before < UNREACHABLE <= self._failed:
             self._notes.append(

@@ -1,0 +1,153 @@
+"""What became of the answers, by candidate and in all, with a sample and what to do about it."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from promptlathe.errors import InputError
+from promptlathe.job.job import Job
+from promptlathe.records import Outcome
+from promptlathe.scoring.answers import State, state
+from promptlathe.space import Choice
+
+STATES: tuple[State, ...] = get_args(State)
+FIRST = 12
+"""Answers without one that can be used after which a run stops."""
+PROMPTS = 3
+"""So many are tried then, at least."""
+TELL = 0.1
+"""Share of the answers in a state from which on a note says so."""
+SAMPLE = 120
+"""Characters of a sample."""
+_FIXES: Mapping[State, str] = {
+    "cut off": "raise model.max_tokens (now {max_tokens}), or ask for a shorter answer",
+    "empty": "raise model.max_tokens (now {max_tokens}), which reasoning may take up, or lower "
+    "model.reasoning_effort",
+    "refused": "see what the prompts and the rows ask for",
+    "unread": "say in the prompt how to answer, or set `parse` to what the model answers in",
+}
+
+
+@dataclass(frozen=True)
+class AnswerCounts:
+    """Of one candidate, or of all."""
+
+    by_state: Mapping[State, int] = field(default_factory=dict[State, int])
+    failed: Mapping[str, int] = field(default_factory=dict[str, int])
+    """By reason."""
+
+    @property
+    def total(self) -> int:
+        """Cells, those that failed included."""
+        return sum(self.by_state.values()) + sum(self.failed.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """With a key for each state, and the failures by reason."""
+        named = {one.replace(" ", "_"): self.by_state.get(one, 0) for one in STATES}
+        return {**named, "failed": dict(self.failed)}
+
+    def __str__(self) -> str:
+        parts = [f"{n:,} {one}" for one in STATES if (n := self.by_state.get(one))]
+        failed = ", ".join(f"{reason} {n:,}" for reason, n in self.failed.items())
+        if failed:
+            parts.append(f"{sum(self.failed.values()):,} failed ({failed})")
+        return ", ".join(parts) or "none"
+
+
+def state_of(outcome: Outcome) -> State:
+    """Of an outcome that is no failure: of the last answer of its target."""
+    answer = outcome.answer
+    if answer is None:  # a function of yours that called no model
+        return "unread" if outcome.unread else "answered"
+    if answer.finish_reason == "length":
+        return "cut off"
+    return state(answer, None if outcome.unread else outcome.parsed or "")
+
+
+class AnswerStates:
+    """Counts the outcomes of a run as they come."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._states: defaultdict[str, Counter[State]] = defaultdict(Counter)
+        self._failed: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._levels: defaultdict[str, set[Any]] = defaultdict(set)
+        self._used = False
+        """An answer came that could be read, or earned a score."""
+        self.samples: dict[State, str] = {}
+        """The first answer in each state."""
+
+    def add(self, outcome: Outcome) -> None:
+        """Raises InputError when none of the first answers can be used."""
+        candidate = outcome.cell.candidate
+        if outcome.failure is not None:
+            self._failed[candidate.id][outcome.failure.reason] += 1
+            return
+        found = state_of(outcome)
+        self._states[candidate.id][found] += 1
+        self.samples.setdefault(found, _sample(outcome))
+        self._used = self._used or found == "answered" or not outcome.unread
+        if not self._used:
+            for name, level in candidate.levels:
+                self._levels[name].add(level)
+            self._check_first()
+
+    def of(self, *candidates: str) -> AnswerCounts:
+        """Of these candidates; of all when none is named."""
+        wanted = candidates or {*self._states, *self._failed}
+        states, failed = Counter[State](), Counter[str]()
+        for one in wanted:
+            states.update(self._states.get(one, {}))
+            failed.update(self._failed.get(one, {}))
+        return AnswerCounts(dict(states), dict(failed))
+
+    @property
+    def notes(self) -> Iterable[str]:
+        """A line for each state, but `answered`, in which many answers are."""
+        counts = self.of()
+        for one in STATES:
+            n = counts.by_state.get(one, 0)
+            if one != "answered" and n >= TELL * counts.total:
+                yield (
+                    f"{n:,} of {counts.total:,} answers were {one}, such as {self.samples[one]}: "
+                    f"{self._fix(one)}"
+                )
+
+    def _check_first(self) -> None:
+        counts = self.of().by_state
+        total = sum(counts.values())
+        if total < FIRST:
+            return
+        cut = counts.get("cut off", 0) + counts.get("empty", 0)
+        fixed = not any("max_tokens" in part.model for part in self._job.space.prompts.values())
+        if not (fixed and cut >= 0.8 * total) and not self._prompts_do_not_matter():
+            return
+        most = max(counts, key=lambda one: counts[one])
+        raise InputError(
+            f"none of the first {total} answers can be used: {self.of()}; such as "
+            f"{self.samples[most]}",
+            self._job.place("run", ("model",)),
+            self._fix(most),
+        )
+
+    def _prompts_do_not_matter(self) -> bool:
+        """Nothing makes new texts; several prompts were tried, and both levels of each component
+        that has two: one of them may be the form that can be read."""
+        if self._job.operators or len(self._states) < PROMPTS:
+            return False
+        pairs = (
+            self._levels[name]
+            for name, component in self._job.space.components.items()
+            if isinstance(component, Choice) and len(component.choice) == 2
+        )
+        return all(len(tried) == 2 for tried in pairs)
+
+    def _fix(self, one: State) -> str:
+        return _FIXES[one].format(max_tokens=self._job.model.max_tokens)
+
+
+def _sample(outcome: Outcome) -> str:
+    text = outcome.trace.text or (outcome.answer.text if outcome.answer else "")
+    said = repr(text if len(text) <= SAMPLE else f"{text[:SAMPLE]}…")
+    return said if text else "an empty text"

@@ -1,0 +1,105 @@
+"""What a job's calls take: typically, and at most."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from promptlathe.job.checks import models_of
+from promptlathe.job.job import Job
+from promptlathe.models.pricing import worst_case
+from promptlathe.records import Call, Candidate, Example
+from promptlathe.space import BoundSpace, render
+
+TYPICAL_OUTPUT = 200
+"""Tokens of an answer, where `max_tokens` allows more: it says little about them."""
+SAMPLE = 20
+"""Random candidates, beside the seed."""
+BYTES_PER_TOKEN = 4
+"""A rule of thumb for English and French prose."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of one call."""
+
+    input_tokens: int
+    """Typically."""
+    output_tokens: int
+    """Typically."""
+    usd: float | None
+    """Typically; None when the price is unknown."""
+    most_tokens: int
+    """Input and output: what is held for the longest prompt that was drawn, with the longest row
+    and the longest answer that is allowed. A byte is a token at most."""
+    most_usd: float | None
+    """At the dearest of the job's models; None when a price is unknown."""
+
+    @property
+    def tokens(self) -> int:
+        """Input and output, typically."""
+        return self.input_tokens + self.output_tokens
+
+
+def estimate(job: Job, space: BoundSpace, rows: Sequence[Example]) -> Estimate:
+    """From the calls of a few random candidates.
+
+    Raises ValueError for a call without `max_tokens`, and InputError for a parameter that the
+    model does not know.
+    """
+    rng = np.random.default_rng(job.search.seed)
+    drawn = [space.seed, *(space.candidate(space.space.draw(rng)) for _ in range(SAMPLE))]
+    usual = [
+        call
+        for i, candidate in enumerate(drawn)
+        for call in _calls(job, candidate, rows[i % len(rows)].row)
+    ]
+    longest = _longest(rows)
+    most = max(
+        worst_case(call, job.prices).tokens
+        for candidate in drawn
+        for call in _calls(job, candidate, longest)
+    )
+    usual.sort(key=_bytes)
+    call = usual[len(usual) // 2]
+    allowed = int(dict(call.parameters).get("max_tokens", 0))
+    tokens, output = _bytes(call) // BYTES_PER_TOKEN, min(allowed, TYPICAL_OUTPUT)
+    price = job.prices.of(call)
+    return Estimate(
+        tokens,
+        output,
+        price.of(tokens, output) if price else None,
+        most,
+        _dearest(job, most, allowed) if price else None,
+    )
+
+
+def _calls(job: Job, candidate: Candidate, row: Mapping[str, Any]) -> list[Call]:
+    return [
+        job.step_models.get(step, job.model).call(render(prompt, row), prompt.parameters, step=step)
+        for step, prompt in candidate.prompts.items()
+    ]
+
+
+def _longest(rows: Sequence[Example]) -> dict[str, Any]:
+    """A row with the longest value of each field."""
+    found: dict[str, Any] = {}
+    for example in rows:
+        for name, value in example.row.items():
+            if name not in found or len(str(value)) > len(str(found[name])):
+                found[name] = value
+    return found
+
+
+def _bytes(call: Call) -> int:
+    return sum(len(message.text.encode()) for message in call.messages)
+
+
+def _dearest(job: Job, tokens: int, output: int) -> float | None:
+    """USD of so many tokens, `output` of them written, at the dearest model."""
+    prices = [job.prices.root.get(name) for name in models_of(job)]
+    known = [price for price in prices if price]
+    if len(known) < len(prices):
+        return None
+    return max((price.of(tokens - output, output) for price in known), default=0.0)
