@@ -15,8 +15,8 @@ from promptlathe.documents.wording import describe, nearest
 from promptlathe.documents.writing import to_yaml
 
 __all__ = [
-    "HIDDEN",
     "DATASET_BYTES",
+    "HIDDEN",
     "Document",
     "Loc",
     "Model",
