@@ -144,6 +144,19 @@ def test_a_store_that_was_made_anew_gets_the_whole_record(state: Path, tmp_path:
     assert len(client.search_runs(["1"])) == 2
 
 
+def test_a_sender_that_was_killed_at_the_very_end_leaves_only_files(state: Path, client: Any):
+    path = spool_of(state, begun(state), conclusion(promote=False))
+    send(Spooled(path), opened)
+    (run,) = client.search_runs(["1"])
+    again = spool_of(state, begun(state), conclusion(promote=False))
+    Spooled(again).note(Taken(2, run.info.run_id, "1"))
+    empty = spool_of(state, run="said-nothing")
+    assert leftovers(state) == ["run run: 0 records sent"]
+    assert not again.exists()
+    assert not empty.exists()
+    assert len(client.search_runs(["1"])) == 1
+
+
 def test_a_store_that_is_away_leaves_the_rest_for_later(state: Path):
     with door() as store:
         path = spool_of(state, Begun(store.url, None, about()), conclusion())
@@ -152,7 +165,7 @@ def test_a_store_that_is_away_leaves_the_rest_for_later(state: Path):
     assert len(Spooled(path).read()) == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"{}\n", b'{"at": 1, "kind": "else", "content": 1}\n'])
+@pytest.mark.parametrize("content", [b"{}\n", b'{"at": 1, "kind": "else", "content": 1}\n'])
 def test_a_file_that_is_no_spool_is_told_and_kept(state: Path, content: bytes):
     path = state / "spool" / "2026-run.jsonl"
     path.parent.mkdir()

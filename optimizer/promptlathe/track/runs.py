@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from promptlathe.records import Standing
 from promptlathe.track.artifacts import prompts_json, prompts_text
-from promptlathe.track.backend import Backend
+from promptlathe.track.backend import Away, Backend, said
 from promptlathe.track.records import About, Dataset, Status
 
 PARENT = "mlflow.parentRunId"
@@ -45,7 +45,7 @@ def find(backend: Backend, experiment: str, tags: Mapping[str, str]) -> list[Run
 
 
 def exists(backend: Backend, run: str) -> bool:
-    """False in a store that was made anew."""
+    """False in a store that was made anew. Raises Away when it does not say."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -53,7 +53,7 @@ def exists(backend: Backend, run: str) -> bool:
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return False
-        raise
+        raise Away(backend.uri, said(backend.uri, error)) from error
     return True
 
 

@@ -52,14 +52,14 @@ def send(
             if done < taken.records:
                 book.remember(some[0])
                 done += 1
-                continue
-            # Whether an attempt before the last note was cut off, nobody knows.
-            answer = book.write(some, again=done == taken.records)
-            done += len(some)
-            spooled.note(book.taken(done))
-            tell(done)
-            if answer is not None:
-                tell(answer)
+            else:
+                # Whether an attempt after the last note was cut off, nobody knows.
+                answer = book.write(some, again=done == taken.records)
+                done += len(some)
+                spooled.note(book.taken(done))
+                tell(done)
+                if answer is not None:
+                    tell(answer)
             if isinstance(some[-1].content, ENDS):
                 remove(spooled.path)
                 return True
@@ -122,12 +122,14 @@ def _send_one(
         if not (records and isinstance(records[-1].content, ENDS)):
             if under_way:
                 return
+            if not records:  # it was killed before it said anything
+                return remove(spooled.path)
             spooled.append(Stopped("KILLED", KILLED))
         news: list[Started | Concluded | int] = []
         before = spooled.taken.records
         send(spooled, open_store, tell=news.append, alive=alive)
-        sent = max(one for one in news if isinstance(one, int)) - before
-        say(f"{of}: {sent} record{'s' if sent > 1 else ''} sent")
+        sent = max((one for one in news if isinstance(one, int)), default=before) - before
+        say(f"{of}: {sent} record{'' if sent == 1 else 's'} sent")
         for one in news:
             if not isinstance(one, Concluded):
                 continue
