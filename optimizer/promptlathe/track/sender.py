@@ -123,7 +123,8 @@ def _send_one(
             if under_way:
                 return
             if not records:  # it was killed before it said anything
-                return remove(spooled.path)
+                remove(spooled.path)
+                return
             spooled.append(Stopped("KILLED", KILLED))
         news: list[Started | Concluded | int] = []
         before = spooled.taken.records
