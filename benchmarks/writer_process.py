@@ -8,6 +8,7 @@ process, in milliseconds. Each way runs in a fresh interpreter.
 """
 
 import argparse
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from promptlathe.records import (
     Cell,
     Estimate,
     Example,
+    FinalistName,
     Message,
     Outcome,
     Prompt,
@@ -30,8 +32,9 @@ from promptlathe.records import (
     Trace,
 )
 from promptlathe.track import About, Conclusion, MlflowTracker, default_artifacts, default_uri
-from promptlathe.track.backend import environment
+from promptlathe.track.backend import Backend, environment
 from promptlathe.track.book import Book
+from promptlathe.track.records import TestRow
 
 TEXT = "Say which team should handle the ticket. " * 60  # 2,400 characters
 
@@ -52,37 +55,67 @@ def outcome(side: Candidate, number: int) -> Outcome:
     return Outcome(Cell(side, row), Trace("delivery", (sent,)), scores, 1.0, "delivery")
 
 
-def record(writer: Book | MlflowTracker, candidates: int, rows: int) -> None:
-    """One run: candidates, and both sides of the comparison, as they would arrive."""
-    clock = Clock()
-    writer.start(About("bench", "bench", "bench", "model: pocket\n", "pocket", "label"))
-    if isinstance(writer, MlflowTracker):
-        clock.show("start returns")
-        writer.ready.result()
-        clock.show("the run is there")
-    else:
-        clock.show("import, open, start")
-    for number in range(candidates):
-        estimate = Estimate(0.5, 0.4, 0.6, 100)
-        standing = Standing(
-            candidate(number), estimate, "complete", 100, 70_000, 0.0, 0, 0, 0, number
-        )
-        writer.candidate(standing)
-        if isinstance(writer, Book) and number % 30 == 29:
-            writer.flush()
-    if isinstance(writer, Book):
-        writer.flush()
-    clock.show(f"{candidates} candidates")
-    for number in range(rows):
-        for side, one in (("seed", candidate(0)), ("best", candidate(1))):
-            writer.test_outcome(side, outcome(one, number))  # type: ignore[arg-type]
-    if isinstance(writer, Book):
-        writer.flush()
-    clock.show(f"2 × {rows} test rows")
+NOW = 1_700_000_000_000
+ABOUT = About("bench", "bench", "bench", "model: pocket\n", "pocket", "label")
+
+
+def standings(count: int) -> list[Standing]:
+    estimate = Estimate(0.5, 0.4, 0.6, 100)
+    return [
+        Standing(candidate(number), estimate, "complete", 100, 70_000, 0.0, 0, 0, 0, number)
+        for number in range(count)
+    ]
+
+
+def test_rows(count: int) -> list[TestRow]:
+    sides: tuple[tuple[FinalistName, Candidate], ...]
+    sides = ("seed", candidate(0)), ("best", candidate(1))
+    return [TestRow(side, outcome(one, number)) for number in range(count) for side, one in sides]
+
+
+def conclusion(rows: int) -> Conclusion:
     first, second = candidate(0).prompts, candidate(1).prompts
     comparison = Comparison(0.5, 0.6, 0.1, 0.02, 0.18, rows, 0)
-    writer.conclude(Conclusion("better", "budget: calls", first, second, comparison, True, "bench"))
+    return Conclusion("better", "budget: calls", first, second, comparison, True, "bench")
+
+
+def by_book(state: Path, candidates: int, rows: int) -> None:
+    """One run, as its records would arrive, by `Book` in this process."""
+    clock = Clock()
+    book = Book(Backend(default_uri(state), default_artifacts(state)), "bench")
+    book.start(ABOUT, NOW)
+    clock.show("import, open, start")
+    for standing in standings(candidates):
+        book.candidate(standing, NOW)
+    clock.show(f"{candidates} candidates")
+    told = [(row, NOW) for row in test_rows(rows)]
+    for first in range(0, len(told), 30):
+        book.rows(told[first : first + 30])
+    clock.show(f"2 × {rows} test rows")
+    book.conclude(conclusion(rows), NOW)
     clock.show("conclude")
+
+
+async def by_tracker(state: Path, candidates: int, rows: int) -> None:
+    """The same through the spool, by a process of its own."""
+    clock = Clock()
+    uri, artifacts = default_uri(state), default_artifacts(state)
+    with MlflowTracker(state, "bench", uri, artifacts) as tracker:
+        tracker.start(ABOUT)
+        clock.show("start returns")
+        while not tracker.started.done():
+            await asyncio.sleep(0.05)
+        clock.show("the run is there")
+        for standing in standings(candidates):
+            tracker.candidate(standing)
+        clock.show(f"{candidates} candidates")
+        for row in test_rows(rows):
+            tracker.test_outcome(row.side, row.outcome)
+        clock.show(f"2 × {rows} test rows")
+        tracker.conclude(conclusion(rows))
+        clock.show("conclude")
+        await tracker.settle()
+        clock.show("all is written")
 
 
 class Clock:
@@ -105,18 +138,16 @@ def main() -> None:
     if options.way is None:
         again = [sys.executable, __file__, *sys.argv[1:], "--way"]
         print("in the same process")
-        subprocess.run([*again, "book"], check=True, env=environment(None))
+        subprocess.run([*again, "book"], check=True, env=environment())
         print("in a process of its own")
         subprocess.run([*again, "tracker"], check=True)
         return
     with TemporaryDirectory() as folder:
         state = Path(folder)
-        store = default_uri(state), default_artifacts(state)
         if options.way == "book":
-            record(Book(*store), options.candidates, options.rows)
+            by_book(state, options.candidates, options.rows)
         else:
-            with MlflowTracker(*store) as tracker:
-                record(tracker, options.candidates, options.rows)
+            asyncio.run(by_tracker(state, options.candidates, options.rows))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,14 @@
 """Fixtures that several files share."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.databases import Postgres
 
 pytest.register_assert_rewrite("promptlathe.testing")
 
@@ -24,8 +30,76 @@ def engine(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow store with its tables: making them takes two seconds."""
+    from promptlathe.track import default_uri
+    from promptlathe.track.backend import ENVIRONMENT, Backend
+
+    state = tmp_path_factory.mktemp("migrated")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        Backend(default_uri(state))
+    return state
+
+
+@pytest.fixture
+def state(migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace's state folder with an empty MLflow store, for MLflow in this process."""
+    from promptlathe.track.backend import ENVIRONMENT
+
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.fixture
+def client(state: Path) -> Any:
+    """MLflow's own client of that store."""
+    from mlflow.tracking import MlflowClient
+
+    from promptlathe.track import default_uri
+
+    return MlflowClient(default_uri(state), default_uri(state))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["Postgres"]:
+    """One PostgreSQL server for all tests."""
+    from tests.databases import postgres
+
+    pytest.importorskip("psycopg")
+    with postgres() as server:
+        if server is None:
+            pytest.skip("PostgreSQL is not installed")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one MLflow server for all tests: starting it takes seconds."""
+    import socket
+
+    from promptlathe.track import default_artifacts, default_uri
+    from promptlathe.track.ui import ui_server
+
+    state = tmp_path_factory.mktemp("served")
+    shutil.copytree(migrated, state, dirs_exist_ok=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with ui_server(default_uri(state), default_artifacts(state), host="127.0.0.1", port=port) as (
+        url,
+        _,
+    ):
+        yield url
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Side by side, a file's tests stay together, and those on Ray share one cluster."""
     for item in items:
         on_ray = item.get_closest_marker("ray") or "ray" in item.name
-        item.add_marker(pytest.mark.xdist_group("ray" if on_ray else item.path.name))
+        shared = "server" if item.get_closest_marker("server") else item.path.name
+        item.add_marker(pytest.mark.xdist_group("ray" if on_ray else shared))

@@ -106,6 +106,7 @@ def assert_hidden(text: str) -> None:
 def test_no_secret_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANARY_KEY", KEY)
     monkeypatch.setattr("promptlathe.runtime.health.KNOCKS", (0.0,))
+    monkeypatch.setattr("promptlathe.track.process.PATIENCE", 0.5)
     state = tmp_path / ".promptlathe"
     state.mkdir()
     (tmp_path / "space.yaml").write_text(SPACE)
@@ -125,6 +126,7 @@ def test_no_secret_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             RUN.replace("BASE_URL", base).replace("STATE", str(state))
         )
         ends(0, "MLflow")
+        ends(0, "no MLflow server", f"track.uri=http://me:{STORE}@127.0.0.1:9")
         host = base.removeprefix("http://")
         for url in (f"http://me:{LOGIN}@{host}", f"{base}?api_key={QUERY}"):
             ends(2, "a key does not belong in the address", f"model.base_url={url}")
@@ -134,10 +136,14 @@ def test_no_secret_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for fault in (Reply(f"Incorrect API key provided: {KEY}", status=401), *faults(KEY)[::4]):
         with ScriptedServer(fault) as server:
             ends(5, "model m:", f"model.base_url={server.base_url}")
-    ends(2, "no MLflow server", f"track.uri=http://me:{STORE}@127.0.0.1:9")
     ends(2, "the ledger cannot", f"ledger=nonesuch://me:{LEDGER}@127.0.0.1:9/db")
     kept = left_behind(state)
     assert_hidden("\n".join(said))
     assert_hidden(kept)
-    for sign in ("Incorrect API key provided: ***", "mlflow.db?password=***", '"verdict"'):
+    for sign in (
+        "Incorrect API key provided: ***",
+        "mlflow.db?password=***",
+        "http://me:***@127.0.0.1:9",
+        '"verdict"',
+    ):
         assert sign in kept  # it was there to be hidden

@@ -1,12 +1,21 @@
 """What one run leaves in a real MLflow store."""
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.track_samples import (
+    BEST,
+    EXAMPLES,
+    SEED,
+    Teller,
+    about,
+    answered,
+    conclusion,
+    prompt,
+    standing,
+)
 
 from promptlathe.decide import Comparison
 from promptlathe.errors import InputError
@@ -24,23 +33,17 @@ from promptlathe.records import (
     Prompt,
     Role,
     Sent,
-    Standing,
     Trace,
 )
 from promptlathe.space.template import render
 from promptlathe.testing.records import outcome
 from promptlathe.track import (
-    About,
-    Conclusion,
-    Dataset,
-    default_artifacts,
     default_uri,
     registered_names,
 )
-from promptlathe.track.backend import ENVIRONMENT, Backend
-from promptlathe.track.book import Book
 from promptlathe.track.progress import Points
-from promptlathe.track.registry import commit_message
+from promptlathe.track.promotion import commit_message
+from promptlathe.track.records import Curve, Stopped
 
 ODD = (
     'Say "so" \\ once, \\1 \\g<0> \\u00e9 C:\\new\\table.\n\n  {"label": "{x}", "n": [1, {}]} '
@@ -48,96 +51,9 @@ ODD = (
 )
 
 
-def prompt(text: str = "Answer with the label.", temperature: float | None = None) -> Prompt:
-    parameters = () if temperature is None else (("temperature", temperature),)
-    return Prompt((Message("system", text), Message("user", "Ticket: {{ text }}")), parameters)
-
-
-def candidate(text: str, **levels: str | float) -> Candidate:
-    return Candidate.single(tuple(levels.items()), prompt(text))
-
-
-SEED = candidate("Answer.", role="none", count=0)
-BEST = Candidate.single((("role", "agent"), ("count", 4)), prompt("Answer well.", 0.2))
-EXAMPLES = [
-    Example(f"e{i}", {"text": f"My invoice {i}", "label": "billing"}, "test") for i in range(3)
-]
-COMPARISON = Comparison(0.5, 0.75, 0.25, 0.1, 0.4, 108, 0)
-
-
-def answered(side: Candidate, example: Example, text: str) -> Outcome:
-    right = text == example.row["label"]
-    call = Call("pocket", render(side.prompt, example.row), (("temperature", 0.2),))
-    sent = Sent(call, Answer(text, 40, 2, 0.25), 0.001)
-    scores = {"exact_match": float(right), "f1": 0.3 + 0.7 * right}
-    return Outcome(Cell(side, example), Trace(text, (sent,)), scores, float(right), text)
-
-
-def standing(side: Candidate, estimate: Estimate | None = None, **changes: Any) -> Standing:
-    known: dict[str, Any] = {"cells": 1, "tokens": None, "cost": None, "failures": 0}
-    known |= {"failed": 0, "unread": 0, "number": 0, "state": "complete"}
-    return Standing(side, estimate, **known | changes)
-
-
-def about(**changes: Any) -> About:
-    known: dict[str, Any] = {
-        "experiment": "triage",
-        "prompt": "support-triage",
-        "run_name": "pocket, seed 0",
-        "run_file": "model: pocket\n",
-        "model": "pocket",
-        "target": "label",
-        "pass_fail": frozenset({"exact_match"}),
-        "parameters": {"max_tokens": 50},
-        "params": {"policy": "tpe", "seed": 0},
-        "datasets": (Dataset.of("tickets", "test", "tickets.jsonl", EXAMPLES),),
-    }
-    return About(**known | changes)
-
-
-def conclusion(**changes: Any) -> Conclusion:
-    known: dict[str, Any] = {
-        "verdict": "better",
-        "finish_reason": "budget: calls",
-        "seed": SEED.prompts,
-        "best": BEST.prompts,
-        "comparison": COMPARISON,
-        "promote": True,
-        "description": "## Better",
-        "metrics": {"cost_usd": 0.5},
-        "result": '{"verdict": "better"}',
-        "order": '{"seq": 0}\n',
-    }
-    return Conclusion(**known | changes)
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An empty store with MLflow's tables: making them takes two seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in ENVIRONMENT.items():
-            patch.setenv(name, value)
-        state = tmp_path_factory.mktemp("migrated")
-        Backend(default_uri(state))
-        yield state
-
-
 @pytest.fixture
-def state(migrated: Path, tmp_path: Path) -> Path:
-    shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
-    return tmp_path
-
-
-@pytest.fixture
-def book(state: Path) -> Book:
-    return Book(default_uri(state), default_artifacts(state))
-
-
-@pytest.fixture
-def client(state: Path) -> Any:
-    from mlflow.tracking import MlflowClient
-
-    return MlflowClient(default_uri(state), default_uri(state))
+def book(state: Path) -> Teller:
+    return Teller(state)
 
 
 EFFECTS = '{"columns": ["component", "effect"], "data": [["role", 1.5]]}'
@@ -151,10 +67,10 @@ def text_of(run: Any, name: str) -> str:
     return Path(run.info.artifact_uri, name).read_text("utf-8")
 
 
-def test_the_parent_run_holds_the_inputs_and_the_result(book: Book, client: Any):
+def test_the_parent_run_holds_the_inputs_and_the_result(book: Teller, client: Any):
     started = book.start(about())
-    book.progress(1, 0.5, 0.5)
-    book.progress(60, 0.7, 0.5)
+    points = ("eval_score", 1, 0.5), ("seed_score", 1, 0.5), ("eval_score", 60, 0.7)
+    book.tell(Curve(60, points))
     assert book.conclude(conclusion()).problems == ()
     run = client.get_run(started.run_id)
     assert run.info.status == "FINISHED"
@@ -175,7 +91,7 @@ def test_the_parent_run_holds_the_inputs_and_the_result(book: Book, client: Any)
 
 
 def test_the_artifacts_of_the_parent(
-    book: Book, client: Any, state: Path, monkeypatch: pytest.MonkeyPatch
+    book: Teller, client: Any, state: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", default_uri(state))  # `load_table` reads it
     started = book.start(about())
@@ -197,13 +113,12 @@ def test_the_artifacts_of_the_parent(
     assert effects.to_dict("records") == [{"component": "role", "effect": 1.5}]
 
 
-def test_a_candidate_is_a_nested_run_with_its_levels(book: Book, client: Any):
+def test_a_candidate_is_a_nested_run_with_its_levels(book: Teller, client: Any):
     started = book.start(about())
     estimate = Estimate(0.6, 0.5, 0.7, 24)
     told = {"cells": 24, "tokens": 3000, "cost": 0.01, "failures": 1, "failed": 3, "unread": 2}
     book.candidate(standing(BEST, estimate, **told, state="dropped", number=7))
     book.candidate(standing(SEED, cells=3, failures=3, state="dropped"))
-    book.flush()
     without, scored = sorted(
         children(client, started.experiment_id, "candidate"), key=lambda r: r.info.run_name
     )
@@ -228,7 +143,7 @@ def test_a_candidate_is_a_nested_run_with_its_levels(book: Book, client: Any):
     assert without.data.metrics == {"cells": 3, "failures": 3, "failed": 0, "unread": 0}
 
 
-def test_an_evaluation_run_shows_each_row(book: Book, client: Any):
+def test_an_evaluation_run_shows_each_row(book: Teller, client: Any):
     started = book.start(about())
     book.test_outcome("best", answered(BEST, EXAMPLES[0], "billing"))
     book.test_outcome("best", answered(BEST, EXAMPLES[1], "refund"))
@@ -266,7 +181,7 @@ def test_an_evaluation_run_shows_each_row(book: Book, client: Any):
     assert {a.name for a in failed.info.assessments} == {"label", "call"}
 
 
-def test_a_promoted_prompt_is_the_champion_and_linked_both_ways(book: Book, client: Any):
+def test_a_promoted_prompt_is_the_champion_and_linked_both_ways(book: Teller, client: Any):
     started = book.start(about())
     (registered,) = book.conclude(conclusion()).registered.values()
     assert registered.uri == "prompts:/support-triage/1"
@@ -286,48 +201,49 @@ def test_a_promoted_prompt_is_the_champion_and_linked_both_ways(book: Book, clie
     assert [p.name for p in found] == ["support-triage"]
 
 
-def test_nothing_is_registered_without_a_promotion(book: Book, client: Any):
+def test_nothing_is_registered_without_a_promotion(book: Teller, client: Any):
     book.start(about())
     assert book.conclude(conclusion(promote=False)).registered == {}
     assert list(client.search_prompts()) == []
 
 
-def test_the_next_run_finds_the_champion_as_it_was_scored(book: Book, state: Path):
+def test_the_next_run_finds_the_champion_as_it_was_scored(book: Teller, state: Path):
     first = book.start(about())
-    assert first.champion == {}
+    assert first.champion.prompts == {}
     book.conclude(conclusion())
-    second = Book(default_uri(state), default_artifacts(state))
-    champion = second.start(about(experiment="another")).champion["prompt"]
+    second = Teller(state)
+    champion = second.start(about(experiment="another")).champion.prompts["prompt"]
     assert champion.prompt == BEST.prompt
     assert (champion.version, champion.run_id) == (1, first.run_id)
-    assert second.conclude(conclusion(best=SEED.prompts)).registered
-    third = Book(default_uri(state)).start(about()).champion["prompt"]
+    met = {"support-triage": 1}
+    assert second.conclude(conclusion(best=SEED.prompts, aliased=met)).registered
+    third = Teller(state).start(about()).champion.prompts["prompt"]
     assert third.prompt == SEED.prompt
 
 
-def test_a_champion_that_somebody_else_registered(book: Book, client: Any):
+def test_a_champion_that_somebody_else_registered(book: Teller, client: Any):
     client.create_prompt("support-triage")
     config = {"model_name": "gpt", "temperature": 0.5}
     client.create_prompt_version("support-triage", "Label: {{ text }}", model_config=config)
     client.set_prompt_alias("support-triage", "champion", 1)
-    champion = book.start(about()).champion["prompt"]
+    champion = book.start(about()).champion.prompts["prompt"]
     assert champion.prompt == Prompt(
         (Message("user", "Label: {{ text }}"),), (("temperature", 0.5),)
     )
     assert champion.run_id is None
 
 
-def test_a_champion_that_is_a_program_is_left_alone(book: Book, client: Any):
+def test_a_champion_that_is_a_program_is_left_alone(book: Teller, client: Any):
     client.create_prompt("support-triage")
     client.create_prompt_version("support-triage", "{% if text %}{{ text }}{% endif %}")
     client.set_prompt_alias("support-triage", "champion", 1)
     started = book.start(about())
-    assert started.champion == {}
+    assert started.champion.prompts == {}
     assert "prompts:/support-triage/1 is a Jinja program" in started.problems[0]
 
 
 def test_a_loaded_prompt_renders_to_exactly_what_was_scored(
-    book: Book, state: Path, monkeypatch: pytest.MonkeyPatch
+    book: Teller, state: Path, monkeypatch: pytest.MonkeyPatch
 ):
     import mlflow
 
@@ -347,7 +263,7 @@ def test_a_loaded_prompt_renders_to_exactly_what_was_scored(
         assert loaded.format(**row.row) == ours
 
 
-def test_a_row_that_mlflow_would_fill_twice_is_told(book: Book):
+def test_a_row_that_mlflow_would_fill_twice_is_told(book: Teller):
     best = prompt("{{ text }}")
     row = Example("tricky", {"text": "{{ label }}", "label": "billing"}, "test")
     book.start(about())
@@ -357,7 +273,7 @@ def test_a_row_that_mlflow_would_fill_twice_is_told(book: Book):
     assert "for example tricky" in concluded.problems[0]
 
 
-def test_a_failed_write_is_a_problem_and_costs_only_itself(book: Book, client: Any):
+def test_a_failed_write_is_a_problem_and_costs_only_itself(book: Teller, client: Any):
     started = book.start(about())
     bad = Candidate.single((("a component ✗", 1),), prompt("other"))
     book.candidate(standing(SEED))
@@ -382,7 +298,7 @@ NAMES = registered_names("support-triage", PAIR)
 
 
 def test_several_prompts_are_registered_together_and_read_back(
-    book: Book, client: Any, state: Path
+    book: Teller, client: Any, state: Path
 ):
     pair = about(prompts=tuple(PAIR))
     started = book.start(pair)
@@ -399,32 +315,33 @@ def test_several_prompts_are_registered_together_and_read_back(
     assert {v.tags["mlflow.prompt.run_ids"] for v in versions.values()} == {started.run_id}
     linked = json.loads(client.get_run(started.run_id).data.tags["mlflow.linkedPrompts"])
     assert linked == [{"name": name, "version": "1"} for name in NAMES.values()]
-    champion = Book(default_uri(state)).start(pair).champion
+    champion = Teller(state).start(pair).champion.prompts
     assert {name: one.prompt for name, one in champion.items()} == PAIR
     assert {one.run_id for one in champion.values()} == {started.run_id}
 
 
 def test_a_champion_of_versions_that_do_not_belong_together_is_none(
-    book: Book, client: Any, state: Path
+    book: Teller, client: Any, state: Path
 ):
     pair = about(prompts=tuple(PAIR))
     book.start(pair)
     book.conclude(conclusion(seed=PAIR, best=PAIR))
-    other = Book(default_uri(state))
+    other = Teller(state)
     other.start(pair)
-    other.conclude(conclusion(seed=PAIR, best=PAIR))
+    met = dict.fromkeys(NAMES.values(), 1)
+    assert other.conclude(conclusion(seed=PAIR, best=PAIR, aliased=met)).registered
     client.set_prompt_alias("support-triage-route", "champion", 1)
-    mixed = Book(default_uri(state)).start(pair)
-    assert mixed.champion == {}
+    mixed = Teller(state).start(pair)
+    assert mixed.champion.prompts == {}
     assert "were not registered together" in mixed.problems[0]
     client.delete_prompt_alias("support-triage-route", "champion")
-    lacking = Book(default_uri(state)).start(pair)
-    assert lacking.champion == {}
+    lacking = Teller(state).start(pair)
+    assert lacking.champion.prompts == {}
     assert "support-triage-route have no version 'champion'" in lacking.problems[0]
 
 
 def test_pictures_and_a_response_format_come_back_as_they_were(
-    book: Book, client: Any, state: Path
+    book: Teller, client: Any, state: Path
 ):
     schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
     content = ("What is wrong with it?", Image("{{ photo }}", "low"))
@@ -437,10 +354,10 @@ def test_pictures_and_a_response_format_come_back_as_they_were(
     assert version.template == [{"role": "user", "content": "What is wrong with it?\n{{ photo }}"}]
     assert version.response_format == schema
     assert "response_format" not in version.model_config
-    assert Book(default_uri(state)).start(about()).champion["prompt"].prompt == best
+    assert Teller(state).start(about()).champion.prompts["prompt"].prompt == best
 
 
-def test_the_decision_against_a_champion_is_told(book: Book, client: Any):
+def test_the_decision_against_a_champion_is_told(book: Teller, client: Any):
     started = book.start(about())
     over = Comparison(0.7, 0.75, 0.05, 0.01, 0.09, 108, 0, alpha=0.02)
     more = {"compared_with": "champion", "recommended": "best", "opening": 3, "notes": ("a note",)}
@@ -455,7 +372,7 @@ def test_the_decision_against_a_champion_is_told(book: Book, client: Any):
     assert version.commit_message.endswith("98 % interval +0.01 to +0.09 over the champion)")
 
 
-def test_a_trace_has_a_span_for_each_call_and_the_judges_reason(book: Book, client: Any):
+def test_a_trace_has_a_span_for_each_call_and_the_judges_reason(book: Teller, client: Any):
     started = book.start(about())
     steps: tuple[tuple[str, Role], ...]
     steps = ("route", "task"), ("answer", "task"), ("tone", "judge")
@@ -486,27 +403,25 @@ def test_a_trace_has_a_span_for_each_call_and_the_judges_reason(book: Book, clie
     assert (tone.rationale, tone.source.source_type) == ("it is polite", "LLM_JUDGE")
 
 
-def test_an_aborted_run_ends_with_its_reason(book: Book, client: Any):
+def test_an_aborted_run_ends_with_its_reason(book: Teller, client: Any):
     started = book.start(about())
     book.test_outcome("seed", answered(SEED, EXAMPLES[0], "billing"))
-    book.abort("FAILED", "the model refuses the key")
+    book.tell(Stopped("FAILED", "the model refuses the key"))
     run = client.get_run(started.run_id)
     assert run.info.status == "FAILED"
     assert "refuses the key" in run.data.tags["mlflow.note.content"]
     (side,) = children(client, started.experiment_id, "evaluation")
     assert side.info.status == "FAILED"
-    book.abort("KILLED", "again")
-    assert client.get_run(started.run_id).info.status == "FAILED"
 
 
-def test_a_deleted_experiment_is_named(book: Book, client: Any):
+def test_a_deleted_experiment_is_named(book: Teller, client: Any):
     client.delete_experiment(client.create_experiment("triage"))
     with pytest.raises(InputError, match="'triage' is deleted"):
         book.start(about())
     assert client.search_runs(["1"]) == []
 
 
-def test_a_name_that_a_model_has(book: Book, client: Any):
+def test_a_name_that_a_model_has(book: Teller, client: Any):
     client.create_registered_model("support-triage")
     with pytest.raises(InputError, match="is a registered model in MLflow"):
         book.start(about())

@@ -7,7 +7,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from promptlathe.records import Answer, Candidate, Cell, Example, Message, Promp
 from promptlathe.testing.records import outcome
 from promptlathe.track import (
     About,
+    Champion,
     Conclusion,
     Dataset,
     MlflowTracker,
@@ -26,6 +28,8 @@ from promptlathe.track import (
     default_artifacts,
     default_uri,
 )
+from promptlathe.track.running import lock_of
+from promptlathe.track.sync import sync
 
 CANDIDATE = Candidate.single((("role", "agent"),), Prompt((Message("user", "Label: {{ text }}"),)))
 EXAMPLE = Example("e1", {"text": "My invoice", "label": "billing"}, "test")
@@ -46,9 +50,9 @@ DYING = """
 import os, pathlib, signal, sys
 from promptlathe.track import About, MlflowTracker, default_artifacts, default_uri
 state = pathlib.Path(sys.argv[1])
-tracker = MlflowTracker(default_uri(state), default_artifacts(state))
+tracker = MlflowTracker(state, "dying", default_uri(state), default_artifacts(state))
 tracker.start(About("triage", "support-triage", "a run", "", "pocket"))
-print(tracker.ready.result().run_id, flush=True)
+print(tracker.started.result().run_id, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -56,11 +60,13 @@ os.kill(os.getpid(), signal.SIGKILL)
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store that these tests share: only the first makes it."""
-    return tmp_path_factory.mktemp("workspace") / "state"
+    state = tmp_path_factory.mktemp("workspace") / "state"
+    state.mkdir()
+    return state
 
 
-def tracker_at(state: Path) -> MlflowTracker:
-    return MlflowTracker(default_uri(state), default_artifacts(state), log=state / "mlflow.log")
+def tracker_at(state: Path, run: str = "run") -> MlflowTracker:
+    return MlflowTracker(state, run, default_uri(state), default_artifacts(state))
 
 
 def rows(state: Path, query: str, *values: str) -> list[tuple[Any, ...]]:
@@ -78,9 +84,11 @@ async def test_a_run_from_start_to_end(state: Path):
     with tracker_at(state) as tracker:
         tracker.start(ABOUT)
         drive(tracker)  # nothing of this waits for MLflow
-        assert not tracker.ready.done()
-        started = await asyncio.wrap_future(tracker.ready)
-        concluded = tracker.conclude(CONCLUSION)
+        assert not tracker.started.done()
+        assert await tracker.champion() == Champion()
+        tracker.conclude(CONCLUSION)
+        concluded = await tracker.settle()
+        started = tracker.started.result()
     assert started
     assert concluded.problems == ()
     assert concluded.run_id == started.run_id
@@ -93,19 +101,23 @@ async def test_a_run_from_start_to_end(state: Path):
     ]
     assert rows(state, "SELECT response_preview FROM trace_info") == [("billing",)]
     assert rows(state, "PRAGMA journal_mode") == [("wal",)]
+    assert list((state / "spool").iterdir()) == []
+    assert list(state.glob("mlflow.db.new*")) == []
 
 
-def test_two_runs_that_make_the_store_at_the_same_time(tmp_path: Path):
-    with tracker_at(tmp_path) as first, tracker_at(tmp_path) as second:
-        for tracker in (first, second):
+async def test_three_runs_that_make_the_store_at_the_same_time(tmp_path: Path):
+    names = ["one", "two", "three"]
+    with ExitStack() as stack:
+        for name in names:
+            stack.enter_context(lock_of(tmp_path, name))
+        trackers = [stack.enter_context(tracker_at(tmp_path, name)) for name in names]
+        for tracker in trackers:
             tracker.start(ABOUT)
-        one, other = first.ready.result(), second.ready.result()
-        assert one
-        assert other
-        assert one.experiment_id == other.experiment_id
-        for tracker in (first, second):
-            tracker.abort("KILLED", "enough")
-    assert rows(tmp_path, "SELECT status FROM runs") == [("KILLED",), ("KILLED",)]
+        ended = await asyncio.gather(*(one.abort("FAILED", "enough") for one in trackers))
+        started = [tracker.started.result() for tracker in trackers]
+    assert [concluded.problems for concluded in ended] == [()] * 3
+    assert len({one.experiment_id for one in started if one}) == 1
+    assert rows(tmp_path, "SELECT status FROM runs") == [("FAILED",)] * 3
 
 
 def test_a_run_whose_process_is_killed_ends_as_killed(state: Path):
@@ -114,43 +126,61 @@ def test_a_run_whose_process_is_killed_ends_as_killed(state: Path):
     )
     assert done.returncode == -signal.SIGKILL
     query = "SELECT status FROM runs WHERE run_uuid = ?"
-    deadline = time.monotonic() + 30
-    while rows(state, query, done.stdout.strip()) != [("KILLED",)]:
-        assert time.monotonic() < deadline, done.stderr
-        time.sleep(0.05)
+    wait_until(lambda: rows(state, query, done.stdout.strip()) == [("KILLED",)])
+    wait_until(lambda: list((state / "spool").iterdir()) == [])
 
 
-def test_the_result_survives_a_writer_that_dies(state: Path):
-    with tracker_at(state) as tracker:
+async def test_what_a_writer_that_dies_has_not_sent_waits(state: Path):
+    with tracker_at(state, "orphan") as tracker:
         tracker.start(ABOUT)
-        started = tracker.ready.result()
+        while not tracker.started.done():
+            await asyncio.sleep(0.02)
+        started = tracker.started.result()
         assert started
-        assert tracker._process
-        os.kill(tracker._process.pid, signal.SIGKILL)
+        assert tracker.writer
+        os.kill(tracker.writer, signal.SIGKILL)
         drive(tracker)
-        concluded = tracker.conclude(CONCLUSION)
+        tracker.conclude(CONCLUSION)
+        concluded = await tracker.settle()
     assert concluded.run_id == started.run_id
     assert concluded.registered == {}
-    assert "MLflow's writer failed" in concluded.problems[0]
+    (note,) = concluded.problems
+    assert "4 records wait for MLflow (its writer ended" in note
+    said: list[str] = []
+    assert sync(state, said.append)
+    assert said[0] == "run orphan: 4 records sent"
+    query = "SELECT status FROM runs WHERE run_uuid = ?"
+    assert rows(state, query, started.run_id) == [("FINISHED",)]
+    assert not sync(state, said.append)
 
 
 def test_a_store_that_cannot_be_opened_is_bad_input(tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with MlflowTracker(f"sqlite:///{tmp_path}/file/mlflow.db") as tracker:
+    with MlflowTracker(tmp_path, "run", f"sqlite:///{tmp_path}/file/mlflow.db") as tracker:
         tracker.start(ABOUT)
         drive(tracker)
         with pytest.raises(InputError, match="the MLflow store cannot be used"):
-            tracker.ready.result()
+            tracker.started.result()
         with pytest.raises(InputError):
-            tracker.conclude(CONCLUSION)
-        tracker.abort("FAILED", "no store")
+            asyncio.run(tracker.champion())
+        asyncio.run(tracker.abort("FAILED", "no store"))
+    assert list((tmp_path / "spool").iterdir()) == []
 
 
-def test_without_tracking_nothing_happens():
+async def test_without_tracking_nothing_happens():
     with NoTracker() as tracker:
         tracker.start(ABOUT)
         drive(tracker)
-        assert tracker.ready.result() is None
-        concluded = tracker.conclude(CONCLUSION)
-        tracker.abort("FAILED", "why not")
+        assert tracker.started.result() is None
+        assert await tracker.champion() == Champion()
+        tracker.conclude(CONCLUSION)
+        concluded = await tracker.settle()
+        await tracker.abort("FAILED", "why not")
     assert (concluded.run_id, concluded.registered) == (None, {})
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)

@@ -1,6 +1,7 @@
 """What is checked of a store before anything is sent, without importing mlflow."""
 
 import os
+import resource
 import socket
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from promptlathe.errors import InputError
 from promptlathe.track import check_prompt_name, check_store, default_uri
+from promptlathe.track.backend import Away, Backend
 from promptlathe.track.store import revisions, sqlite_file
 
 
@@ -97,13 +99,14 @@ def test_the_old_file_store_is_refused(uri: str):
     assert "in a database or on a server" in complaint(uri)
 
 
-def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch):
+def test_a_server_that_does_not_answer_is_told_and_no_obstacle(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         uri = f"http://someone:secret@127.0.0.1:{bound.getsockname()[1]}"
-        said = complaint(uri)
-    assert "no MLflow server answers there" in said
+        said = check_store(uri)
+    assert said
+    assert "no MLflow server answers at http://someone:***@127.0.0.1" in said
     assert "secret" not in said
 
 
@@ -126,3 +129,21 @@ def test_importing_the_package_and_checking_a_store_does_not_import_mlflow(tmp_p
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_store_that_the_disk_has_no_room_for_is_made_later(tmp_path: Path):
+    """What is there of it by then is what a kill would leave, too."""
+    uri = default_uri(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        with pytest.raises(Away, match="disk"):
+            Backend(uri)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "mlflow.db").exists()
+    assert (tmp_path / "mlflow.db.new").exists()
+    check_store(uri)
+    store = Backend(uri)
+    assert store.experiment("Default") == "0"
+    assert sorted(path.name for path in tmp_path.glob("mlflow.db.*")) == ["mlflow.db.lock"]

@@ -4,6 +4,7 @@
     ├── InputError            exit 2    something the user wrote: file, field, fix
     │   └── MissingExtra      exit 2    an optional dependency is not installed
     ├── BudgetTooSmall        exit 4    nothing could be compared within the budget
+    ├── StorageFailed         exit 1    a disk is full, or a database went away during a run
     ├── ModelUnavailable      exit 5    the model refuses every call: key, name, network
     └── Interrupted           exit 130  stopped by the user; what was paid for is kept
 
@@ -69,6 +70,17 @@ class BudgetTooSmall(PromptlatheError):
 
     def __str__(self) -> str:
         return f"{self.what}\n  → {self.fix}"
+
+
+class StorageFailed(PromptlatheError):
+    """What a run keeps could not be written any more: `what`, `where` (file or address), `fix`."""
+
+    def __init__(self, what: str, where: str, fix: str) -> None:
+        super().__init__(what, where, fix)
+        self.what, self.where, self.fix = what, where, fix
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}\n  → {self.fix}"
 
 
 class ModelUnavailable(PromptlatheError):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from promptlathe.cli.terminal import say, visible
-from promptlathe.job.progress import Progress, View
+from promptlathe.job.progress import View
 from promptlathe.records import Standing
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ EVERY_LIVE, EVERY_PLAIN = 0.2, 5.0
 
 
 @contextmanager
-def display(job: "Job") -> Generator[Progress]:
+def display(job: "Job") -> Generator["PlainProgress | LiveProgress"]:
     """Progress on stderr, so that stdout holds the result alone."""
     say(
         f"{job.name}: {job.space.size} on {job.model.name}"
@@ -51,6 +51,9 @@ class PlainProgress:
         self._next = now + EVERY_PLAIN
         say("  ".join(f"{name} {value}" for name, value in facts(view)), err=True)
 
+    def end(self) -> None:
+        """Nothing is in the way of what comes."""
+
 
 class LiveProgress:
     """A bar and a small table, redrawn in place."""
@@ -65,6 +68,10 @@ class LiveProgress:
             return
         self._next = now + EVERY_LIVE
         self._live.update(_table(view), refresh=True)
+
+    def end(self) -> None:
+        """Take it away: something else is printed."""
+        self._live.stop()
 
 
 def facts(view: View) -> list[tuple[str, str]]:

@@ -38,6 +38,8 @@ def reported(command: Command) -> Command:
             if isinstance(error, Interrupted):
                 _ignore_interrupts()
             say(f"error: {error}", err=True)
+            for note in getattr(error, "__notes__", ()):
+                say(f"note: {note}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             _ignore_interrupts()
@@ -212,8 +214,9 @@ def run(
     # takes a tenth of the time to the first call.
     gc.set_threshold(20_000, 20, 20)
     from promptlathe.cli.display import display
-    from promptlathe.cli.report import check_json, show_code, show_result, write_json
-    from promptlathe.job import Job
+    from promptlathe.cli.report import show_code
+    from promptlathe.cli.telling import Telling, check_json
+    from promptlathe.job import Job, Result
     from promptlathe.job import check as check_job
     from promptlathe.job import run as run_job
 
@@ -227,12 +230,28 @@ def run(
     if json_path:
         check_json(json_path)
     check_job(job)  # what is wrong is said before the first line of progress
+    telling = Telling(job, json_path)
     with display(job) as progress:
-        result = run_job(job, progress=progress, replay=replay)
-    if str(json_path) != "-":  # with it, stdout holds the JSON alone
-        show_result(job, result)
-    if json_path:
-        write_json(result, json_path)
+
+        def tell(decided: Result) -> None:
+            progress.end()
+            telling.decided(decided)
+
+        result = run_job(job, progress=progress, replay=replay, tell=tell)
+    telling.recorded(result)
+
+
+@main.command(epilog=example("promptlathe sync", "promptlathe sync --workspace my-prompts"))
+@Workspace
+@reported
+def sync(workspace: Path | None) -> None:
+    """Send to MLflow what it did not take while the runs went on."""
+    from promptlathe.job.stores import existing_state
+    from promptlathe.track.sync import sync as send
+
+    state = existing_state(workspace, "spool", "mlflow.db")
+    if not send(state, say):
+        say("nothing waits for MLflow")
 
 
 @main.command(epilog=example("promptlathe ui", "promptlathe ui --port 5001 --workspace my-prompts"))
@@ -246,7 +265,7 @@ def ui(host: str, port: int, workspace: Path | None) -> None:
     from promptlathe.track.store import default_artifacts, default_uri
     from promptlathe.track.ui import serve_ui
 
-    state = existing_state(workspace)
+    state = existing_state(workspace, "mlflow.db")
     serve_ui(
         default_uri(state),
         default_artifacts(state),

@@ -1,16 +1,13 @@
-"""What `check` and `run` print, and the JSON file."""
+"""What `check` and `run` print."""
 
-import json
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from promptlathe.cli.display import duration
-from promptlathe.cli.terminal import say, visible_json
-from promptlathe.errors import InputError
+from promptlathe.cli.terminal import say
 from promptlathe.job.plan import Plan
 from promptlathe.job.result import Finalist, Result, Test
 from promptlathe.search.lathe.effects import Effect
@@ -90,7 +87,7 @@ def _cost(plan: Plan) -> str:
 
 
 def show_result(job: "Job", result: Result) -> None:
-    """The verdict, the prompt, what was spent, and what to do next."""
+    """The verdict, the prompt, and what was spent."""
     out = say
     chosen = result.chosen
     out(f"\nThe recommended prompt{_plural(chosen)} ({_levels(tuple(chosen.levels.items()))}):")
@@ -111,14 +108,20 @@ def show_result(job: "Job", result: Result) -> None:
     out(f"answers   {result.answers}")
     for note in result.notes:
         out(f"note      {note}")
+
+
+def show_record(job: "Job", told: Result, result: Result) -> None:
+    """What MLflow made of the result after it was told, and where to look at it."""
+    for note in result.notes[len(told.notes) :]:
+        say(f"note      {note}")
     if result.run_id:
-        out(f"MLflow    run {result.run_id}{_promotion(result)}")
+        say(f"MLflow    run {result.run_id}{_promotion(result)}")
         here = (
             ""
             if Path.cwd().resolve() == job.workspace.resolve()
             else f" --workspace {quote(str(job.workspace))}"
         )
-        out(f"\nNext:  promptlathe ui{here}")
+        say(f"\nNext:  promptlathe ui{here}")
 
 
 def _headline(result: Result) -> str:
@@ -237,33 +240,3 @@ def _promotion(result: Result) -> str:
 
 def _levels(levels: tuple[tuple[str, object], ...]) -> str:
     return ", ".join(f"{name}={value}" for name, value in levels) or "no levels"
-
-
-def check_json(path: Path) -> None:
-    """Raises InputError when the result could not be written there; leaves no new file."""
-    if str(path) == "-":
-        return
-    try:
-        there = path.exists()
-        path.open("a").close()
-    except OSError as error:
-        raise _unwritable(path, error) from None
-    if not there:
-        path.unlink()
-
-
-def write_json(result: Result, path: Path) -> None:
-    """Write the result; `-` is stdout. Raises InputError when the file cannot be written."""
-    text = json.dumps(result.to_dict(), ensure_ascii=False, indent=2) + "\n"
-    if str(path) == "-":
-        sys.stdout.write(visible_json(text))
-        return
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise _unwritable(path, error) from None
-
-
-def _unwritable(path: Path, error: OSError) -> InputError:
-    fix = "make the folder first" if not path.parent.exists() else "name another file"
-    return InputError(f"{path} cannot be written: {error.strerror}", "--json", fix)

@@ -10,12 +10,13 @@ from promptlathe.documents.document import Document, Loc, load, set_value
 from promptlathe.documents.files import DATASET_BYTES, Within, check_file, find, is_file, read_bytes
 from promptlathe.documents.models import Model, json_schema, parse
 from promptlathe.documents.reading import read_text
-from promptlathe.documents.secrets import hiding, secrets_of, shown_url
+from promptlathe.documents.secrets import HIDDEN, hiding, secrets_of, shown_url
 from promptlathe.documents.wording import describe, nearest
 from promptlathe.documents.writing import to_yaml
 
 __all__ = [
     "DATASET_BYTES",
+    "HIDDEN",
     "Document",
     "Loc",
     "Model",

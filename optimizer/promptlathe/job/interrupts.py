@@ -12,7 +12,17 @@ T = TypeVar("T")
 
 
 def interruptible(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run it in an event loop of its own, whether or not the caller has one (a notebook)."""
+    """Run it in an event loop of its own, whether or not the caller has one (a notebook).
+
+    Raises KeyboardInterrupt when it was interrupted and says no more of it.
+    """
+    try:
+        return _in_loop(work)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+def _in_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:

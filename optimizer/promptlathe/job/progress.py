@@ -8,7 +8,7 @@ from promptlathe.runtime.account import Account
 from promptlathe.runtime.gates import Gates
 from promptlathe.search import Policy
 
-Stage = Literal["search", "decision"]
+Stage = Literal["search", "waiting for another run's decision", "decision"]
 
 
 @dataclass

@@ -2,8 +2,7 @@
 
 the job's course      what decides how the run goes, the clock and the service aside
 runs without result   of this course, in the ledger, the latest first
-running/RUN.lock      held by the process that carries the run out: it was made here, and is
-                      free again when that process ended, however it ended
+running/RUN.lock      held by the process that carries the run out (track/running.py)
 """
 
 from collections.abc import Generator
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from promptlathe.job.job import Job
 from promptlathe.job.plan import Plan
@@ -19,6 +18,7 @@ from promptlathe.job.resolved import resolved
 from promptlathe.job.warm import terms
 from promptlathe.ledger import Ledger, RecordedRun, Segment
 from promptlathe.records import content_hash
+from promptlathe.track.running import begun_here, forget, lock_of
 
 
 @dataclass(frozen=True)
@@ -51,25 +51,38 @@ def course_of(job: Job, plan: Plan) -> str:
 def begun(job: Job, plan: Plan, ledger: Ledger) -> Generator[Course]:
     """The interrupted run of this job, or a new one; nobody else goes on with it meanwhile."""
     course = course_of(job, plan)
-    folder = job.state / "running"
-    folder.mkdir(exist_ok=True)
     for run in ledger.unfinished(course):
-        lock = FileLock(folder / f"{run}.lock", timeout=0)
-        if not (folder / f"{run}.lock").exists():
-            continue  # it was begun elsewhere, with the same ledger
+        if not begun_here(job.state, run):
+            continue  # with the same ledger
         try:
-            with lock:
+            with lock_of(job.state, run):
                 if run in ledger.unfinished(course):  # its process did not just end it
                     last = ledger.recorded(run).unfinished
                     ledger.forget(run, outage(last, job.parallel.concurrency) if last else 0)
                     yield Course(run, ledger.recorded(run))
+                    _forget_ended(job, ledger, course, run)
                     return
         except Timeout:
             continue
     run = uuid4().hex[:12]
-    with FileLock(folder / f"{run}.lock"):
+    with lock_of(job.state, run):
         ledger.begin(run, terms(job), warm=job.search.warm_start, course=course)
         yield Course(run)
+        _forget_ended(job, ledger, course, run)
+
+
+def _forget_ended(job: Job, ledger: Ledger, course: str, run: str) -> None:
+    if run not in ledger.unfinished(course):
+        forget(job.state, run)
+
+
+@contextmanager
+def replayed(job: Job, recorded: RecordedRun, replay: str) -> Generator[Course]:
+    """A run that tells another one's events again."""
+    run = uuid4().hex[:12]
+    with lock_of(job.state, run):
+        yield Course(run, recorded, replay)
+    forget(job.state, run)
 
 
 def outage(stage: Segment, slots: int) -> int:
@@ -87,9 +100,3 @@ def outage(stage: Segment, slots: int) -> int:
         if answered > slots:
             break
     return found
-
-
-def end(job: Job, ledger: Ledger, run: str) -> None:
-    """The run has its result, or cannot be gone on with."""
-    ledger.end(run)
-    (job.state / "running" / f"{run}.lock").unlink(missing_ok=True)

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from promptlathe.data.splits import SPLITS
-from promptlathe.errors import InputError, Interrupted, PromptlatheError
+from promptlathe.errors import InputError, Interrupted, PromptlatheError, StorageFailed
 from promptlathe.job.answer_states import AnswerStates
 from promptlathe.job.checks import portfolio
 from promptlathe.job.decision import Decided, Decision
@@ -21,10 +21,10 @@ from promptlathe.job.progress import Progress, View
 from promptlathe.job.recording import Recorder
 from promptlathe.job.reserve import Reserve
 from promptlathe.job.result import Finalist, Result, Test
-from promptlathe.job.resume import Course, begun, end
-from promptlathe.job.stores import check_stores, ledger_url, make_state
+from promptlathe.job.resume import Course, begun, replayed
+from promptlathe.job.stores import asking_file, check_stores, ledger_url, make_state, storage
 from promptlathe.job.warm import comparable
-from promptlathe.ledger import Ledger, RecordedRun
+from promptlathe.ledger import Asking, Ledger, RecordedRun
 from promptlathe.records import (
     Budget,
     Candidate,
@@ -56,6 +56,8 @@ SIDES = 3
 """Prompts that meet the test rows at most: the seed, the best and the champion."""
 PROGRESS = 50
 """Outcomes after which MLflow is told how the search stands, whether or not one has settled."""
+TURN = 600.0
+"""Seconds that a run waits at most for another one that decides on the same prompt."""
 TICK = 1.0
 """Seconds between two looks at the clock."""
 HEAD_START = 0.05
@@ -69,22 +71,36 @@ def check(job: Job) -> Plan:
     Raises InputError or BudgetTooSmall; sends nothing.
     """
     plan = make_plan(job)
-    check_stores(job)
-    return plan
+    return replace(plan, notes=(*plan.notes, *check_stores(job)))
 
 
-def run(job: Job, *, progress: Progress | None = None, replay: str | None = None) -> Result:
+def run(
+    job: Job,
+    *,
+    progress: Progress | None = None,
+    replay: str | None = None,
+    tell: Callable[[Result], object] = lambda result: None,
+) -> Result:
     """Run a job to the end.
 
     replay: the `run` of an earlier result; its events are told in the same order again.
-    Raises InputError, BudgetTooSmall, ModelUnavailable or Interrupted.
+    tell: given the result as soon as it is decided. What is returned, after seconds at most, says
+    besides what MLflow made of it.
+    Raises InputError, BudgetTooSmall, ModelUnavailable, StorageFailed or Interrupted.
     """
     plan = check(job)
-    make_state(job.state)
-    return interruptible(lambda: _run(job, plan, progress, replay))
+    with storage(job.state):
+        make_state(job.state)
+        return interruptible(lambda: _run(job, plan, progress, replay, tell))
 
 
-async def _run(job: Job, plan: Plan, progress: Progress | None, replay: str | None) -> Result:
+async def _run(
+    job: Job,
+    plan: Plan,
+    progress: Progress | None,
+    replay: str | None,
+    tell: Callable[[Result], object],
+) -> Result:
     ledger = Ledger(ledger_url(job))
     try:
         recorded = _recorded(ledger, replay) if replay else None
@@ -93,9 +109,10 @@ async def _run(job: Job, plan: Plan, progress: Progress | None, replay: str | No
                 if name != "rewrite":  # a search can go on without
                     await check_reachable(lane.settings)
         async with engine_of(job) as engine:
-            start = partial(_carry_out, job, plan, ledger, engine, progress)
+            start = partial(_carry_out, job, plan, ledger, engine, progress, tell)
             if replay and recorded:
-                return await _replayed(start, Course(uuid4().hex[:12], recorded, replay))
+                with replayed(job, recorded, replay) as course:
+                    return await _replayed(start, course)
             return await _gone_on_with(start, job, plan, ledger)
     finally:
         job.objective.close()
@@ -120,14 +137,9 @@ async def _gone_on_with(
     while True:
         with begun(job, plan, ledger) as course:
             try:
-                result = await start(course)
+                return await start(course)
             except LeftRecord:  # something that is not recorded decided its course
-                end(job, ledger, course.run)
-                continue
-            except asyncio.CancelledError:
-                raise Interrupted(ledger.count(course.run)) from None
-            end(job, ledger, course.run)
-            return result
+                ledger.end(course.run)
 
 
 async def _carry_out(
@@ -136,26 +148,34 @@ async def _carry_out(
     ledger: Ledger,
     engine: Engine,
     progress: Progress | None,
+    tell: Callable[[Result], object],
     course: Course,
 ) -> Result:
     recorder = Recorder(job, plan, course.run, replay=course.replay is not None)
-    running = Running(job, plan, ledger, engine, recorder, progress, course)
+    running = Running(job, plan, ledger, engine, recorder, progress, tell, course)
     try:
         return await running.to_the_end()
     except asyncio.CancelledError:
-        recorder.abort("KILLED", "interrupted")
-        raise
+        stopped = Interrupted(ledger.count(course.run))
+        _add_notes(stopped, await recorder.abort("KILLED", "interrupted", hurry=True))
+        raise stopped from None
     except LeftRecord:
-        recorder.abort("KILLED", "took another course than before it was interrupted")
+        await recorder.abort("KILLED", "took another course than before it was interrupted")
         raise
     except PromptlatheError as error:
-        recorder.abort("FAILED", str(error))
+        hurry = isinstance(error, StorageFailed)
+        _add_notes(error, await recorder.abort("FAILED", str(error), hurry=hurry))
         raise
     except BaseException as error:
-        recorder.abort("FAILED", f"{type(error).__name__}: {error}")
+        await recorder.abort("FAILED", f"{type(error).__name__}: {error}")
         raise
     finally:
         await running.close()
+
+
+def _add_notes(error: PromptlatheError, notes: Sequence[str]) -> None:
+    for note in notes:
+        error.add_note(note)
 
 
 def _recorded(ledger: Ledger, replay: str) -> RecordedRun:
@@ -186,20 +206,23 @@ class Running:
         engine: Engine,
         recorder: Recorder,
         progress: Progress | None,
+        tell: Callable[[Result], object],
         course: Course,
     ) -> None:
         self._job, self._plan, self._course, self._ledger = job, plan, course, ledger
-        self._recorder, self._progress = recorder, progress
+        self._recorder, self._progress, self._tell = recorder, progress, tell
         # What the budget allowed stands in the record that is replayed.
         budget = Budget() if course.replay else job.budget
         self._account = Account(Budget() if course.replay else plan.budget, job.prices)
         forecast = Forecast(plan.first_guess)
         slots = job.parallel.concurrency
         self._reserve = Reserve(budget, len(plan.test), slots, self._account, forecast)
-        writer = Writer(ledger, None if course.replay else course.run)
-        caller = Caller(
-            engine, ledger, self._account, lanes_of(job), Health(fixed_models(job)), writer
-        )
+        self._asking = Asking(asking_file(job))
+        run = None if course.replay else course.run
+        writer = Writer(ledger, run, kept=self._asking.leave)
+        health = Health(fixed_models(job))
+        caller = Caller(engine, ledger, self._account, lanes_of(job), health, writer)
+        caller.asking = self._asking
         self._evaluator = Evaluator(caller, writer, job.target, job.objective, forecast)
         self._units: Units = self._evaluator
         if course.recorded:
@@ -221,7 +244,14 @@ class Running:
         """Search, decide, record."""
         clock = asyncio.create_task(self._tick())
         try:
-            return await self._search_and_decide()
+            reason = await self._search()
+            async with self._recorder.turn(self._spare(), self._wait_for_turn):
+                result = await self._decide(reason)
+                if not self._course.replay:
+                    self._ledger.end(self._course.run)
+                clock.cancel()
+                self._tell(result)
+                return await self._recorder.settle(result)
         finally:
             clock.cancel()
 
@@ -231,8 +261,7 @@ class Running:
             await asyncio.sleep(TICK)
             self._progress.update(self._view)
 
-    async def _search_and_decide(self) -> Result:
-        reason = await self._search()
+    async def _decide(self, reason: str) -> Result:
         limits, policy = self._job.objective.limits.all, self._policy
         best = best_within(limits, policy.best, policy.seed, policy.standings, self._told)
         champion = self._known_then(await self._recorder.champion())
@@ -257,6 +286,17 @@ class Running:
             self._result(reason, best, decided), best.candidate, decided, self._ledger
         )
 
+    def _spare(self) -> float:
+        """Seconds that the decision may wait."""
+        minutes = self._job.budget.minutes
+        if minutes is None or self._course.replay:
+            return TURN
+        left = 60 * minutes - self._account.seconds - self._account.reserve.seconds
+        return min(TURN, max(0.0, left))
+
+    def _wait_for_turn(self) -> None:
+        self._view.stage = "waiting for another run's decision"
+
     def _known_then(self, champion: Candidate | None) -> Candidate | None:
         """None for one that did not take part in the decision that is replayed."""
         recorded = self._course.recorded
@@ -269,6 +309,7 @@ class Running:
     async def close(self) -> None:
         """Nothing goes on after this."""
         await self._evaluator.close()
+        self._asking.close()
 
     # What the search starts with
 
@@ -283,7 +324,10 @@ class Running:
         search, plan, name = self._job.search, self._plan, f"{self._job.name}-{self._course.run}"
         limits = self._job.budget.limits
         path = self._job.state / "optuna" / f"{name}.journal"
-        path.unlink(missing_ok=True)  # of a run that was interrupted: it is told all again
+        # Of a run that was interrupted: it is told all again. Optuna waits 30 s for a lock whose
+        # holder was killed.
+        for left in (path, path.with_name(f"{path.name}.lock")):
+            left.unlink(missing_ok=True)
         return make_policy(
             search.policy,
             plan.space,

@@ -1,27 +1,61 @@
 """The stores of a job, checked before anything is paid for."""
 
+import errno
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from promptlathe.documents import find
-from promptlathe.errors import InputError
+from promptlathe.errors import InputError, StorageFailed
 from promptlathe.job.job import STATE, Job
+from promptlathe.track.running import under_way
 from promptlathe.track.store import check_store, default_uri
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No room on the disk, in the user's share of it, or for a file of that size."""
 
-def check_stores(job: Job) -> None:
-    """Raises InputError for a workspace, ledger or MLflow store that cannot be used."""
+
+def check_stores(job: Job) -> list[str]:
+    """What to know of them. Raises InputError for a workspace, ledger or MLflow store that cannot
+    be used."""
     from promptlathe.ledger import check_ledger
 
     find(Path(), str(job.workspace), where="the workspace")
     writable(job.state)
     check_ledger(ledger_url(job))
-    if job.track:
-        check_store(tracking_uri(job))
+    notes: list[str] = []
+    if job.track and (away := check_store(tracking_uri(job))):
+        notes.append(f"{away}: what a run tells MLflow waits in {job.state / 'spool'}")
+    if others := under_way(job.state):
+        runs = "another run is" if len(others) == 1 else f"{len(others)} other runs are"
+        notes.append(
+            f"{runs} under way in this workspace ({', '.join(others)}): calls that are equal are "
+            "paid once, and decisions on the same prompt wait for each other"
+        )
+    return notes
+
+
+@contextmanager
+def storage(state: Path) -> Generator[None]:
+    """Raises StorageFailed for a full disk, whoever of us has found it full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        place = str(error.filename or state)
+        raise StorageFailed(f"cannot be written: {error.strerror}", place, space(state)) from error
+
+
+def space(state: Path) -> str:
+    """What to do about a full disk."""
+    return f"make room on the disk of {state}, then start the same command again: it goes on"
 
 
 def tracking_uri(job: Job) -> str:
@@ -38,8 +72,19 @@ def ledger_url(job: Job) -> "str | URL":
     return job.ledger or sqlite_url(job.state.resolve() / "ledger.db")
 
 
-def existing_state(workspace: Path | None) -> Path:
-    """The state folder of `workspace`; by default of the working directory or one above it.
+def asking_file(job: Job) -> Path:
+    """Where the calls under way are marked: beside the ledger, or in the workspace for a server."""
+    from sqlalchemy import make_url
+
+    from promptlathe.ledger import file_of
+
+    file = file_of(make_url(ledger_url(job))) or job.state / "ledger"
+    return file.with_name(f"{file.name}.asking")
+
+
+def existing_state(workspace: Path | None, *kept: str) -> Path:
+    """The state folder of `workspace` that keeps one of these; by default of the working directory
+    or one above it.
 
     Raises InputError when nothing was ever run there.
     """
@@ -47,7 +92,7 @@ def existing_state(workspace: Path | None) -> Path:
         find(Path(), str(workspace), where="--workspace")
     here = (workspace or Path.cwd()).resolve()
     for folder in (here,) if workspace else (here, *here.parents):
-        if (folder / STATE / "mlflow.db").is_file():
+        if any((folder / STATE / name).exists() for name in kept):
             return folder / STATE
     raise InputError(
         "no run was recorded here yet",
@@ -80,4 +125,21 @@ def make_state(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     ignore = folder / ".gitignore"
     if not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
+        write_whole(ignore, "*\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """The file has the text, or is as it was: never a part, also when this process is killed.
+
+    What is no plain file (a pipe, a device, a link) is written as it is. Raises OSError.
+    """
+    plain = path.is_file() and not path.is_symlink() if path.exists() else not path.is_symlink()
+    if not plain or not os.access(path.parent, os.W_OK):
+        path.write_text(text, encoding="utf-8")
+        return
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,10 +1,12 @@
 """The durable record of calls and events: cache, resume, warm start and replay are read from it."""
 
-from promptlathe.ledger.database import check_ledger, sqlite_url
+from promptlathe.ledger.asking import Asking
+from promptlathe.ledger.database import check_ledger, file_of, sqlite_url
 from promptlathe.ledger.ledger import Ledger
 from promptlathe.ledger.records import EarlierOutcome, Opening, RecordedRun, ScoringTerms, Segment
 
 __all__ = [
+    "Asking",
     "EarlierOutcome",
     "Ledger",
     "Opening",
@@ -12,5 +14,6 @@ __all__ = [
     "ScoringTerms",
     "Segment",
     "check_ledger",
+    "file_of",
     "sqlite_url",
 ]

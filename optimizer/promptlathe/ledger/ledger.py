@@ -4,16 +4,27 @@ Failures are told, not cached: a later run asks again.
 """
 
 import json
+import time
 from collections.abc import Collection, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import URL, Connection, delete, func, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, Connection, RootTransaction, delete, func, insert, select, text, update
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from promptlathe.ledger import tables
-from promptlathe.ledger.database import UNUSABLE, insert_new, open_database, unusable
+from promptlathe.ledger.database import (
+    UNUSABLE,
+    Deleted,
+    failed,
+    file_of,
+    insert_new,
+    open_database,
+    restore,
+    unusable,
+)
 from promptlathe.ledger.openings import find_openings, mark_promoted, write_opening
 from promptlathe.ledger.records import (
     EarlierOutcome,
@@ -41,6 +52,9 @@ EARLIER_RUNS = 50
 """The most recent ones that a run learns from."""
 EARLIER_OUTCOMES = 4000
 """The most recent ones that a run learns from."""
+PING = text("SELECT 1")
+RECONNECT = (0.2, 0.5, 1.0, 1.5)
+"""Seconds between attempts to reach a database that does not answer."""
 
 
 class Ledger:
@@ -48,7 +62,8 @@ class Ledger:
 
     A row is on disk when `record` returns (SQLite: WAL with synchronous=FULL). `record` and `stop`
     may be called in another thread than the rest, one of them at a time.
-    Every method raises InputError when the database cannot be opened, read or written.
+    Raises InputError when the database cannot be opened, and every method StorageFailed when it
+    goes away or its disk is full; one that is started again within seconds is waited for.
     """
 
     def __init__(self, url: str | URL) -> None:
@@ -63,6 +78,8 @@ class Ledger:
             self._insert_candidate = insert_new(dialect, tables.candidates)
             self._connection = self._engine.connect()
             self._writing = self._engine.connect()
+            self._file = file_of(self._engine.url)
+            self._inode = self._file and self._file.stat().st_ino
         except UNUSABLE as error:
             raise unusable(url, error) from None
 
@@ -255,10 +272,40 @@ class Ledger:
     @contextmanager
     def _transaction(self, connection: Connection) -> Generator[None]:
         try:
-            with connection.begin():
+            with self._begin(connection):
                 yield
+        except (Deleted, OperationalError, InterfaceError) as error:
+            raise failed(self._url, error) from None
         except SQLAlchemyError as error:
             raise unusable(self._url, error) from None
+
+    def _begin(self, connection: Connection) -> RootTransaction:
+        """A transaction of a database that is there."""
+        if self._file is not None:
+            self._check_file(connection, self._file)
+            return connection.begin()
+        pauses = iter(RECONNECT)
+        while True:
+            transaction = connection.begin()
+            try:
+                connection.execute(PING)
+            except (OperationalError, InterfaceError):
+                transaction.close()
+                pause = next(pauses, None)
+                if pause is None:
+                    raise
+                time.sleep(pause)
+            else:
+                return transaction
+
+    def _check_file(self, connection: Connection, file: Path) -> None:
+        with suppress(FileNotFoundError):
+            if file.stat().st_ino == self._inode:
+                return
+        if file.exists():
+            raise Deleted("another file took the place of the ledger's while the run went on")
+        restore(connection, file)
+        raise Deleted("its file was deleted while the run went on, and was written once more")
 
     def close(self) -> None:
         self._connection.close()

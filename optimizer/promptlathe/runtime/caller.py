@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from promptlathe.ledger import Ledger
+from promptlathe.ledger import Asking, Ledger
 from promptlathe.records import Answer, Call, Failure, Sent
 from promptlathe.runtime.account import Account, Hold
 from promptlathe.runtime.amounts import NOTHING, Amounts
@@ -20,6 +21,8 @@ from promptlathe.runtime.writer import Writer
 
 OUTAGES = 3
 """That one call waits out: a service may take connections, and no request."""
+LOOK = 0.02
+"""Seconds between two looks whether another process has its answer."""
 
 
 @dataclass
@@ -36,6 +39,8 @@ class Caller:
     """Called when an attempt begins to wait: its slot is free meanwhile."""
     resting: int = 0
     """Calls that wait for another attempt."""
+    asking: Asking = field(default_factory=Asking)
+    """Equal calls of other processes are waited for."""
     _counted: set[str] = field(default_factory=set[str])
     """Keys of the calls that the account has counted in this run."""
     _flying: dict[str, list[asyncio.Future[Sent]]] = field(
@@ -78,15 +83,30 @@ class Caller:
             del self._flying[call.key]
 
     async def _first(self, call: Call, alive: Callable[[], bool]) -> tuple[Sent, Amounts]:
-        answer = self.writer.unwritten.get(call.key) or await self._find(call.key)
+        answer = self.writer.unwritten.get(call.key)
         if answer is None:
-            return await self._pay(call, alive)
+            await self._take(call, alive)
+            try:
+                answer = await self._find(call.key)
+                if answer is None:
+                    return await self._pay(call, alive)
+            finally:
+                if call.key not in self.writer.unwritten:
+                    self.asking.leave(call.key)
         sent = Sent(call, answer, self.account.cost(call, answer), cached=True)
         if call.key in self._counted:
             return sent, NOTHING
         took = await self.account.use(call, answer)
         self._counted.add(call.key)
         return sent, took
+
+    async def _take(self, call: Call, alive: Callable[[], bool]) -> None:
+        """Wait for an equal call of another process; not for longer than a call may take."""
+        until = time.monotonic() + self.lanes.settings(call.role, call.step).timeout
+        while not self.asking.take(call.key) and time.monotonic() < until:
+            await asyncio.sleep(LOOK)
+            if not alive():
+                raise Abandoned("given up")
 
     async def _pay(self, call: Call, alive: Callable[[], bool]) -> tuple[Sent, Amounts]:
         retries = self.lanes.settings(call.role, call.step).retries

@@ -32,6 +32,8 @@ class Writer:
     """Units of this stage whose events stand in the ledger already: the run is gone on with."""
     ended: bool = False
     """The end of this stage stands there too."""
+    kept: Callable[[str], object] = lambda key: None
+    """Told of the key of each answer that is written."""
     _answers: list[tuple[Call, Answer]] = field(default_factory=list[tuple[Call, Answer]])
     _events: list[tuple[Event, int]] = field(default_factory=list[tuple[Event, int]])
     _task: asyncio.Task[None] | None = None
@@ -101,9 +103,14 @@ class Writer:
                     await self._in_thread(self._batch(answers, new))
                 for call, _ in answers:
                     self.unwritten.pop(call.key, None)
+                    self.kept(call.key)
                 self.written.extend(event for event, _ in events)
                 self._news.set()
         except BaseException as error:  # noqa: BLE001 - the reader gets it
+            if self.unwritten:
+                error.add_note(
+                    f"answers that had just come and could not be kept: {len(self.unwritten)}"
+                )
             self.fail(error)
         finally:
             self._task = None

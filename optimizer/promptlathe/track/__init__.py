@@ -3,6 +3,7 @@
 from promptlathe.track.mlflow_tracker import MlflowTracker
 from promptlathe.track.records import (
     About,
+    Champion,
     Concluded,
     Conclusion,
     Dataset,
@@ -21,6 +22,7 @@ from promptlathe.track.ui import serve_ui
 
 __all__ = [
     "About",
+    "Champion",
     "Concluded",
     "Conclusion",
     "Dataset",

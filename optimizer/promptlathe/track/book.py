@@ -1,188 +1,275 @@
-"""The bookkeeper: all that is written to MLflow for one run, in order, by one thread."""
+"""The bookkeeper: writes one run's records to MLflow, in order.
+
+What the store does not take now is tried again until it does (`pause`); what it refuses is a line
+in `problems`, and the rest is written all the same. A record may be written again, by another
+process too: what an earlier attempt made is found, and not made twice.
+"""
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, TypeVar
 
 from promptlathe.documents import hiding, secrets_of
 from promptlathe.errors import InputError
 from promptlathe.records import FinalistName, Outcome, Standing
-from promptlathe.track import registry, runs
-from promptlathe.track.artifacts import (
-    examples_table,
-    prompts_diff,
-    prompts_json,
-    prompts_text,
-)
-from promptlathe.track.backend import Backend, unusable
+from promptlathe.track import promotion, registry, runs
+from promptlathe.track.artifacts import examples_table, prompts_diff, prompts_json, prompts_text
+from promptlathe.track.backend import Away, Backend, away, said, unusable
 from promptlathe.track.evaluation import (
     EvaluationRun,
     begin_evaluation,
     end_evaluation,
     log_rows,
+    side_tags,
 )
-from promptlathe.track.progress import Points
 from promptlathe.track.records import (
     About,
+    Begun,
     Concluded,
     Conclusion,
+    Curve,
     RegisteredPrompt,
     Started,
     Status,
+    Stopped,
+    TestRow,
 )
+from promptlathe.track.runs import Run
+from promptlathe.track.spool import Record, Taken
 
 T = TypeVar("T")
-ROWS = 30
-"""Held-out rows whose spans are sent together."""
 TABLE = "test_rows.json"
+TRIES = 3
+"""Attempts at what a store fails to take while it takes other things."""
 _logger = logging.getLogger(__name__)
 
 
-class Book:
-    """Writes one run. What is told is kept until `flush`.
+def give_up(attempts: int, error: Away) -> None:
+    """The pause of one who does not wait."""
+    del attempts
+    raise error
 
-    Only `start` raises; what fails later is a line in `problems`.
+
+class Book:
+    """Writes one run. `name` identifies this record of it; `taken` is what was written before.
+
+    pause: called after each attempt that the store did not take, with how many there were; raises
+    Away to end it. alive: called after each that it did.
     """
 
-    def __init__(self, uri: str, artifacts: str | None = None) -> None:
-        self._uri, self._artifacts = uri, artifacts
-        self.hide = hiding(*secrets_of(uri))
+    def __init__(
+        self,
+        backend: Backend,
+        name: str,
+        taken: Taken | None = None,
+        *,
+        pause: Callable[[int, Away], object] = give_up,
+        alive: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._backend, self._name = backend, name
+        self._pause, self._alive = pause, alive
+        known = taken or Taken()
+        self._id, self._experiment_id = known.run, known.experiment
+        self._sides: dict[FinalistName, EvaluationRun] = {
+            side: EvaluationRun(side, Run(run, side)) for side, run in known.sides.items()
+        }
+        self._calls = 0
+        self._again = False
+        self._hide = hiding(*secrets_of(backend.uri))
         """Takes the store's password out of what MLflow says."""
-        self._standings: list[Standing] = []
-        self._rows: list[tuple[EvaluationRun, Outcome]] = []
-        self._sides: dict[FinalistName, EvaluationRun] = {}
-        self._points = Points()
-        self._open = False
         self.problems: list[str] = []
 
-    def start(self, about: About) -> Started:
-        """Open the store and begin the run. Raises InputError."""
+    def taken(self, records: int) -> Taken:
+        """After so many records, for whoever goes on."""
+        sides: dict[FinalistName, str] = {name: side.run.id for name, side in self._sides.items()}
+        return Taken(records, self._id, self._experiment_id, sides)
+
+    def remember(self, record: Record) -> None:
+        """It was written before."""
+        match record.content:
+            case Begun(about=about):
+                self._about = about
+            case Curve(calls=calls):
+                self._calls = calls
+            case TestRow(side=side, outcome=outcome) if side in self._sides:
+                self._sides[side].outcomes.append(outcome)
+            case _:
+                pass
+
+    def write(
+        self, records: Sequence[Record], *, again: bool = False
+    ) -> Started | Concluded | None:
+        """One record, or several rows of the final comparison.
+
+        again: they may have been written, or in part. Raises InputError when the run cannot begin
+        in this store, and Away as `pause` does.
+        """
+        self._again = again
+        record = records[0]
+        match record.content:
+            case Begun(about=about):
+                return self.start(about, record.at)
+            case Standing() as standing:
+                self.candidate(standing, record.at)
+            case Curve() as curve:
+                self.curve(curve, record.at)
+            case TestRow():
+                rows = [(r.content, r.at) for r in records if isinstance(r.content, TestRow)]
+                self.rows(rows)
+            case Conclusion() as conclusion:
+                return self.conclude(conclusion, record.at)
+            case Stopped(status=status, reason=reason):
+                return self.stop(status, reason, record.at)
+        return None
+
+    def start(self, about: About, at: int) -> Started:
+        """Begin the run. Raises InputError when the store refuses it."""
         self._about = about
-        self._backend = Backend(self._uri, self._artifacts)
-        try:
-            champion, complaint = registry.champion(self._backend, about.registered)
-            self._experiment = self._backend.experiment(about.experiment)
-            self._run = runs.begin_parent(self._backend, self._experiment, about)
-        except InputError:
-            raise
-        except Exception as error:  # a server may answer with anything
-            raise unusable(self._uri, error) from error
-        self._open = True
-        if complaint:
-            self.problem(complaint)
-        told, self.problems = tuple(self.problems), []
-        return Started(self._run.id, self._experiment, champion, told)
-
-    def candidate(self, standing: Standing) -> None:
-        """Keep a nested run for later."""
-        self._standings.append(standing)
-
-    def progress(self, calls: int, best: float | None, seed: float | None) -> None:
-        """Keep a point of the parent's curves, unless the last one is near."""
-        self._points.add(calls, best, seed)
-
-    def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
-        """Keep a row of the final comparison for later."""
-        if side not in self._sides:
-            self.flush()  # lists show the newest run first: the sides on top
-            started = self._try(
-                f"evaluation run of {side}",
-                lambda: begin_evaluation(
-                    self._backend, self._experiment, self._run, side, self._about
-                ),
+        backend = self._backend
+        champion = self._need(lambda: registry.champion(backend, about.registered))
+        self._experiment_id = experiment = self._need(lambda: backend.experiment(about.experiment))
+        run = self._need(
+            self._once(
+                lambda: runs.find(backend, experiment, {runs.RECORD: self._name}),
+                lambda: runs.begin_parent(backend, experiment, about, self._name, at),
             )
-            if started is None:
-                return
-            self._sides[side] = started
-        run = self._sides[side]
-        run.outcomes.append(outcome)
-        self._rows.append((run, outcome))
+        )
+        self._id = run.id
+        self._try("parameters", lambda: runs.log(backend, run, at, params=about.params))
+        self._try("datasets", lambda: runs.log_datasets(backend, run, about.datasets))
+        texts = {"run.yaml": about.run_file}
+        self._try("run file", lambda: runs.log_texts(backend, run, texts))
+        if champion.complaint:
+            self.problem(champion.complaint)
+        told, self.problems = tuple(self.problems), []
+        return Started(run.id, experiment, champion, told)
 
-    def flush(self) -> None:
-        """Write what was told."""
-        standings, self._standings = self._standings, []
-        rows, self._rows = self._rows, []
-        for standing in standings:
-            self._try("candidate", lambda one=standing: self._write_candidate(one))
-        for first in range(0, len(rows), ROWS):
-            some = rows[first : first + ROWS]
-            self._try("test rows", lambda some=some: self._write_rows(some))
-        if points := self._points.take():
-            self._try("progress", lambda: runs.log_points(self._backend, self._run, points))
+    def candidate(self, standing: Standing, at: int) -> None:
+        """A nested run."""
+        experiment, parent = self._ids
+        tags = runs.candidate_tags(parent, standing)
 
-    def conclude(self, conclusion: Conclusion) -> Concluded:
-        """Write the rest and end the run."""
-        self._points.finish()
-        self.flush()
+        def half_made() -> list[None]:
+            for run in runs.find(self._backend, experiment, tags):
+                self._backend.client.delete_run(run.id)
+            return []
+
+        def write() -> None:
+            runs.log_candidate(self._backend, experiment, parent, standing, at)
+
+        self._try("candidate", self._once(half_made, write))
+
+    def curve(self, curve: Curve, at: int) -> None:
+        """Points of the parent's curves."""
+        self._calls = curve.calls
+        self._try("curves", lambda: runs.log_points(self._backend, self._run, at, curve.points))
+
+    def rows(self, rows: Sequence[tuple[TestRow, int]]) -> None:
+        """Rows of the final comparison, each with its time."""
+        known: list[tuple[EvaluationRun, Outcome, int]] = []
+        for row, at in rows:
+            side = self._side(row.side, at)
+            if side is not None:
+                side.outcomes.append(row.outcome)
+                known.append((side, row.outcome, at))
+
+        def write() -> None:
+            log_rows(
+                self._backend,
+                self._ids[0],
+                self._about,
+                known,
+                lambda error: self._failed("test row", error),
+            )
+
+        self._try("test rows", write)
+
+    def conclude(self, conclusion: Conclusion, at: int) -> Concluded:
+        """Write the result and end the run."""
         for side in self._sides.values():
             self._try(
                 f"evaluation run of {side.side}",
-                lambda side=side: end_evaluation(self._backend, side),
+                lambda side=side: end_evaluation(self._backend, side, at),
             )
-        registered = self._register(conclusion) if conclusion.promote else {}
+        registered = self._promote(conclusion) if conclusion.promote else {}
         self._try("artifacts", lambda: self._write_artifacts(conclusion))
-        self._try("summary", lambda: self._write_summary(conclusion))
-        self._end("FINISHED")
+        self._try("summary", lambda: self._write_summary(conclusion, at))
+        self._try("end", lambda: runs.end(self._backend, self._run, at))
         return Concluded(self._run.id, registered, tuple(self.problems))
 
-    def abort(self, status: Status, reason: str) -> None:
-        """End the run without a result. Nothing happens when it has ended."""
-        if not self._open:
-            return
-        self.flush()
+    def stop(self, status: Status, reason: str, at: int) -> Concluded:
+        """End the run without a result."""
         for side in self._sides.values():
             self._try(
                 "evaluation run",
-                lambda side=side: runs.end(self._backend, side.run, status),
+                lambda side=side: runs.end(self._backend, side.run, at, status),
             )
         note = {
             "mlflow.note.content": f"**Stopped**: {escape(reason)}",
             "promptlathe.reason": reason,
         }
-        self._try("reason", lambda: runs.log(self._backend, self._run, tags=note))
-        self._end(status)
+        self._try("reason", lambda: runs.log(self._backend, self._run, at, tags=note))
+        self._try("end", lambda: runs.end(self._backend, self._run, at, status))
+        return Concluded(self._run.id, problems=tuple(self.problems))
 
     def problem(self, line: str) -> None:
         """Note what could not be done, once."""
-        line = self.hide(line)
+        line = self._hide(line)
         if line not in self.problems:
             self.problems.append(line)
 
-    def _write_candidate(self, standing: Standing) -> None:
-        runs.log_candidate(self._backend, self._experiment, self._run, standing)
+    @property
+    def _ids(self) -> tuple[str, str]:
+        """Of the experiment, and of the run."""
+        assert self._experiment_id is not None
+        assert self._id is not None
+        return self._experiment_id, self._id
 
-    def _write_rows(self, rows: list[tuple[EvaluationRun, Outcome]]) -> None:
-        log_rows(
-            self._backend,
-            self._experiment,
-            self._about,
-            rows,
-            lambda error: self._failed("test row", error),
-        )
+    @property
+    def _run(self) -> Run:
+        return Run(self._ids[1], self._about.run_name)
 
-    def _register(self, conclusion: Conclusion) -> Mapping[str, RegisteredPrompt]:
-        registered = self._try(
+    def _side(self, side: FinalistName, at: int) -> EvaluationRun | None:
+        if side not in self._sides:
+            experiment, parent = self._ids
+            run = self._try(
+                f"evaluation run of {side}",
+                self._once(
+                    lambda: runs.find(self._backend, experiment, side_tags(parent, side)),
+                    lambda: begin_evaluation(
+                        self._backend, experiment, parent, side, self._about, at
+                    ),
+                ),
+            )
+            if run is None:
+                return None
+            self._sides[side] = EvaluationRun(side, run)
+        return self._sides[side]
+
+    def _promote(self, conclusion: Conclusion) -> Mapping[str, RegisteredPrompt]:
+        experiment, run = self._ids
+        made = self._try(
             "registered prompt",
-            lambda: registry.register(
-                self._backend,
-                self._about,
-                conclusion,
-                run_id=self._run.id,
-                experiment=self._experiment,
+            lambda: promotion.promote(
+                self._backend, self._about, conclusion, run_id=run, experiment=experiment
             ),
         )
+        if made is None:
+            return {}
+        if made.refused:
+            self.problem(made.refused)
         told = (o for side in self._sides.values() for o in side.outcomes)
         examples = {o.cell.example.id: o.cell.example for o in told}.values()
-        for one in (registered or {}).values():
+        for one in made.registered.values():
             warning = self._try(
                 "check of the registered prompt",
                 lambda one=one: registry.check_faithful(self._backend, one, examples),
             )
             if warning:
                 self.problem(warning)
-        return registered or {}
+        return made.registered
 
     def _write_artifacts(self, conclusion: Conclusion) -> None:
         outcomes: dict[FinalistName, list[Outcome]] = {
@@ -202,9 +289,9 @@ class Book:
             texts[TABLE] = json.dumps(table, ensure_ascii=False, default=str)
         runs.log_texts(self._backend, self._run, {**texts, **conclusion.tables})
 
-    def _write_summary(self, conclusion: Conclusion) -> None:
+    def _write_summary(self, conclusion: Conclusion, at: int) -> None:
         figures: dict[str, float | None] = {
-            "total_metric_calls": self._points.calls or None,
+            "total_metric_calls": self._calls or None,
             **conclusion.metrics,
         }
         if test := conclusion.comparison:
@@ -225,9 +312,11 @@ class Book:
             }
         figures["test_opening"] = conclusion.opening
         tables = [TABLE, *conclusion.tables]
+        notes = [*conclusion.notes, *self.problems]
         runs.log(
             self._backend,
             self._run,
+            at,
             metrics=figures,
             tags={
                 "mlflow.note.content": conclusion.description,
@@ -238,21 +327,58 @@ class Book:
                 "promptlathe.compared_with": conclusion.compared_with,
                 "promptlathe.recommended": conclusion.recommended or "not compared",
                 "promptlathe.finish_reason": conclusion.finish_reason,
-                **({"promptlathe.notes": "\n".join(conclusion.notes)} if conclusion.notes else {}),
+                **({"promptlathe.notes": "\n".join(notes)} if notes else {}),
                 **conclusion.tags,
             },
         )
 
-    def _end(self, status: Status) -> None:
-        self._open = False
-        self._try("end", lambda: runs.end(self._backend, self._run, status))
+    def _once(self, find: Callable[[], Sequence[T]], make: Callable[[], T]) -> Callable[[], T]:
+        """Makes something, unless `find` finds that an earlier attempt did."""
+        tried = self._again
+
+        def attempt() -> T:
+            nonlocal tried
+            if tried and (found := find()):
+                return found[0]
+            tried = True
+            return make()
+
+        return attempt
+
+    def _need(self, write: Callable[[], T]) -> T:
+        """What the run cannot begin without. Raises InputError when it is refused."""
+        try:
+            return self._taken(write)
+        except (InputError, Away):
+            raise
+        except Exception as error:  # a server may answer with anything
+            raise unusable(self._backend.uri, error) from error
 
     def _try(self, what: str, write: Callable[[], T]) -> T | None:
+        """What the rest does not depend on."""
         try:
-            return write()
+            return self._taken(write)
+        except Away:
+            raise
         except Exception as error:  # noqa: BLE001 - a server may answer with anything
             self._failed(what, error)
             return None
+
+    def _taken(self, write: Callable[[], T]) -> T:
+        """Until the store takes it. Raises what it is refused with, and Away as `pause` does."""
+        attempts = 0
+        while True:
+            try:
+                self._backend.check()
+                done = write()
+            except Exception as error:
+                attempts += 1
+                if not away(error) or (attempts >= TRIES and self._backend.answers()):
+                    raise
+                self._pause(attempts, Away(self._backend.uri, said(self._backend.uri, error)))
+            else:
+                self._alive()
+                return done
 
     def _failed(self, what: str, error: Exception) -> None:
         _logger.error("%s failed", what, exc_info=error)

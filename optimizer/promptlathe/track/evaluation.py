@@ -5,15 +5,14 @@ with the row as inputs and the output as outputs, a span below for each call tha
 target as an expectation and each score as feedback; the run holds `<scorer>/mean`.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from promptlathe.records import Answer, FinalistName, Outcome, Sent, total
-from promptlathe.track.backend import Backend
+from promptlathe.track.backend import Backend, away
 from promptlathe.track.records import About
 from promptlathe.track.runs import PARENT, Run, begin, end, log, log_datasets
 from promptlathe.track.spans import Spans, as_json, usage
@@ -47,42 +46,47 @@ class EvaluationRun:
         return {f"{scorer}/mean": sum(s) / len(s) for scorer, s in scores.items()}
 
 
+def side_tags(parent: str, side: FinalistName) -> dict[str, str]:
+    """By which a side's run is found."""
+    return {PARENT: parent, "promptlathe.kind": "evaluation", "promptlathe.side": side}
+
+
 def begin_evaluation(
-    backend: Backend, experiment: str, parent: Run, side: FinalistName, about: About
-) -> EvaluationRun:
+    backend: Backend, experiment: str, parent: str, side: FinalistName, about: About, at: int
+) -> Run:
     """An evaluation run below the optimization's run."""
-    tags = {
-        PARENT: parent.id,
-        "mlflow.runType": "genai_evaluate",
-        "promptlathe.kind": "evaluation",
-        "promptlathe.side": side,
-    }
-    run = begin(backend, experiment, NAMES[side], tags)
+    tags = side_tags(parent, side) | {"mlflow.runType": "genai_evaluate"}
+    run = begin(backend, experiment, NAMES[side], tags, at)
     log_datasets(backend, run, [d for d in about.datasets if d.split == "test"])
-    return EvaluationRun(side, run)
+    return run
 
 
 def log_rows(
     backend: Backend,
     experiment: str,
     about: About,
-    rows: Sequence[tuple[EvaluationRun, Outcome]],
+    rows: Sequence[tuple[EvaluationRun, Outcome, int]],
     problem: Callable[[Exception], object],
 ) -> None:
-    """Store a trace for each row; `problem` is told of one that is not taken."""
+    """Store a trace for each row and its time; `problem` is told of one that is not taken.
+
+    May be done again, as a whole: ids are made of the run and the row.
+    """
     spans: list[Span] = []
-    for side, outcome in rows:
+    for side, outcome, at in rows:
         try:
-            info, own = trace(experiment, side.run.id, about, outcome)
+            info, own = trace(experiment, side.run.id, about, outcome, at)
             backend.traces.start_trace(info)
             spans += own
-        except Exception as error:  # noqa: BLE001 - a server may answer with anything
+        except Exception as error:
+            if away(error):
+                raise
             problem(error)
     if spans:
         backend.traces.log_spans(experiment, spans)
 
 
-def end_evaluation(backend: Backend, side: EvaluationRun) -> None:
+def end_evaluation(backend: Backend, side: EvaluationRun, at: int) -> None:
     """Write the means and close the run."""
     told = side.outcomes
     answered = [outcome for outcome in told if outcome.answer]
@@ -95,21 +99,21 @@ def end_evaluation(backend: Backend, side: EvaluationRun) -> None:
         "tokens": total([outcome.tokens for outcome in answered]),
         "cost_usd": total([outcome.cost for outcome in answered]),
     }
-    log(backend, side.run, metrics=metrics)
-    end(backend, side.run)
+    log(backend, side.run, at, metrics=metrics)
+    end(backend, side.run, at)
 
 
 def trace(
-    experiment: str, run_id: str, about: About, outcome: Outcome
+    experiment: str, run_id: str, about: About, outcome: Outcome, at: int
 ) -> "tuple[TraceInfo, list[Span]]":
-    """MLflow's records for one row of an evaluation run."""
+    """MLflow's records for one row of an evaluation run; `at`: milliseconds since 1970."""
     from mlflow.entities import TraceInfo, TraceLocation, TraceState
 
     example, failure = outcome.cell.example, outcome.failure
     inputs = {k: v for k, v in example.row.items() if k != about.target}
-    times = _times(outcome.trace.calls)
+    times = _times(outcome.trace.calls, at)
     start, finish = times[0], times[-1]
-    trace_id = uuid4().hex
+    trace_id = _id(run_id, example.id, outcome.cell.repeat)
     metadata = {"mlflow.sourceRun": run_id, "promptlathe.example": example.id}
     if used := usage(outcome.trace.answers()):
         metadata["mlflow.trace.tokenUsage"] = as_json(used)
@@ -128,7 +132,7 @@ def trace(
             "mlflow.traceName": about.prompt,
             "mlflow.trace.spansLocation": "TRACKING_STORE",
         },
-        assessments=_assessments(run_id, about, outcome),
+        assessments=_assessments(trace_id, run_id, about, outcome),
     )
     spans = Spans(trace_id)
     root = spans.root(inputs, outcome.trace.output, failure, start=start, finish=finish)
@@ -139,17 +143,22 @@ def trace(
     return info, [root, *calls]
 
 
-def _times(calls: Sequence[Sent]) -> list[int]:
-    """When each call began, and the last ended: one after the other, up to now. Nanoseconds."""
+def _id(*parts: object) -> str:
+    """32 hexadecimal digits."""
+    return sha256("/".join(map(str, parts)).encode()).hexdigest()[:32]
+
+
+def _times(calls: Sequence[Sent], at: int) -> list[int]:
+    """When each call began, and the last ended: one after the other, up to `at`. Nanoseconds."""
     replies = (sent.reply for sent in calls)
     seconds = [reply.latency if isinstance(reply, Answer) else 0.0 for reply in replies]
-    times = [time.time_ns() - int(sum(seconds) * 1e9)]
+    times = [at * 1_000_000 - int(sum(seconds) * 1e9)]
     for one in seconds:
         times.append(times[-1] + int(one * 1e9))
     return times
 
 
-def _assessments(run_id: str, about: About, outcome: Outcome) -> "list[Assessment]":
+def _assessments(trace_id: str, run_id: str, about: About, outcome: Outcome) -> "list[Assessment]":
     from mlflow.entities import AssessmentError, AssessmentSource, Expectation, Feedback
 
     source = {"mlflow.assessment.sourceRunId": run_id}
@@ -180,6 +189,8 @@ def _assessments(run_id: str, about: About, outcome: Outcome) -> "list[Assessmen
                 metadata=source,
             )
         )
+    for number, one in enumerate(found):
+        one.assessment_id = f"a-{_id(trace_id, number)}"
     return found
 
 

@@ -1,118 +1,169 @@
-"""The tracker that writes to MLflow, through a process of its own."""
+"""The tracker that writes to MLflow: into a spool, which a process of its own sends.
 
-import contextlib
-import pickle
-import subprocess
-import sys
-from collections import deque
+start         the spool is made, and the writer started (milliseconds)
+candidate …   a line more in the spool each (microseconds)
+champion      asked in the store; at most PATIENCE seconds without a sign of life
+conclude      the last line: from here on nothing of the run can be lost
+settle        waits for the store, as long as it takes records; at most FINISH seconds
+"""
+
+import asyncio
+import time
 from concurrent.futures import Future
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
 from types import TracebackType
-from typing import IO, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from promptlathe.documents import shown_url
 from promptlathe.errors import InputError
 from promptlathe.records import FinalistName, Outcome, Standing
-from promptlathe.track.backend import STORE, environment
-from promptlathe.track.records import About, Concluded, Conclusion, Started
+from promptlathe.track.progress import Points
+from promptlathe.track.records import (
+    About,
+    Begun,
+    Champion,
+    Concluded,
+    Conclusion,
+    Curve,
+    Started,
+    Stopped,
+    TestRow,
+)
+from promptlathe.track.spool import Content, Spool, waiting
 
-CLOSE_SECONDS = 60.0
-"""A slow server may need this long for what is still to be written."""
-_LAST_LINES = 2000
+if TYPE_CHECKING:
+    from promptlathe.track.process import WriterProcess
+    from promptlathe.track.writer import News
+
+FINISH = 30.0
+"""Seconds that a slow store may take for what is left at the end."""
+HURRY = 3.0
+"""The same when the user has interrupted the run, or its disk is full."""
+LOOK = 0.05
 
 
 class MlflowTracker:
-    """A `Tracker` that writes to the store at `uri`.
+    """A `Tracker` of one run that writes to the store at `uri`. Usable once.
 
-    uri: anything MLflow takes as a tracking URI. artifacts: folder or URI for the artifacts of
-    new experiments; None leaves it to the server. log: file for what MLflow prints.
-
-    `start` costs a process start (milliseconds); everything else here only puts a record into
-    a queue. Usable once.
+    state: the workspace's state folder. run: the ledger's name of the run. uri: anything MLflow
+    takes as a tracking URI. artifacts: folder or URI for the artifacts of new experiments; None
+    leaves it to the server.
     """
 
-    def __init__(self, uri: str, artifacts: str | None = None, *, log: Path | None = None) -> None:
-        self._uri, self._artifacts, self._log = uri, artifacts, log
-        self._requests: SimpleQueue[tuple[str, tuple[Any, ...], Future[Any] | None] | None]
-        self._requests = SimpleQueue()
-        self._waiting: deque[Future[Any]] = deque()
-        self._ready: Future[Started | None] = Future()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._threads: list[Thread] = []
+    def __init__(self, state: Path, run: str, uri: str, artifacts: str | None = None) -> None:
+        self._state, self._run, self._uri, self._artifacts = state, run, uri, artifacts
+        self._spool: Spool | None = None
+        self._process: WriterProcess | None = None
+        self._started: Future[Started | None] = Future()
+        self._ended: Future[Concluded] = Future()
+        self._champion: Future[Champion] | None = None
+        """The answer to the last question."""
+        self._points = Points()
+        self._lines: list[str] = []
+        """What became of earlier runs' records."""
+        self._broken = ""
 
     def start(self, about: About) -> None:
-        """Start the writer's process, which imports MLflow and begins the run."""
-        arguments = [self._artifacts] if self._artifacts else []
-        with contextlib.ExitStack() as stack:
-            errors: Any = subprocess.DEVNULL
-            if self._log:
-                self._log.parent.mkdir(parents=True, exist_ok=True)
-                errors = stack.enter_context(self._log.open("ab"))
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "promptlathe.track.writer", *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=environment(self._artifacts) | {STORE: self._uri},
-                # Ctrl-C in the terminal is for us: the writer still has to write the end.
-                start_new_session=True,
+        """Begin the spool, and start the writer's process, which imports MLflow."""
+        from promptlathe.track.process import WriterProcess
+
+        try:
+            self._spool = Spool(self._state / "spool", self._run)
+            self._append(Begun(shown_url(self._uri), self._artifacts, about))
+            self._process = WriterProcess(
+                self._state, self._spool.path, self._hear, store=self._uri
             )
-        self._threads = [
-            Thread(target=self._send, args=[self._process.stdin], daemon=True),
-            Thread(target=self._receive, args=[self._process.stdout], daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
-        self._ask("start", about, future=self._ready)
+        except OSError as error:
+            self._fail(error)
 
     @property
-    def ready(self) -> Future[Started | None]:
-        """Done when MLflow has the run. Fails with InputError when it cannot."""
-        return self._ready
+    def started(self) -> Future[Started | None]:
+        """Done when MLflow has the run. Fails with InputError when it refuses it."""
+        return self._started
+
+    async def champion(self) -> Champion | None:
+        """Who it is now; None when the store does not say it within PATIENCE seconds.
+
+        Raises InputError when the store cannot be used.
+        """
+        from promptlathe.track.process import LONG
+
+        if self._refusal:
+            raise self._refusal
+        if self._process is None:
+            return None
+        if self._champion is None or self._champion.done():
+            self._champion = Future()
+            self._process.ask()
+        champion = self._champion
+        return champion.result() if await self._comes(champion, LONG) else None
+
+    @property
+    def away(self) -> str:
+        """Why the store takes nothing now, in its words."""
+        if self._refusal:
+            return self._refusal.what
+        return self._broken or (self._process.said if self._process else "")
+
+    @property
+    def _refusal(self) -> InputError | None:
+        """Why the run cannot be in this store."""
+        error = self._started.exception() if self._started.done() else None
+        return error if isinstance(error, InputError) else None
+
+    @property
+    def writer(self) -> int | None:
+        """The process that sends, as long as there is one."""
+        return self._process.pid if self._process else None
 
     def candidate(self, standing: Standing) -> None:
-        """Queue a nested run."""
-        self._tell("candidate", standing)
+        """A nested run."""
+        self._append(standing)
 
     def progress(self, calls: int, best: float | None, seed: float | None) -> None:
-        """Queue a point of the parent's curves; most are thinned out."""
-        self._tell("progress", calls, best, seed)
+        """A point of the parent's curves; most are thinned out."""
+        self._points.add(calls, best, seed)
+        self._draw()
 
     def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
-        """Queue a row of the final comparison."""
-        self._tell("test_outcome", side, outcome)
+        """A row of the final comparison."""
+        self._append(TestRow(side, outcome))
 
-    def conclude(self, conclusion: Conclusion) -> Concluded:
-        """Write the result and end the run. Waits; raises InputError as `ready` does."""
-        started = self._ready.result()
+    def conclude(self, conclusion: Conclusion) -> None:
+        """How the run ended."""
+        self._points.finish()
+        self._draw()
+        self._append(conclusion)
+
+    async def settle(self) -> Concluded:
+        """What MLflow holds now. Does not raise: when it is cancelled, it waits no longer."""
         try:
-            return self._ask("conclude", conclusion).result()
-        except InputError:
-            raise
-        except RuntimeError as error:  # the writer died: the result is still worth telling
-            run_id = started.run_id if started else None
-            return Concluded(run_id, problems=(f"MLflow's writer failed: {error}",))
+            await self._comes(self._ended, FINISH)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            assert task is not None
+            task.uncancel()
+        return self._settled()
 
-    def abort(self, status: Literal["FAILED", "KILLED"], reason: str) -> None:
-        """End the run without a result. Waits; a run that never began needs no end."""
-        with contextlib.suppress(Exception):
-            self._ready.result()
-            self._ask("abort", status, reason).result()
+    async def abort(
+        self, status: Literal["FAILED", "KILLED"], reason: str, *, hurry: bool = False
+    ) -> Concluded:
+        """End the run without a result; one that MLflow refused leaves nothing."""
+        self._append(Stopped(status, reason))
+        await self._comes(self._ended, HURRY if hurry else FINISH)
+        if self._refusal and self._spool:
+            self._spool.remove()
+            return Concluded(None)
+        return self._settled()
 
     def close(self) -> None:
-        """End the writer's process, and with it a run that is still open."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        self._requests.put(None)
-        try:
-            process.wait(CLOSE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for thread in self._threads:
-            thread.join()
+        """End the writer's process. A run that is still open is closed by a later start."""
+        if self._process:
+            self._process.close()
+            self._process = None
+        if self._spool:
+            self._spool.close()
+            self._spool = None
 
     def __enter__(self) -> Self:
         return self
@@ -125,52 +176,60 @@ class MlflowTracker:
     ) -> None:
         self.close()
 
-    def _tell(self, method: str, *arguments: Any) -> None:
-        self._requests.put((method, arguments, None))
+    def _append(self, content: Content) -> None:
+        if self._spool is None or self._broken:
+            return
+        try:
+            self._spool.append(content)
+        except OSError as error:
+            self._fail(error)
 
-    def _ask(self, method: str, *arguments: Any, future: Future[Any] | None = None) -> Future[Any]:
-        future = future or Future()
-        future.set_running_or_notify_cancel()  # an impatient waiter must not cancel the answer
-        self._requests.put((method, arguments, future))
-        return future
+    def _draw(self) -> None:
+        if points := self._points.take():
+            self._append(Curve(self._points.calls, tuple(points)))
 
-    def _send(self, pipe: IO[bytes]) -> None:
-        alive = True
-        while (request := self._requests.get()) is not None:
-            method, arguments, future = request
-            if future:
-                self._waiting.append(future)
-            try:
-                if alive:
-                    pickle.dump((method, arguments, future is not None), pipe)
-                    pipe.flush()
-            except OSError:  # the process is gone
-                alive = False
-            if not alive:
-                self._give_up()
-        with contextlib.suppress(OSError):
-            pipe.close()
+    def _fail(self, error: OSError) -> None:
+        self._broken = f"{self._state / 'spool'}: {error.strerror}"
 
-    def _receive(self, pipe: IO[bytes]) -> None:
-        with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
-            while True:
-                good, value = pickle.load(pipe)
-                future = self._waiting.popleft()
-                if good:
-                    future.set_result(value)
-                else:
-                    future.set_exception(value)
-        self._give_up()
+    def _settled(self) -> Concluded:
+        started = None if self._refusal or not self._started.done() else self._started.result()
+        ended = self._ended.result() if self._ended.done() else None
+        problems = [*(started.problems if started else ()), *self._lines]
+        if self._broken:
+            problems.append(f"MLflow has a part of this run's record only: {self._broken}")
+        if ended:
+            problems += ended.problems
+        if left := waiting(self._state, self._run):
+            what = f"{left} record{'s wait' if left > 1 else ' waits'} for MLflow"
+            problems.append(f"{what}{'' if ended else f' ({self.away})'}: promptlathe sync")
+        run = ended.run_id if ended else started and started.run_id
+        return Concluded(run, ended.registered if ended else {}, tuple(problems))
 
-    def _give_up(self) -> None:
-        """The writer is gone: nobody shall wait for it."""
-        error = RuntimeError("its process ended" + self._last_words())
-        while self._waiting:
-            with contextlib.suppress(IndexError):
-                self._waiting.popleft().set_exception(error)
+    async def _comes(self, future: "Future[Any]", most: float) -> bool:
+        """Whether it is done while the store shows signs of life, within `most` seconds."""
+        since = time.monotonic()
+        while not future.done():
+            process = self._process
+            late = time.monotonic() - since > most
+            if process is None or late or process.lost_patience(since):
+                return False
+            await asyncio.sleep(LOOK)
+        return True
 
-    def _last_words(self) -> str:
-        if self._log is None or not self._log.exists():
-            return ""
-        lines = self._log.read_text("utf-8", "replace")[-_LAST_LINES:].strip().splitlines()
-        return f": {lines[-1]}" if lines else ""
+    def _hear(self, news: "News") -> None:
+        about, value = news
+        match about:
+            case "started":
+                self._started.set_result(value)
+            case "refused":
+                for future in (self._started, self._champion):
+                    if future and not future.done():
+                        future.set_exception(value)
+            case "champion" if self._champion and not self._champion.done():
+                self._champion.set_result(value)
+            case "concluded":
+                self._ended.set_result(value)
+            case "said":
+                self._lines.append(value)
+            case _:
+                pass

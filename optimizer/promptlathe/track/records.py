@@ -1,12 +1,23 @@
-"""What a job hands to the tracking, and what it gets back. All of it pickles."""
+"""What a job hands to the tracking, and what it gets back.
+
+What is handed over has a JSON form (track/spool.py); what comes back pickles."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Self
 
-from promptlathe.records import PROMPT, Example, FinalistName, Json, Prompt, Split, content_hash
+from promptlathe.records import (
+    PROMPT,
+    Example,
+    FinalistName,
+    Json,
+    Outcome,
+    Prompt,
+    Split,
+    content_hash,
+)
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # numpy and SQLAlchemy load when they are needed
     from promptlathe.decide import Comparison, Verdict
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -92,14 +103,26 @@ class RegisteredPrompt:
 
 
 @dataclass(frozen=True)
+class Champion:
+    """What the registry says."""
+
+    prompts: Mapping[str, RegisteredPrompt] = field(default_factory=dict[str, RegisteredPrompt])
+    """By the space's names, the versions with the alias `champion`: all of them, of one set, or
+    none."""
+    complaint: str = ""
+    """Why there is none, when some have the alias."""
+    aliased: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The versions that have the alias by registry name, whether or not they fit together."""
+
+
+@dataclass(frozen=True)
 class Started:
     """A run that MLflow knows."""
 
     run_id: str
     experiment_id: str
-    champion: Mapping[str, RegisteredPrompt] = field(default_factory=dict[str, RegisteredPrompt])
-    """By the space's names, the versions with the alias `champion`: all of them, of one set, or
-    none."""
+    champion: Champion = field(default_factory=Champion)
+    """At that time."""
     problems: tuple[str, ...] = ()
 
 
@@ -122,6 +145,9 @@ class Conclusion:
     champion: "Comparison | None" = None
     """Registered champion (baseline) and best (challenger) on `test`."""
     compared_with: Literal["seed", "champion"] = "seed"
+    aliased: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The versions with the alias `champion` when it was decided, by registry name: nothing is
+    promoted once others have it."""
     recommended: FinalistName | None = None
     opening: int | None = None
     """How often the test split has been opened, this time included."""
@@ -153,3 +179,40 @@ class Concluded:
     """By the space's names; none without a promotion."""
     problems: tuple[str, ...] = ()
     """What could not be written; the result itself is not touched by it."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run begins, to be recorded in this store."""
+
+    uri: str
+    """As it is shown: without its password."""
+    artifacts: str | None
+    """Folder or URI for the artifacts of new experiments; None leaves it to the server."""
+    about: About
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points of the parent run's curves: metric, calls made so far, value."""
+
+    calls: int
+    points: tuple[tuple[str, int, float], ...]
+
+
+@dataclass(frozen=True)
+class TestRow:
+    """A row of the final comparison."""
+
+    __test__ = False  # not a test case, whatever pytest thinks of the name
+
+    side: FinalistName
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A run ended without a result."""
+
+    status: Literal["FAILED", "KILLED"]
+    reason: str

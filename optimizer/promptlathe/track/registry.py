@@ -1,4 +1,4 @@
-"""The prompt registry: promoted prompts in, the registered champion out.
+"""The prompt registry: the registered champion out, and what its versions say.
 
 Each prompt of a space has a name of its own here. Those that were promoted together are a set: all
 have the alias, and each version has a tag with the run and the versions of the whole set.
@@ -17,11 +17,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from promptlathe.errors import InputError
-from promptlathe.records import Candidate, Content, Example, Image, Message, Prompt
+from promptlathe.records import Content, Example, Image, Message, Prompt
 from promptlathe.space.template import STATEMENT, placeholders, render
 from promptlathe.track.artifacts import plain
 from promptlathe.track.backend import Backend
-from promptlathe.track.records import About, Conclusion, RegisteredPrompt
+from promptlathe.track.records import Champion, RegisteredPrompt
 from promptlathe.track.store import ALIAS
 
 RUN_IDS = "mlflow.prompt.run_ids"
@@ -40,34 +40,33 @@ _MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
 """A missing alias is an invalid parameter to a database, and not found to a server."""
 
 
-def champion(
-    backend: Backend, names: Mapping[str, str]
-) -> tuple[dict[str, RegisteredPrompt], str | None]:
-    """The versions with the alias `champion`, by the space's names, which `names` maps to those
-    of the registry: all of them or none, and in the second case why, if there is something.
-    """
-    found = {name: version for name in names if (version := _aliased(backend, names[name]))}
+def champion(backend: Backend, names: Mapping[str, str]) -> Champion:
+    """The versions with the alias `champion`; `names` maps the space's names to the registry's."""
+    found = {name: version for name in names if (version := with_alias(backend, names[name]))}
+    aliased = {version.name: int(version.version) for version in found.values()}
     if not found:
-        return {}, None
+        return Champion()
     if lacking := [names[name] for name in names if name not in found]:
-        return {}, f"no champion is compared with: {_listed(lacking)} have no version {ALIAS!r}"
+        lack = f"{_listed(lacking)} have no version {ALIAS!r}"
+        return Champion({}, f"no champion is compared with: {lack}", aliased)
     sets = {json.dumps(_set(version)) for version in found.values()}
-    versions = {version.name: int(version.version) for version in found.values()}
     recorded = _set(next(iter(found.values())))
-    if len(sets) > 1 or (recorded and recorded["versions"] != versions):
-        listed = _listed(f"{name}/{number}" for name, number in versions.items())
-        return {}, f"no champion is compared with: {listed} were not registered together"
+    if len(sets) > 1 or (recorded and recorded["versions"] != aliased):
+        apart = f"{versions_listed(aliased)} were not registered together"
+        return Champion({}, f"no champion is compared with: {apart}", aliased)
     run_id: str | None = recorded["run"] if recorded else None
     prompts = {
         name: RegisteredPrompt(names[name], int(version.version), read(version), run_id)
         for name, version in found.items()
     }
     if programs := [one.uri for one in prompts.values() if is_program(one.prompt)]:
-        return {}, f"{_listed(programs)} is a Jinja program: it is not compared with"
-    return prompts, None
+        program = f"{_listed(programs)} is a Jinja program: it is not compared with"
+        return Champion({}, program, aliased)
+    return Champion(prompts, "", aliased)
 
 
-def _aliased(backend: Backend, name: str) -> Any:
+def with_alias(backend: Backend, name: str) -> Any:
+    """The version that is the champion, or None. Raises InputError for the name of a model."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -91,6 +90,11 @@ def _set(version: Any) -> dict[str, Any] | None:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(names)
+
+
+def versions_listed(versions: Mapping[str, int]) -> str:
+    """`name/3, other/2`."""
+    return _listed(f"{name}/{number}" for name, number in versions.items())
 
 
 def read(version: Any) -> Prompt:
@@ -141,70 +145,9 @@ def is_program(prompt: Prompt) -> bool:
     return any(STATEMENT.search(plain(message)) for message in prompt.messages)
 
 
-def register(
-    backend: Backend, about: About, conclusion: Conclusion, *, run_id: str, experiment: str
-) -> dict[str, RegisteredPrompt]:
-    """A new version of each prompt, linked both ways with the run, then the alias on all.
-
-    The aliases move last and together: what fails before leaves the champion as it was.
-    """
-    made = {
-        name: _new_version(backend, about, conclusion, name, run_id=run_id, experiment=experiment)
-        for name in conclusion.best
-    }
-    versions = {one.name: one.version for one in made.values()}
-    entry = json.dumps({"run": run_id, "versions": versions})
-    for name, number in versions.items():
-        backend.client.set_prompt_version_tag(name, number, SET, entry)
-    linked = [{"name": name, "version": str(number)} for name, number in versions.items()]
-    backend.client.set_tag(run_id, LINKED_PROMPTS, json.dumps(linked))
-    for name, number in versions.items():
-        backend.client.set_prompt_alias(name, ALIAS, number)
-    return made
-
-
-def _new_version(
-    backend: Backend,
-    about: About,
-    conclusion: Conclusion,
-    name: str,
-    *,
-    run_id: str,
-    experiment: str,
-) -> RegisteredPrompt:
-    registered, prompt = about.registered[name], conclusion.best[name]
-    _ensure_prompt(backend, registered, experiment)
-    tags = _tags(conclusion, run_id) | {PARAMETERS: json.dumps(dict(prompt.parameters))}
-    messages = [message.to_dict() for message in prompt.messages]
-    template = _template(prompt.messages)
-    if template != messages:
-        tags[MESSAGES] = json.dumps(messages, ensure_ascii=False)
-    parameters = {**about.parameters, **dict(prompt.parameters)}
-    version: Any = backend.client.create_prompt_version(
-        registered,
-        template,
-        description=commit_message(conclusion),
-        tags=tags,
-        response_format=parameters.pop(FORMAT, None),
-        model_config={"model_name": parameters.pop("name", about.model), **parameters},
-    )
-    return RegisteredPrompt(registered, int(version.version), prompt, run_id)
-
-
-def _template(messages: Iterable[Message]) -> list[dict[str, Any]]:
+def template(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """As MLflow fills it in."""
     return [{"role": message.role, "content": plain(message)} for message in messages]
-
-
-def commit_message(conclusion: Conclusion) -> str:
-    """One line: the prompts' list shows nothing else of a score."""
-    against = conclusion.decisive
-    if against is None:
-        return "not compared on held-out rows"
-    return (
-        f"{against.challenger:.2f} on {against.examples} held-out rows "
-        f"({against.gain:+.2f}, {100 * (1 - against.alpha):.4g} % interval "
-        f"{against.low:+.2f} to {against.high:+.2f} over the {conclusion.compared_with})"
-    )
 
 
 def unfaithful(version: Any, prompt: Prompt, examples: Iterable[Example]) -> str | None:
@@ -215,7 +158,7 @@ def unfaithful(version: Any, prompt: Prompt, examples: Iterable[Example]) -> str
     for example in examples:
         if names - example.row.keys():
             continue  # a step's prompt, filled in with what another one gave
-        ours = _template(render(prompt, example.row))
+        ours = template(render(prompt, example.row))
         try:
             same = version.format(**example.row) == ours
         except (MlflowException, TypeError, re.error):  # a field's name is used as a pattern
@@ -241,36 +184,3 @@ def check_faithful(
         f"MLflow formats {registered.uri} for example {example} to other messages than were "
         "scored: its data looks like a placeholder"
     )
-
-
-def _ensure_prompt(backend: Backend, name: str, experiment: str) -> None:
-    prompt = backend.client.get_prompt(name)
-    if prompt is None:
-        backend.client.create_prompt(name, tags={EXPERIMENT_IDS: f",{experiment},"})
-        return
-    known = [e for e in prompt.tags.get(EXPERIMENT_IDS, "").split(",") if e]
-    if experiment not in known:
-        listed = ",".join([*known, experiment])
-        backend.client.set_prompt_tag(name, EXPERIMENT_IDS, f",{listed},")
-
-
-def _tags(conclusion: Conclusion, run_id: str) -> dict[str, str]:
-    tags = {
-        RUN_IDS: run_id,
-        "candidate": Candidate((), conclusion.best).id,
-        "verdict": conclusion.verdict or "not compared",
-        "compared_with": conclusion.compared_with,
-    }
-    if against := conclusion.comparison:
-        tags |= {
-            "score": f"{against.challenger:.4f}",
-            "seed_score": f"{against.baseline:.4f}",
-            "gain": f"{against.gain:+.4f}",
-            "interval": f"{against.low:+.4f} to {against.high:+.4f}",
-            "n": str(against.examples),
-        }
-    if over := conclusion.champion:
-        tags["gain_over_champion"] = f"{over.gain:+.4f}"
-    if conclusion.opening is not None:
-        tags["test_opening"] = str(conclusion.opening)
-    return tags

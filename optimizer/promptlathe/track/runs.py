@@ -1,22 +1,20 @@
 """The parent run and its children, as MLflow stores them."""
 
 import json
-import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from promptlathe.records import Standing
 from promptlathe.track.artifacts import prompts_json, prompts_text
-from promptlathe.track.backend import Backend
+from promptlathe.track.backend import Away, Backend, said
 from promptlathe.track.records import About, Dataset, Status
 
 PARENT = "mlflow.parentRunId"
 PARAM_LIMIT = 6000
 
-
-def now() -> int:
-    """Milliseconds since 1970."""
-    return int(time.time() * 1000)
+RECORD = "promptlathe.record"
+"""Run tag: which record of a run it is, by which it is found again."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +25,42 @@ class Run:
     name: str
 
 
-def begin(backend: Backend, experiment: str, name: str, tags: Mapping[str, str]) -> Run:
-    """Create a run, explicitly: there is no active run."""
+def begin(backend: Backend, experiment: str, name: str, tags: Mapping[str, str], at: int) -> Run:
+    """Create a run, explicitly: there is no active run. `at`: milliseconds since 1970."""
     everything = {
         "mlflow.source.name": "promptlathe",
         "mlflow.source.type": "LOCAL",
         "mlflow.user": backend.user,
         **tags,
     }
-    run = backend.client.create_run(experiment, now(), everything, name)
+    run = backend.client.create_run(experiment, at, everything, name)
     return Run(str(run.info.run_id), name)
+
+
+def find(backend: Backend, experiment: str, tags: Mapping[str, str]) -> list[Run]:
+    """The runs that have these tags."""
+    query = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+    found = backend.client.search_runs([experiment], query)
+    return [Run(str(run.info.run_id), str(run.info.run_name)) for run in found]
+
+
+def exists(backend: Backend, run: str) -> bool:
+    """False in a store that was made anew. Raises Away when it does not say."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        backend.client.get_run(run)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise Away(backend.uri, said(backend.uri, error)) from error
+    return True
 
 
 def log(
     backend: Backend,
     run: Run,
+    at: int,
     *,
     metrics: Mapping[str, float | None] | None = None,
     params: Mapping[str, object] | None = None,
@@ -50,7 +69,6 @@ def log(
     """Write all of it in one call. A metric of None is left out; long params are cut."""
     from mlflow.entities import Metric, Param, RunTag
 
-    at = now()
     backend.client.log_batch(
         run.id,
         metrics=[Metric(k, float(v), at, 0) for k, v in (metrics or {}).items() if v is not None],
@@ -65,18 +83,19 @@ def log_texts(backend: Backend, run: Run, texts: Mapping[str, str]) -> None:
         backend.client.log_text(run.id, text, file)
 
 
-def log_points(backend: Backend, run: Run, points: Iterable[tuple[str, int, float]]) -> None:
+def log_points(
+    backend: Backend, run: Run, at: int, points: Iterable[tuple[str, int, float]]
+) -> None:
     """Write stepped metrics: (name, step, value)."""
     from mlflow.entities import Metric
 
-    at = now()
     if metrics := [Metric(name, value, at, step) for name, step, value in points]:
         backend.client.log_batch(run.id, metrics)
 
 
-def end(backend: Backend, run: Run, status: Status = "FINISHED") -> None:
+def end(backend: Backend, run: Run, at: int, status: Status = "FINISHED") -> None:
     """Close a run."""
-    backend.client.set_terminated(run.id, status)
+    backend.client.set_terminated(run.id, status, at)
 
 
 def log_datasets(backend: Backend, run: Run, datasets: Iterable[Dataset]) -> None:
@@ -108,45 +127,43 @@ def log_datasets(backend: Backend, run: Run, datasets: Iterable[Dataset]) -> Non
         backend.client.log_inputs(run.id, datasets=inputs)
 
 
-def begin_parent(backend: Backend, experiment: str, about: About) -> Run:
-    """The run of an optimization, with everything that is known before its first call."""
-    run = begin(
-        backend, experiment, about.run_name, {"promptlathe.kind": "optimization", **about.tags}
-    )
-    log(backend, run, params=about.params)
-    log_datasets(backend, run, about.datasets)
-    log_texts(backend, run, {"run.yaml": about.run_file})
-    return run
+def begin_parent(backend: Backend, experiment: str, about: About, record: str, at: int) -> Run:
+    """The run of an optimization."""
+    kind = {"promptlathe.kind": "optimization", RECORD: record}
+    return begin(backend, experiment, about.run_name, {**kind, **about.tags}, at)
 
 
-def log_candidate(backend: Backend, experiment: str, parent: Run, standing: Standing) -> None:
+def candidate_tags(parent: str, standing: Standing) -> dict[str, str]:
+    """By which a candidate's nested run is found."""
+    return {
+        PARENT: parent,
+        "promptlathe.kind": "candidate",
+        "promptlathe.candidate": standing.candidate.id,
+    }
+
+
+def log_candidate(
+    backend: Backend, experiment: str, parent: str, standing: Standing, at: int
+) -> None:
     """A nested run for a scored candidate: levels as params, what it gave as metrics.
 
     One that MLflow does not take whole ends as FAILED, and raises.
     """
     candidate = standing.candidate
-    run = begin(
-        backend,
-        experiment,
-        f"candidate {standing.number}",
-        {
-            PARENT: parent.id,
-            "promptlathe.kind": "candidate",
-            "promptlathe.candidate": candidate.id,
-            "promptlathe.state": standing.state,
-        },
-    )
+    tags = candidate_tags(parent, standing) | {"promptlathe.state": standing.state}
+    run = begin(backend, experiment, f"candidate {standing.number}", tags, at)
     try:
-        log(backend, run, params=dict(candidate.levels), metrics=_figures(standing))
+        log(backend, run, at, params=dict(candidate.levels), metrics=_figures(standing))
         texts = {
             "prompt.txt": prompts_text(candidate.prompts),
             "prompt.json": prompts_json(candidate.prompts),
         }
         log_texts(backend, run, texts)
     except Exception:
-        end(backend, run, "FAILED")
+        with suppress(Exception):  # the first error says what is wrong
+            end(backend, run, at, "FAILED")
         raise
-    end(backend, run)
+    end(backend, run, at)
 
 
 def _figures(standing: Standing) -> dict[str, float | None]:

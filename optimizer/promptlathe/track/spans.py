@@ -5,7 +5,6 @@
 
 import base64
 import json
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Spans:
-    """Makes the spans of one trace, the root first."""
+    """Makes the spans of one trace, the root first; the same ids each time."""
 
     def __init__(self, trace_id: str) -> None:
-        self._trace_id = trace_id
+        self._trace_id, self._made = trace_id, 0
 
     def root(
         self, inputs: object, output: object, failure: Failure | None, *, start: int, finish: int
@@ -66,6 +65,7 @@ class Spans:
     ) -> "Span":
         from mlflow.entities import Span
 
+        self._made += 1
         content = {
             "mlflow.traceRequestId": f"tr-{self._trace_id}",
             "mlflow.spanType": kind,
@@ -75,7 +75,7 @@ class Spans:
         return Span.from_dict(
             {
                 "trace_id": _base64(bytes.fromhex(self._trace_id)),
-                "span_id": _base64(os.urandom(8)),
+                "span_id": _base64(self._made.to_bytes(8)),
                 "parent_span_id": parent and _base64(bytes.fromhex(parent.span_id)),
                 "name": name,
                 "start_time_unix_nano": start,

@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -15,7 +16,7 @@ from promptlathe.errors import InputError
 
 ALIAS = "champion"
 PROMPT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 2.0
 DATABASES = ("postgresql", "mysql", "mssql", "databricks")
 _MISREAD = re.compile("[?\ud800-\udfff]|%[0-9A-Fa-f]{2}")
 _REVISION = re.compile(r"^(down_)?revision\s*=\s*[\"'](\w+)[\"']", re.MULTILINE)
@@ -63,18 +64,18 @@ def check_prompt_name(name: str, where: str | None = None) -> None:
         )
 
 
-def check_store(uri: str, *, where: str | None = None) -> None:
+def check_store(uri: str, *, where: str | None = None) -> str | None:
     """Raise InputError when MLflow could not use `uri`, as far as a quick look tells.
 
-    A database file is looked into; a server is connected to; other databases are left to
-    `Tracker.ready`.
+    A database file is looked into; a server is connected to, and what is returned says that it
+    does not answer; other databases are left to `Tracker.started`.
     """
     path = sqlite_file(uri)
     scheme = uri.partition("://")[0] if "://" in uri else urlsplit(uri).scheme
+    if scheme in {"http", "https"}:
+        return _check_server(uri, where or shown_url(uri))
     if path is not None:
         _check_file(path, where or str(path))
-    elif scheme in {"http", "https"}:
-        _check_server(uri, where or shown_url(uri))
     elif scheme.partition("+")[0] not in {"", "file", *DATABASES}:
         raise InputError(
             f"MLflow knows no store of the kind {scheme!r}",
@@ -87,6 +88,7 @@ def check_store(uri: str, *, where: str | None = None) -> None:
             where,
             "name a database as sqlite:///path/to/mlflow.db, or a server as http://host:port",
         )
+    return None
 
 
 def _check_file(path: Path, where: str) -> None:
@@ -164,7 +166,7 @@ def revisions() -> tuple[frozenset[str], str]:
     return frozenset(known), next(iter(known - replaced), "")
 
 
-def _check_server(uri: str, where: str) -> None:
+def _check_server(uri: str, where: str) -> str | None:
     try:
         parts = urlsplit(uri)
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -175,12 +177,25 @@ def _check_server(uri: str, where: str) -> None:
             "quote the signs @ : / of a password as %40 %3A %2F",
         ) from None
     if parts.scheme in getproxies() and not proxy_bypass(parts.hostname or ""):
-        return  # only the proxy can tell
-    try:
-        socket.create_connection((parts.hostname or "", port), CONNECT_SECONDS).close()
-    except (OSError, UnicodeError) as error:
+        return None  # only the proxy can tell
+    failed: list[Exception] = []
+
+    def connect() -> None:
+        try:
+            socket.create_connection((parts.hostname or "", port), CONNECT_SECONDS).close()
+        except (OSError, UnicodeError) as error:
+            failed.append(error)
+
+    # In a thread: nothing interrupts the search for a name, which may take long.
+    thread = Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(CONNECT_SECONDS)
+    error = failed[0] if failed else TimeoutError("timed out") if thread.is_alive() else None
+    unknown = isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
+    if unknown or isinstance(error, UnicodeError):
         raise InputError(
-            f"no MLflow server answers there: {error}",
+            "no machine has this name",
             where,
-            "start the server, correct the address, or leave track.uri out",
-        ) from error
+            "correct the address, or leave track.uri out",
+        ) from None
+    return f"no MLflow server answers at {where} ({error})" if error else None

@@ -5,15 +5,16 @@ from types import TracebackType
 from typing import Literal, Protocol, Self
 
 from promptlathe.records import FinalistName, Outcome, Standing
-from promptlathe.track.records import About, Concluded, Conclusion, Started
+from promptlathe.track.records import About, Champion, Concluded, Conclusion, Started
 
 
 class Tracker(Protocol):
     """Keeps a record of one run.
 
-    start → (candidate | progress | test_outcome)* → conclude or abort → close. Only `conclude`,
-    `abort` and `close` wait. What cannot be written after the start is a problem that
-    `conclude` reports, never an exception: the answers are paid for.
+    start → (candidate | progress | champion | test_outcome)* → conclude → settle, or abort → close.
+    Only `champion`, `settle` and `abort` wait, for seconds at most; what the store has not taken by
+    then is kept, and sent later. What it refuses after the start is a problem that `settle`
+    reports, never an exception: the answers are paid for.
     """
 
     def start(self, about: About) -> None:
@@ -21,11 +22,20 @@ class Tracker(Protocol):
         ...
 
     @property
-    def ready(self) -> Future[Started | None]:
+    def started(self) -> Future[Started | None]:
         """Done when MLflow has the run; None when tracking is off.
 
         Fails with InputError when the store cannot be used.
         """
+        ...
+
+    async def champion(self) -> Champion | None:
+        """Whom the registry has now; None when it does not answer."""
+        ...
+
+    @property
+    def away(self) -> str:
+        """Why it does not answer."""
         ...
 
     def candidate(self, standing: Standing) -> None:
@@ -40,16 +50,22 @@ class Tracker(Protocol):
         """A row of the final comparison, while it arrives."""
         ...
 
-    def conclude(self, conclusion: Conclusion) -> Concluded:
-        """Write the result, register the prompts if they are promoted, and end the run."""
+    def conclude(self, conclusion: Conclusion) -> None:
+        """The result, and whether the prompts are to be promoted: kept when this returns."""
         ...
 
-    def abort(self, status: Literal["FAILED", "KILLED"], reason: str) -> None:
-        """End the run without a result."""
+    async def settle(self) -> Concluded:
+        """What the store has made of it by now."""
+        ...
+
+    async def abort(
+        self, status: Literal["FAILED", "KILLED"], reason: str, *, hurry: bool = False
+    ) -> Concluded:
+        """End the run without a result. hurry: somebody waits for the end."""
         ...
 
     def close(self) -> None:
-        """Leave nothing behind. A run that is still open ends as KILLED."""
+        """Leave no process behind. A run that is still open ends as KILLED, by a later start."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -69,11 +85,20 @@ class NoTracker:
         """Nothing to begin."""
 
     @property
-    def ready(self) -> Future[Started | None]:
+    def started(self) -> Future[Started | None]:
         """Done at once, with None."""
         done: Future[Started | None] = Future()
         done.set_result(None)
         return done
+
+    async def champion(self) -> Champion | None:
+        """There is none."""
+        return Champion()
+
+    @property
+    def away(self) -> str:
+        """It is never asked anything."""
+        return ""
 
     def candidate(self, standing: Standing) -> None:
         """Not kept."""
@@ -84,12 +109,18 @@ class NoTracker:
     def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
         """Not kept."""
 
-    def conclude(self, conclusion: Conclusion) -> Concluded:
+    def conclude(self, conclusion: Conclusion) -> None:
+        """Not kept."""
+
+    async def settle(self) -> Concluded:
         """Nothing is registered."""
         return Concluded(None)
 
-    def abort(self, status: Literal["FAILED", "KILLED"], reason: str) -> None:
+    async def abort(
+        self, status: Literal["FAILED", "KILLED"], reason: str, *, hurry: bool = False
+    ) -> Concluded:
         """Nothing to end."""
+        return Concluded(None)
 
     def close(self) -> None:
         """Nothing to close."""

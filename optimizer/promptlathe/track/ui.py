@@ -62,7 +62,7 @@ def ui_server(
     with tempfile.TemporaryFile() as printed:
         process = subprocess.Popen(
             command,
-            env=environment(None) | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            env=environment() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
             stdin=subprocess.DEVNULL,
             stdout=printed,
             stderr=subprocess.STDOUT,

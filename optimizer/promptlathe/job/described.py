@@ -1,0 +1,154 @@
+"""A run in MLflow's words: what it is, and how it ended."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from html import escape
+from typing import Any
+
+from promptlathe.job.job import Job
+from promptlathe.job.plan import Plan
+from promptlathe.job.resolved import resolved
+from promptlathe.job.result import Result, Test
+from promptlathe.records import Example, Split
+from promptlathe.search.operators import ancestry
+from promptlathe.track.records import About, Dataset
+
+PASS_FAIL = ("exact_match", "contains", "regex", "numeric")
+"""Scorers that give 0 or 1 only."""
+
+
+def about(job: Job, plan: Plan, run: str) -> About:
+    """What MLflow is told of the run before its first call."""
+    objective, track = job.objective, job.track
+    examples: dict[Split, Sequence[Example]] = {
+        "train": plan.space.train,
+        "select": plan.select,
+        "test": plan.test,
+    }
+    source = objective.dataset if isinstance(objective.dataset, str) else objective.name
+    return About(
+        experiment=(track and track.experiment) or job.name,
+        prompt=job.prompt_name,
+        run_name=f"{job.name} · {job.search.policy} · seed {job.search.seed}",
+        run_file=resolved(job),
+        model=job.model.name,
+        target=objective.target,
+        prompts=tuple(plan.space.seed.prompts),
+        pass_fail=frozenset(s.name for s in objective.scorers if s.keyword in PASS_FAIL),
+        parameters=job.model.parameters,
+        params=_params(job, plan),
+        tags={"promptlathe.run": run},
+        datasets=tuple(
+            Dataset.of(objective.name, split, source, rows) for split, rows in examples.items()
+        ),
+    )
+
+
+def _params(job: Job, plan: Plan) -> Mapping[str, object]:
+    limits = {f"budget.{name}": limit for name, limit in job.budget.limits.items()}
+    return {
+        "model": job.model.name,
+        "search.policy": job.search.policy,
+        "search.seed": job.search.seed,
+        "parallel.engine": job.parallel.engine,
+        "parallel.concurrency": job.parallel.concurrency,
+        "space.size": str(job.space.size),
+        "objective": job.objective.name,
+        "rows.train": len(plan.space.train),
+        "rows.select": len(plan.select),
+        "rows.test": len(plan.test),
+        **limits,
+        **{f"limits.{limit.metric}": limit.most for limit in job.objective.limits.all},
+    }
+
+
+def tables(result: Result) -> dict[str, str]:
+    """In MLflow's form, by file name; only those that have a line."""
+    tables = {
+        "effects.json": [asdict(effect) for effect in result.found_effects],
+        "lineage.json": [_flat(one.to_dict()) for one in result.lineage],
+        "operators.json": [_flat(asdict(one)) for one in result.operators],
+        "answers.json": [
+            {"candidate": standing.number, "levels": json.dumps(dict(standing.candidate.levels))}
+            | _flat(counts.to_dict())
+            for standing, counts in zip(result.standings, result.by_candidate, strict=True)
+            if counts.total
+        ],
+    }
+    return {
+        name: json.dumps(
+            {"columns": list(lines[0]), "data": [list(line.values()) for line in lines]},
+            ensure_ascii=False,
+        )
+        for name, lines in tables.items()
+        if lines
+    }
+
+
+def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists and mappings as text, for a table's cells."""
+    return {
+        name: value
+        if isinstance(value, str | int | float | None)
+        else json.dumps(value, ensure_ascii=False)
+        for name, value in line.items()
+    }
+
+
+def tags(result: Result) -> dict[str, str]:
+    """Which operators worked, and how the levels of the best prompt came about."""
+    if not result.operators:
+        return {}
+    worked = [f"{o.operator}: {o.levels}" for o in result.operators if o.levels]
+    kept = [one for one in result.lineage if one.kept]
+    made = [f"{one.origin.component}: {ancestry(one, result.lineage)}" for one in kept]
+    return {
+        "promptlathe.operators": ", ".join(worked) or "no level was made",
+        "promptlathe.lineage": "; ".join(made) or "the best prompt has no level that was made",
+    }
+
+
+def metrics(result: Result) -> dict[str, float]:
+    """More metrics of the parent run; what is unknown is left out."""
+    spent = result.spent
+    found: dict[str, float | None] = {
+        "calls": spent.calls,
+        "tokens": spent.tokens,
+        "cached_calls": spent.cached_calls,
+        "candidates": len(result.standings),
+        "seconds": result.seconds,
+        "cost_usd": spent.usd,
+        "test_opened": result.opened,
+    }
+    found |= {f"answers_{one.replace(' ', '_')}": n for one, n in result.answers.by_state.items()}
+    found["answers_failed"] = sum(result.answers.failed.values())
+    for role in ("rewrite", "judge"):
+        used = spent.of(role)
+        found |= {f"{role}_calls": used.calls, f"{role}_tokens": used.tokens}
+        found[f"{role}_cost_usd"] = used.usd
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def description(result: Result) -> str:
+    """Markdown, on top of the run's page, in which nothing that others wrote is HTML."""
+    lines = [
+        f"**{result.verdict}** than the {result.compared_with}"
+        if result.verdict != "no significant gain"
+        else f"**{result.verdict}** over the {result.compared_with}",
+        f"On {result.test.examples} held-out rows, against the seed: {_gain(result.test)}",
+        f"Recommended: the **{result.recommended}** prompt: {escape(result.reason)}. "
+        f"Finished: {escape(result.finish_reason)}.",
+    ]
+    if result.test_champion:
+        lines.append(f"Against the champion: {_gain(result.test_champion)}")
+    lines += [f"Note: {escape(note, quote=False)}" for note in result.notes]
+    return "\n\n".join(lines)
+
+
+def _gain(test: Test) -> str:
+    low, high = test.interval
+    return (
+        f"{test.seed:.3f} → {test.best:.3f}, gain {test.gain:+.3f} "
+        f"(95 % interval {low:+.3f} to {high:+.3f})"
+    )

@@ -1,0 +1,235 @@
+"""A promotion: new versions into the registry, then the alias `champion` on all of them.
+
+The registry has no lock, and may be shared by machines. A promotion is right as long as the
+versions that have the alias are those that the prompts were compared with. Of two runs that find it
+right at the same moment the one whose version has the lower number goes on, since numbers are given
+out one by one: each makes its version, which says which ones it follows, and then looks at those
+before its own.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptlathe.records import Candidate
+from promptlathe.track.backend import Backend
+from promptlathe.track.records import About, Conclusion, RegisteredPrompt
+from promptlathe.track.registry import (
+    EXPERIMENT_IDS,
+    FORMAT,
+    LINKED_PROMPTS,
+    MESSAGES,
+    PARAMETERS,
+    RUN_IDS,
+    SET,
+    template,
+    versions_listed,
+    with_alias,
+)
+from promptlathe.track.store import ALIAS
+
+OVER = "promptlathe.over"
+"""Version tag: the versions that had the alias when this one was made to follow them."""
+STALE = 600_000
+"""Milliseconds after which a version that never got the alias holds up no other: whoever made it
+is gone."""
+LOOKS = 5
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What became of it."""
+
+    registered: Mapping[str, RegisteredPrompt] = field(default_factory=dict[str, RegisteredPrompt])
+    """By the space's names; none when it was not right any more."""
+    refused: str = ""
+    """Why, then."""
+
+
+def promote(
+    backend: Backend, about: About, conclusion: Conclusion, *, run_id: str, experiment: str
+) -> Promotion:
+    """A new version of each prompt, linked both ways with the run, then the alias on all.
+
+    The aliases move last and together: what fails before leaves the champion as it was. May be
+    done again: what an earlier attempt made is gone on with.
+    """
+    names, base = about.registered, conclusion.aliased
+    mine = {name: _made(backend, name, run_id) for name in names.values()}
+    now = {name: _number(with_alias(backend, name)) for name in names.values()}
+    if others := {
+        name: number
+        for name, number in now.items()
+        if number != base.get(name) and (number is None or number != mine[name])
+    }:
+        _withdraw(backend, {n: one for n, one in mine.items() if one != now[n]})
+        return Promotion(refused=_overtaken(others, base))
+    versions: dict[str, int] = {}
+    for name, registered in names.items():
+        versions[registered] = mine[registered] or _new_version(
+            backend, about, conclusion, name, run_id=run_id, experiment=experiment
+        )
+    first = next(iter(versions))
+    if before := _before(backend, first, base, versions[first]):
+        _withdraw(backend, versions)
+        return Promotion(refused=_overtaken({first: before}, base))
+    entry = json.dumps({"run": run_id, "versions": versions})
+    for name, number in versions.items():
+        backend.client.set_prompt_version_tag(name, number, SET, entry)
+    linked = [{"name": name, "version": str(number)} for name, number in versions.items()]
+    backend.client.set_tag(run_id, LINKED_PROMPTS, json.dumps(linked))
+    for name, number in versions.items():
+        backend.client.set_prompt_alias(name, ALIAS, number)
+    return Promotion(
+        {
+            name: RegisteredPrompt(names[name], versions[names[name]], prompt, run_id)
+            for name, prompt in conclusion.best.items()
+        }
+    )
+
+
+def _overtaken(others: Mapping[str, int | None], base: Mapping[str, int]) -> str:
+    met = versions_listed(base) if base else "no champion"
+    there = versions_listed({name: number for name, number in others.items() if number})
+    return (
+        f"the best prompt was not promoted: it was compared with {met}, and meanwhile another run "
+        f"promoted {there}; run again to compare with it"
+        if there
+        else f"the best prompt was not promoted: it was compared with {met}, which lost the alias "
+        f"{ALIAS!r} meanwhile"
+    )
+
+
+def _number(version: Any) -> int | None:
+    return None if version is None else int(version.version)
+
+
+def _made(backend: Backend, name: str, run_id: str) -> int | None:
+    """The version that an earlier attempt of this run made."""
+    if backend.client.get_prompt(name) is None:
+        return None
+    made = [int(one.version) for one in _versions(backend, name) if one.tags.get(RUN_IDS) == run_id]
+    return max(made, default=None)
+
+
+def _before(backend: Backend, name: str, base: Mapping[str, int], own: int) -> int | None:
+    """The version of another run that follows the same ones, and was made first."""
+    if own - base.get(name, 0) == 1:
+        return None
+    mine: Any = backend.client.get_prompt_version(name, own)
+    for one in _versions(backend, name):
+        number = int(one.version)
+        same = one.tags.get(OVER) == _over(base)
+        fresh = mine.creation_timestamp - one.creation_timestamp < STALE
+        if base.get(name, 0) < number < own and same and fresh:
+            return number
+    return None
+
+
+def _versions(backend: Backend, name: str) -> list[Any]:
+    """The latest of a prompt, asked again when another run takes one away at that moment: MLflow
+    then finds a part of it, and fails."""
+    from mlflow.exceptions import MlflowException
+
+    for _ in range(LOOKS):
+        try:
+            return list(backend.client.search_prompt_versions(name))
+        except MlflowException as error:
+            if error.error_code != "INVALID_PARAMETER_VALUE":
+                raise
+            time.sleep(0.1)
+    return list(backend.client.search_prompt_versions(name))
+
+
+def _withdraw(backend: Backend, versions: Mapping[str, int | None]) -> None:
+    """Leave no version behind that nobody decided for."""
+    for name, number in versions.items():
+        if number is not None:
+            backend.client.delete_prompt_version(name, str(number))
+
+
+def _over(base: Mapping[str, int]) -> str:
+    return versions_listed(base) or "none"
+
+
+def _new_version(
+    backend: Backend,
+    about: About,
+    conclusion: Conclusion,
+    name: str,
+    *,
+    run_id: str,
+    experiment: str,
+) -> int:
+    registered, prompt = about.registered[name], conclusion.best[name]
+    _ensure_prompt(backend, registered, experiment)
+    tags = _tags(conclusion, run_id) | {PARAMETERS: json.dumps(dict(prompt.parameters))}
+    messages = [message.to_dict() for message in prompt.messages]
+    shown = template(prompt.messages)
+    if shown != messages:
+        tags[MESSAGES] = json.dumps(messages, ensure_ascii=False)
+    parameters = {**about.parameters, **dict(prompt.parameters)}
+    version: Any = backend.client.create_prompt_version(
+        registered,
+        shown,
+        description=commit_message(conclusion),
+        tags=tags,
+        response_format=parameters.pop(FORMAT, None),
+        model_config={"model_name": parameters.pop("name", about.model), **parameters},
+    )
+    return int(version.version)
+
+
+def commit_message(conclusion: Conclusion) -> str:
+    """One line: the prompts' list shows nothing else of a score."""
+    against = conclusion.decisive
+    if against is None:
+        return "not compared on held-out rows"
+    return (
+        f"{against.challenger:.2f} on {against.examples} held-out rows "
+        f"({against.gain:+.2f}, {100 * (1 - against.alpha):.4g} % interval "
+        f"{against.low:+.2f} to {against.high:+.2f} over the {conclusion.compared_with})"
+    )
+
+
+def _ensure_prompt(backend: Backend, name: str, experiment: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    prompt = backend.client.get_prompt(name)
+    if prompt is None:
+        try:
+            backend.client.create_prompt(name, tags={EXPERIMENT_IDS: f",{experiment},"})
+            return
+        except MlflowException:
+            prompt = backend.client.get_prompt(name)
+            if prompt is None:  # no other run was just quicker
+                raise
+    known = [e for e in prompt.tags.get(EXPERIMENT_IDS, "").split(",") if e]
+    if experiment not in known:
+        listed = ",".join([*known, experiment])
+        backend.client.set_prompt_tag(name, EXPERIMENT_IDS, f",{listed},")
+
+
+def _tags(conclusion: Conclusion, run_id: str) -> dict[str, str]:
+    tags = {
+        RUN_IDS: run_id,
+        OVER: _over(conclusion.aliased),
+        "candidate": Candidate((), conclusion.best).id,
+        "verdict": conclusion.verdict or "not compared",
+        "compared_with": conclusion.compared_with,
+    }
+    if against := conclusion.comparison:
+        tags |= {
+            "score": f"{against.challenger:.4f}",
+            "seed_score": f"{against.baseline:.4f}",
+            "gain": f"{against.gain:+.4f}",
+            "interval": f"{against.low:+.4f} to {against.high:+.4f}",
+            "n": str(against.examples),
+        }
+    if over := conclusion.champion:
+        tags["gain_over_champion"] = f"{over.gain:+.4f}"
+    if conclusion.opening is not None:
+        tags["test_opening"] = str(conclusion.opening)
+    return tags

@@ -1,0 +1,195 @@
+"""The spool: what a run tells MLflow stands in a file before anything is sent.
+
+    spool/TIME-RUN.jsonl    a record a line, in order; the run's own process appends
+    spool/TIME-RUN.sent     how far the store has taken them, and the ids that it gave
+    spool/TIME-RUN.lock     held by the process that sends them
+
+All three go once the store has taken everything. A process that is killed leaves whole lines, and
+at most one that is torn, which is not read. Only their owner can read the files: they hold prompts
+and rows, and the store's address.
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from promptlathe.records import FinalistName, Standing
+from promptlathe.track.records import Begun, Conclusion, Curve, Stopped, TestRow
+from promptlathe.track.running import carried_out
+
+Content = Begun | Standing | Curve | TestRow | Conclusion | Stopped
+KINDS: Mapping[str, type[Content]] = {
+    "begun": Begun,
+    "candidate": Standing,
+    "curve": Curve,
+    "row": TestRow,
+    "conclusion": Conclusion,
+    "stopped": Stopped,
+}
+"""By the word that stands in the file."""
+_WORDS = {kind: word for word, kind in KINDS.items()}
+ENDS = (Conclusion, Stopped)
+"""What a run's last record is."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was told, and when: milliseconds since 1970."""
+
+    at: int
+    content: Content
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How far a store has taken a spool."""
+
+    records: int = 0
+    run: str | None = None
+    """MLflow's id of the run."""
+    experiment: str | None = None
+    sides: Mapping[FinalistName, str] = field(default_factory=dict[FinalistName, str])
+    """MLflow's ids of the evaluation runs."""
+
+
+class Spool:
+    """The file of one run, written. Raises OSError when the disk does not take it."""
+
+    def __init__(self, folder: Path, run: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run}.jsonl"
+        self.records = 0
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        self._file = os.open(self.path, flags, 0o600)
+
+    def append(self, content: Content) -> None:
+        """One record more; it survives this process as soon as this returns."""
+        write(self._file, content)
+        self.records += 1
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def remove(self) -> None:
+        """Nothing of it is to be sent."""
+        remove(self.path)
+
+
+class Spooled:
+    """The file of one run, read by whoever sends it: that must hold `lock`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = FileLock(path.with_suffix(".lock"), timeout=0)
+        self._offset = 0
+
+    @property
+    def run(self) -> str:
+        """The ledger's name of the run."""
+        return self.path.stem.partition("-")[2]
+
+    @property
+    def name(self) -> str:
+        """Identifies this record of the run: one that is gone on with has several."""
+        return self.path.stem
+
+    def read(self) -> list[Record]:
+        """The records since the last time. Raises ValueError for what is no record."""
+        with self.path.open("rb") as file:
+            file.seek(self._offset)
+            whole, end, _ = file.read().rpartition(b"\n")
+        self._offset += len(whole) + len(end)
+        return [_record(line) for line in whole.split(b"\n") if line]
+
+    def append(self, content: Content) -> None:
+        """The end of a run whose process is gone. What that one wrote last may be torn."""
+        with self.path.open("rb+") as file:
+            file.seek(self._offset)
+            whole, end, _ = file.read().rpartition(b"\n")
+            file.truncate(self._offset + len(whole) + len(end))
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+        try:
+            write(file, content)
+        finally:
+            os.close(file)
+
+    @property
+    def taken(self) -> Taken:
+        """What was noted last."""
+        with suppress(FileNotFoundError):
+            for line in reversed(self._notes.read_bytes().split(b"\n")[:-1]):
+                with suppress(ValueError, TypeError):
+                    return Taken(**json.loads(line))
+        return Taken()
+
+    def note(self, taken: Taken) -> None:
+        """The store has taken so much."""
+        with self._notes.open("ab") as file:
+            file.write(_line(taken))
+
+    @property
+    def _notes(self) -> Path:
+        return self.path.with_suffix(".sent")
+
+
+def waiting(state: Path, own: str | None = None) -> int:
+    """Records that stores have not taken yet; without those of other runs that are under way."""
+    found = 0
+    for path in sorted((state / "spool").glob("*.jsonl")):
+        spooled = Spooled(path)
+        if spooled.run == own or not carried_out(state, spooled.run):
+            with suppress(FileNotFoundError):  # it was just sent
+                found += path.read_bytes().count(b"\n") - spooled.taken.records
+    return found
+
+
+def remove(path: Path) -> None:
+    """A spool, and what belongs to it."""
+    for suffix in (".jsonl", ".sent", ".lock"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def write(file: int, content: Content) -> None:
+    """A record as a line, in one piece."""
+    at = time.time_ns() // 1_000_000
+    line = _line({"at": at, "kind": _WORDS[type(content)], "content": content})
+    while line:
+        line = line[os.write(file, line) :]
+
+
+def _line(content: object) -> bytes:
+    return json.dumps(content, default=_plain).encode("ascii") + b"\n"
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {one.name: getattr(value, one.name) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    return sorted(value) if isinstance(value, frozenset) else str(value)
+
+
+def _record(line: bytes) -> Record:
+    told = json.loads(line)
+    return Record(told["at"], _reader(told["kind"]).validate_python(told["content"]))
+
+
+@cache
+def _reader(word: str) -> Any:
+    from pydantic import TypeAdapter
+
+    from promptlathe.decide import Comparison, Verdict
+
+    _ = Comparison, Verdict  # Pydantic looks for the names of a conclusion's annotations here
+    if word not in KINDS:
+        raise ValueError(f"no record is of the kind {word!r}")
+    return TypeAdapter(KINDS[word])
