@@ -126,7 +126,9 @@ def test_no_secret_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             RUN.replace("BASE_URL", base).replace("STATE", str(state))
         )
         ends(0, "MLflow")
-        ends(0, "no MLflow server", f"track.uri=http://me:{STORE}@127.0.0.1:9")
+        away = f"track.uri=http://me:{STORE}@127.0.0.1:9"
+        fresh = f"ledger=sqlite:///{state}/other.db?password={LEDGER}"
+        ends(0, "wait for MLflow", away, fresh)
         host = base.removeprefix("http://")
         for url in (f"http://me:{LOGIN}@{host}", f"{base}?api_key={QUERY}"):
             ends(2, "a key does not belong in the address", f"model.base_url={url}")

@@ -156,10 +156,13 @@ def test_a_store_that_cannot_be_used_keeps_its_password(
     uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with pytest.raises(InputError) as caught:
-        check_store(uri)
+    try:
+        told = check_store(uri)  # of a server that is away
+    except InputError as error:
+        told = str(error)
+    assert told
     for part in (CANARY, "c4/n4ry", "n4ry"):
-        assert part not in str(caught.value)
+        assert part not in told
     said = unusable(uri, ValueError(f"API request to {uri}/api failed, as did {CANARY}"))
     assert CANARY not in str(said)
 
