@@ -105,7 +105,7 @@ def assert_hidden(text: str) -> None:
 
 def test_no_secret_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANARY_KEY", KEY)
-    monkeypatch.setattr("promptlathe.runtime.health.KNOCKS", (0.0,))
+    monkeypatch.setattr("promptlathe.runtime.health.FIRST_KNOCKS", (0.0,))
     monkeypatch.setattr("promptlathe.track.process.PATIENCE", 0.5)
     state = tmp_path / ".promptlathe"
     state.mkdir()

@@ -5,6 +5,7 @@ import inspect
 import json
 import pkgutil
 import ssl
+from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import aiohttp
@@ -20,6 +21,7 @@ from promptlathe.models.failures import (
     retry_after,
 )
 from promptlathe.models.openai_compatible import read_answer
+from promptlathe.models.room import until_room
 from promptlathe.records import Failure, FailureReason, PromptFailure, ServiceFailure
 
 
@@ -145,6 +147,44 @@ def test_an_error_inside_an_answer(error: object, reason: str) -> None:
 )
 def test_when_to_come_back(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(headers) == seconds
+
+
+def in_seconds(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m2.5s"}, 62.5),
+        ({"x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "1m"}, 0),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "120ms"}, 0.12),
+        ({"x-ratelimit-remaining-tokens": "99", "x-ratelimit-reset-tokens": "6m0s"}, 360),
+        ({"x-ratelimit-remaining-tokens": "100", "x-ratelimit-reset-tokens": "6m0s"}, 0),
+        ({"ratelimit-remaining": "0", "ratelimit-reset": "7"}, 7),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "soon"}, 0),
+        ({"x-ratelimit-remaining": "0"}, 0),
+        ({"x-ratelimit-remaining": "none", "x-ratelimit-reset": "7"}, 0),
+        ({"x-ratelimit-remaining": "nan", "x-ratelimit-reset": "9" * 400}, 0),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "-5"}, 0),
+    ],
+)
+def test_when_there_is_room_again(headers: dict[str, str], seconds: float) -> None:
+    assert until_room(headers, 100) == pytest.approx(seconds)
+
+
+def test_a_moment_at_which_there_is_room_again() -> None:
+    at = in_seconds(30)
+    for name, said in (
+        ("x-ratelimit-{}", f"{at.timestamp():.3f}"),
+        ("x-ratelimit-{}", f"{at.timestamp() * 1000:.0f}"),
+        ("anthropic-ratelimit-output-tokens-{}", at.isoformat().replace("+00:00", "Z")),
+    ):
+        headers = {name.format("remaining"): "0", name.format("reset"): said}
+        assert 20 < until_room(headers) <= 30, said
+    gone = in_seconds(-30).isoformat()
+    assert not until_room({"ratelimit-remaining": "0", "ratelimit-reset": gone})
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import gzip
 import json
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +51,21 @@ async def test_one_attempt_that_says_when_to_come_back(service: tuple[Service, s
     assert isinstance(reply, Failure)
     assert (reply.reason, reply.retry_after, reply.billed) == ("rate_limited", 1.5, 0)
     assert len(fake.bodies) == 1
+
+
+async def test_an_answer_says_when_there_is_room_for_the_next(service: tuple[Service, str]) -> None:
+    fake, url = service
+    room = {"X-RateLimit-Remaining-Requests": "0", "X-RateLimit-Reset-Requests": "2s"}
+    fake.says(completion("yes"), **room)
+    reply = await ask(url)
+    assert isinstance(reply, Answer)
+    assert (reply.text, reply.rest) == ("yes", 2.0)
+    assert reply == replace(reply, rest=0.0)  # no part of what was answered
+    fake.handlers.clear()
+    fake.says({"error": {"message": "slow down"}}, 429, **room)
+    refused = await ask(url)
+    assert isinstance(refused, Failure)
+    assert refused.retry_after == 2.0
 
 
 async def test_too_large_an_answer_is_malformed(service: tuple[Service, str]) -> None:

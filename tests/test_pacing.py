@@ -72,9 +72,19 @@ async def test_a_few_refusals_and_other_failures_change_nothing() -> None:
     assert await under_way(one, 40) == 16
 
 
-async def test_a_full_service_s_wish_to_wait_holds_for_all_calls() -> None:
+@pytest.mark.parametrize(
+    "said",
+    [[Failure("rate_limited", "wait", retry_after=0.2)] * 16, [Answer("x", rest=0.2), ANSWER]],
+    ids=["refused", "answered"],
+)
+async def test_a_full_service_s_wish_to_wait_holds_for_all_calls(
+    said: list[Answer | Failure],
+) -> None:
     one = pace()
-    await ended(one, *[Failure("rate_limited", "wait", retry_after=0.2)] * 16)
+    tasks = [asyncio.create_task(one.enter()) for _ in said]
+    await asyncio.gather(*tasks)
+    for reply in said:
+        one.leave(reply)
     start = time.monotonic()
     waiting = asyncio.create_task(one.enter())
     await asyncio.sleep(0.05)

@@ -1,5 +1,6 @@
 """Passwords and keys in addresses: hidden wherever an address is shown, stored or told."""
 
+import asyncio
 import json
 from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -203,7 +204,7 @@ class Echo(BaseHTTPRequestHandler):
         info = {"run_id": "r", "run_uuid": "r", "experiment_id": "1", "artifact_uri": "/nowhere"}
         experiment = {"experiment_id": "1", "name": "e", "lifecycle_stage": "active"}
         body = {"run": {"info": info, "data": {}}, "experiment": experiment}
-        status = 401 if self.refuses else 404 if "registered" in self.path else 200
+        status = 400 if self.refuses else 404 if "registered" in self.path else 200
         if status == 404:
             body = {"error_code": "RESOURCE_DOES_NOT_EXIST"}
         refusal = f"go away, {self.headers['Authorization']} (http://me:{CANARY}@host)"
@@ -218,22 +219,25 @@ class Echo(BaseHTTPRequestHandler):
 
 
 def test_what_a_tracking_server_echoes_has_no_password(tmp_path: Path) -> None:
-    """Neither in what is told of it, nor in the log, where MLflow's tracebacks are."""
-    log = tmp_path / "mlflow.log"
+    """Neither in the spool, in what is told, nor in the log, where MLflow's tracebacks are."""
     prompts = {"prompt": Prompt((Message("user", "hi"),))}
     with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         uri = f"http://me:{CANARY}@127.0.0.1:{server.server_port}"
-        with MlflowTracker(uri, log=log) as tracker:
+        with MlflowTracker(tmp_path, "a", uri) as tracker:
             tracker.start(About("e", "p", "a run", "", "pocket"))
-            tracker.ready.result(60)
+            spooled = "\n".join(path.read_text() for path in (tmp_path / "spool").iterdir())
+            tracker.started.result(60)
             Echo.refuses = True
-            concluded = tracker.conclude(
-                Conclusion(None, "done", prompts, prompts, None, False, "")
+            tracker.conclude(
+                Conclusion(None, "done", prompts, prompts, None, promote=False, description="")
             )
+            concluded = asyncio.run(tracker.settle())
         server.shutdown()
     basic = b64encode(f"me:{CANARY}".encode()).decode()
-    told = "\n".join((log.read_text("utf-8"), *concluded.problems))
+    assert "http://me:***@127.0.0.1" in spooled
+    log = (tmp_path / "mlflow.log").read_text("utf-8")
+    told = "\n".join((spooled, log, *concluded.problems))
     assert told.count("go away, Basic ***") > 2
     assert CANARY not in told
     assert basic not in told

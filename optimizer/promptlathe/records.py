@@ -297,6 +297,8 @@ class Answer:
     """Of the input, those written to it."""
     reasoning_tokens: int | None = None
     """Of the output, those that reasoning took."""
+    rest: float = field(default=0.0, compare=False)
+    """Seconds that the service asks to wait before the next call; no part of what is kept."""
 
     @property
     def tokens(self) -> int | None:

@@ -18,6 +18,7 @@ import httpx2
 import openai
 from aiohttp.http_exceptions import HttpProcessingError
 
+from promptlathe.models.room import until_room
 from promptlathe.records import Failure, FailureReason
 
 _LIMIT = 300
@@ -166,7 +167,8 @@ def failure_inside(error: Any, *, hide: Callable[[str], str]) -> Failure:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the service asks to wait, of `retry-after-ms` or `retry-after`."""
+    """Seconds that the service asks to wait: `retry-after-ms`, `retry-after`, or the limit that has
+    no room left."""
     for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
         said = headers.get(name)
         if said is None:
@@ -182,7 +184,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             return seconds
         if seconds < 0:
             return 0.0
-    return None
+    return until_room(headers) or None
 
 
 def short(text: str) -> str:

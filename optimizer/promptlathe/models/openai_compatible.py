@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -20,6 +21,7 @@ from pydantic import SecretStr
 from promptlathe.documents import hiding
 from promptlathe.models.dialect import Dialect, dialect_of
 from promptlathe.models.failures import failure_from, failure_inside, short
+from promptlathe.models.room import until_room
 from promptlathe.models.settings import ModelSettings
 from promptlathe.models.transport import LeanClient
 from promptlathe.models.usage import usage
@@ -60,7 +62,12 @@ class OpenAICompatibleModel:
                 self._url, cast_to=httpx2.Response, body=body, options=options
             )
             latency = perf_counter() - start
-            return read_answer(response.content, latency, hide=self._hide)
+            reply = read_answer(response.content, latency, hide=self._hide)
+            if isinstance(reply, Answer) and (
+                rest := until_room(response.headers, reply.tokens or 0)
+            ):
+                reply = replace(reply, rest=rest)
+            return reply
         except Exception as error:  # noqa: BLE001 - failure_from raises what it does not know
             return failure_from(error, hide=self._hide)
 

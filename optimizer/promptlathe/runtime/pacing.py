@@ -124,6 +124,8 @@ class Pace:
         self._ended += 1
         if isinstance(reply, Answer):
             self._limit = min(self.slots, self._limit + 1 / self._limit)
+            if reply.rest:
+                self._pause(reply.rest)
         elif reply.overloaded:
             self._refused += 1
         if self._ended < max(ROUND, int(self._limit)):
@@ -131,11 +133,12 @@ class Pace:
         if self._refused > REFUSED * self._ended:
             self._limit = max(1.0, self._limit * (1 - CUT))
             if isinstance(reply, Failure) and reply.retry_after:
-                self._pause(min(reply.retry_after, self.patience))
+                self._pause(reply.retry_after)
         self._ended = self._refused = 0
 
     def _pause(self, seconds: float) -> None:
-        self._paused = time.monotonic() + seconds
+        seconds = min(seconds, self.patience)
+        self._paused = max(self._paused, time.monotonic() + seconds)
         asyncio.get_running_loop().call_later(seconds + 0.001, self._wake)
 
     async def _knock(self) -> bool:
