@@ -14,8 +14,8 @@ import asyncio
 import gc
 import multiprocessing
 import os
-from contextlib import contextmanager
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
