@@ -133,26 +133,28 @@ async def evaluator(lanes: Lanes, stack: AsyncExitStack) -> Runner:
     objective = Objective(data, scorer=exact_match("label", parse="label"))
     examples = objective.examples("select")
     candidate = Candidate.single((), TEMPLATE)
-    numbers, runs = count(), count()
+    numbers = count()
+    # One for all rounds, as a job has one for all stages: its first calls go out few at a time
+    # until an answer comes, which falls into the round that only warms up.
+    writer = Writer(ledger, "bench")
+    account = Account(Budget(calls=1_000_000), Prices())
+    caller = Caller(made, ledger, account, lanes, Health({}), writer)
+    units = Evaluator(caller, writer, PromptTarget(), objective, Forecast(Amounts(1)))
+    stack.push_async_callback(units.close)
+    concurrency = lanes.by_name["task"].slots
 
     async def run(calls: int) -> None:
         cells = [
             Cell(candidate, examples[i % len(examples)], i // len(examples))
             for i in islice(numbers, calls)
         ]
-        writer = Writer(ledger, f"bench-{next(runs)}")
-        account = Account(Budget(calls=calls), Prices())
-        caller = Caller(made, ledger, account, lanes, Health({}), writer)
-        units = Evaluator(caller, writer, PromptTarget(), objective, Forecast(Amounts(1)))
         told: list[float | None] = []
 
         def watch(event: Event, _: object) -> None:
             assert isinstance(event, Outcome)
             told.append(event.value)
 
-        concurrency = lanes.by_name["task"].slots
         await drive(Fixed(cells), units, concurrency=concurrency, watch=watch)
-        await units.close()
         assert len(told) == calls
         assert {0.0, 1.0} == set(told)
 

@@ -34,6 +34,17 @@ _SAID = 2000
 """Characters of what is no answer that are looked at."""
 
 
+class _Client(AsyncOpenAI):
+    """With one address, which is parsed once: parsing takes a fifteenth of a call's time."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._address = httpx2.URL(url)
+
+    def _prepare_url(self, url: str) -> httpx2.URL:
+        return self._address
+
+
 class OpenAICompatibleModel:
     """One service, in one event loop."""
 
@@ -41,25 +52,27 @@ class OpenAICompatibleModel:
         secret = key.get_secret_value()
         self._hide = hiding(secret)
         self._dialect = dialect_of(settings.endpoint, settings.dialect)
-        # A whole address spares the client joining it for each call.
         self._url = chat_url(settings.endpoint)
-        self._client = AsyncOpenAI(
+        # What an option has no value for, the client copies deeply for each call.
+        self._options: Any = {"max_retries": 0, "timeout": settings.timeout}
+        self._client = _Client(
+            self._url,
             api_key=secret,
             base_url=settings.endpoint,
-            timeout=settings.timeout,
-            max_retries=0,
             http_client=LeanClient(self._url, timeout=settings.timeout),
         )
 
     async def answer(self, call: Call) -> Answer | Failure:
         """Send the call once."""
         body = request_body(call, self._dialect)
-        headers = dict(call.parameters).get("extra_headers")
-        options: Any = {"headers": headers} if headers else {}
+        headers = dict(call.parameters).get("extra_headers") or {}
         start = perf_counter()
         try:
             response = await self._client.post(
-                self._url, cast_to=httpx2.Response, body=body, options=options
+                self._url,
+                cast_to=httpx2.Response,
+                body=body,
+                options=self._options | {"headers": headers},
             )
             latency = perf_counter() - start
             reply = read_answer(response.content, latency, hide=self._hide)

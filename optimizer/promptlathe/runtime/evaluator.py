@@ -146,9 +146,10 @@ class Evaluator:
         that of the policy, whatever has to wait."""
         if concurrency == 1:
             return 1
+        wide = concurrency + self.caller.resting
         # No cell is asked for that would be refused: a replay, which has no waits, would not ask.
-        room = self.caller.account.has_room(self._last)
-        wide = concurrency + (self.caller.resting if room else 0)
+        if self.caller.resting and not self.caller.account.has_room(self._last):
+            wide = concurrency
         told = self.writer.told
         return wide if self._proven or told >= TRIAL else min(WARM, wide, TRIAL - told)
 
@@ -218,7 +219,8 @@ class Evaluator:
             self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
         if not context.alive:
             return
-        context.lower(context.expected)
+        if context.expected != NOTHING:
+            context.lower(context.expected)
         if isinstance(event, Outcome) and event.failure is None:
             self.forecast.observe(event.cell.candidate, context.took)
         self.writer.event(event, context.after)
