@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from promptlathe.job.collector import rare_collections
 from promptlathe.records import Cell, Dropped, Event, Key, Standing, Unit
 
 Watch = Callable[[Event, Sequence[Standing]], None]
@@ -108,20 +109,21 @@ async def drive(
         else:
             watch(event, policy.tell(event))
 
-    units.when_resting(lambda: dropped or fill())
-    limit = fill()
-    while pending or not limit or limit in WORST_CASES:
-        event = await units.next()
-        if event is None:
-            break
-        take(event)
-        if not dropped:
-            limit = fill()
-        elif isinstance(event, Dropped):
-            limit = event.limit
-    units.when_resting(lambda: None)
-    for event in await units.stop(limit, decision=decision):
-        take(event)
+    with rare_collections():
+        units.when_resting(lambda: dropped or fill())
+        limit = fill()
+        while pending or not limit or limit in WORST_CASES:
+            event = await units.next()
+            if event is None:
+                break
+            take(event)
+            if not dropped:
+                limit = fill()
+            elif isinstance(event, Dropped):
+                limit = event.limit
+        units.when_resting(lambda: None)
+        for event in await units.stop(limit, decision=decision):
+            take(event)
     return Stopped(policy.finish_reason or "done", limit, (*dropped, *waiting))
 
 
