@@ -15,10 +15,21 @@ def thresholds() -> Generator[None]:
     gc.set_threshold(*before)
 
 
-@pytest.mark.parametrize("own, within", [(700, NEW), (2 * NEW, 2 * NEW), (0, 0)])
+@pytest.mark.parametrize(("own", "within"), [(700, NEW), (2 * NEW, 2 * NEW), (0, 0)])
 def test_what_the_program_has_set_is_kept(own: int, within: int) -> None:
     gc.set_threshold(own, 11, 12)
-    with pytest.raises(RuntimeError), rare_collections():
+    with rare_collections():
         assert gc.get_threshold() == (within, 11, 12)
-        raise RuntimeError("a run that ends early")
     assert gc.get_threshold() == (own, 11, 12)
+
+
+def test_a_run_that_ends_early_leaves_it_as_it_was() -> None:
+    gc.set_threshold(700, 10, 10)
+    with pytest.raises(RuntimeError, match="early"):
+        _end_early()
+    assert gc.get_threshold() == (700, 10, 10)
+
+
+@rare_collections()
+def _end_early() -> None:
+    raise RuntimeError("early")
