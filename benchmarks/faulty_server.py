@@ -50,6 +50,7 @@ def faulty_server(faults: Faults) -> Generator[FaultyServer]:
     line, other = context.Pipe()
     process = context.Process(target=_serve, args=(faults, other), daemon=True)
     process.start()
+    other.close()  # its end is seen, should it die
     try:
         yield FaultyServer(line.recv(), line)
     finally:
