@@ -30,10 +30,14 @@ def spawn(share: Lanes, keys: Mapping[str, SecretStr], *, node: str = "") -> Lin
 
     from promptlathe.runtime.worker import Worker
 
-    # Waiting for a service takes no processor, so as many workers as wanted fit a node.
+    # Waiting for a service takes no processor, so as many workers as wanted fit a node. One that
+    # asks for nothing at all would be placed by any node, also by one that stands still; one that
+    # asks for a byte is placed by this process's (measured with Ray 2.60).
     actor_class: Any = ray.remote(Worker)
     where = NodeAffinitySchedulingStrategy(node, soft=True) if node else "SPREAD"
-    options = actor_class.options(num_cpus=0, max_concurrency=16, scheduling_strategy=where)
+    options = actor_class.options(
+        num_cpus=0, memory=1, max_concurrency=16, scheduling_strategy=where
+    )
     own = {name: keys[name] for name in share.by_name}
     return Link(options.remote(share, own), share, slots(share))
 
@@ -81,7 +85,7 @@ async def heard(link: Link) -> list[tuple[int, Carried]]:
         for _ in range(BEATS):
             if (await asyncio.wait({coming}, timeout=BEAT))[0]:
                 return coming.result()
-        raise TimeoutError
+        raise TimeoutError(f"not heard for {BEATS * BEAT:.0f} s")
     finally:
         coming.cancel()
 

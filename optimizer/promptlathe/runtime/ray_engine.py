@@ -28,7 +28,7 @@ from typing import Any, Self
 from promptlathe.errors import ClusterLost, InputError
 from promptlathe.models import check_key
 from promptlathe.records import Answer, Call, Failure
-from promptlathe.runtime.actors import BEAT, BEATS, done, heard, kill, ready, spawn
+from promptlathe.runtime.actors import done, heard, kill, ready, spawn
 from promptlathe.runtime.cluster import Cluster
 from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.links import Item, Link
@@ -201,7 +201,7 @@ class RayEngine:
 
     async def _pump(self, link: Link) -> None:
         """Fetch replies for as long as the worker lives."""
-        from ray.exceptions import RayError, RayTaskError
+        from ray.exceptions import ActorUnavailableError, RayError, RayTaskError
 
         try:
             while True:
@@ -219,10 +219,10 @@ class RayEngine:
             for item in link.sent.values():
                 item.fail(RuntimeError(str(error)))
             self._bury(link, "it failed")
-        except RayError:
-            self._bury(link, "it died")
-        except TimeoutError:
-            self._bury(link, f"not heard for {BEATS * BEAT:.0f} s", aside=True)
+        except RayError as error:
+            self._bury(link, "it died", aside=isinstance(error, ActorUnavailableError))
+        except TimeoutError as silent:
+            self._bury(link, str(silent), aside=True)
 
     def _bury(self, link: Link, why: str, *, aside: bool = False) -> None:
         """aside: Ray may not know yet that the worker's node is lost, and would use it again."""

@@ -16,7 +16,7 @@ from promptlathe.runtime.local import LocalEngine
 from promptlathe.version import version
 
 _LINGER = 0.005
-"""Seconds that the first answer of a chunk waits for others to travel with it."""
+"""Seconds that the first answer of a chunk waits for others to travel with it, if there are any."""
 
 Carried = Answer | Failure | str
 """A str is the traceback of a mistake of ours: exceptions stay in their process, as many do not
@@ -62,7 +62,8 @@ class Worker:
                 await self._news.wait()
         except TimeoutError:
             return []
-        await asyncio.sleep(_LINGER)
+        if self._tasks:
+            await asyncio.sleep(_LINGER)
         self._news.clear()
         replies, self._replies = self._replies, []
         return replies
