@@ -108,7 +108,7 @@ async def test_keys_and_addresses_are_those_of_the_driver(
         monkeypatch.setenv("SOME_LANES_KEY", "secret")
         settings = ModelSettings(name="m", api_key_env="SOME_LANES_KEY", retries=0)
         lanes = Lanes({"task": Lane(settings, 1), "judge": service.lane("j")})
-        async with RayEngine(lanes, workers=2) as engine:
+        async with RayEngine(lanes, workers=1) as engine:
             for role in ("task", "judge"):
                 assert isinstance(await engine.send(call(lanes, "x", role=role)), Answer)
         assert service.seen == [("m", "x"), ("j", "x")]

@@ -106,9 +106,9 @@ from tests.test_job import job
 from promptlathe.errors import ClusterLost
 from promptlathe.job import run
 from promptlathe.job.runfile import ParallelOptions
-from promptlathe.runtime import actors, cluster
+from promptlathe.runtime import actors, cluster, cluster_watch
 
-actors.BEAT, cluster.PATIENCE = 1.0, 1.0
+actors.BEAT, cluster.PATIENCE, cluster_watch.LOOK = 1.0, 1.0, 0.2
 
 class Watch:
     def update(self, view):
