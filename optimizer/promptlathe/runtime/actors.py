@@ -54,7 +54,7 @@ async def ready(links: Sequence[Link], gone: asyncio.Future[ClusterLost]) -> Non
         if not places.done():
             raise InputError(f"the Ray workers did not start within {START:g} s", "parallel")
         for link, link.place in zip(links, places.result(), strict=True):
-            check_version(link)
+            _check_version(link)
     except RayError as error:
         raise InputError(
             f"the Ray workers do not start: {str(error).strip().splitlines()[-1]}",
@@ -65,7 +65,7 @@ async def ready(links: Sequence[Link], gone: asyncio.Future[ClusterLost]) -> Non
         places.cancel()
 
 
-def check_version(link: Link) -> None:
+def _check_version(link: Link) -> None:
     """Raises InputError for a worker of another version."""
     here, there = version(), link.place.version
     if here != there and "unknown" not in (here, there):

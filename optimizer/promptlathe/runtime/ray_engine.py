@@ -61,12 +61,12 @@ class RayEngine:
         self._keys = {name: check_key(one.settings) for name, one in self._lanes.by_name.items()}
         pinned = Lanes({name: _pinned(lane) for name, lane in self._lanes.by_name.items()})
         # Ray must be started in the main thread, so this holds up the event loop.
-        self._cluster = Cluster(self._address)
         self._gone: asyncio.Future[ClusterLost] = asyncio.get_running_loop().create_future()
-        self._watch = self._cluster.watch()
-        self._run(self._look())
+        self._cluster = Cluster(self._address)
         links: list[Link] = []
         try:
+            self._watch = self._cluster.watch()
+            self._run(self._look())
             links += [spawn(share, self._keys) for share in shares(pinned, self._workers)]
             await ready(links, self._gone)
         except BaseException:
@@ -239,8 +239,9 @@ class RayEngine:
                 self._waiting[item.pool].appendleft(item)
         self._losses.add(link.place, why, again)
         if self._cluster and (link.answered or link.spare):
-            nodes = [*(other.place.node for other in self._links), self._cluster.node]
-            self._run(self._replace(link, nodes[0] if aside else ""))
+            others = {other.place.node for other in self._links} - {link.place.node}
+            node = min(others, default=self._cluster.node) if aside else ""
+            self._run(self._replace(link, node))
         self._wake()
 
     async def _replace(self, lost: Link, node: str) -> None:
