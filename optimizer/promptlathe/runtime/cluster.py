@@ -27,8 +27,6 @@ _OWN = {
     # Listens on 127.0.0.1 only. To join such a cluster, a process must set it too.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "OMP_NUM_THREADS": "1",
-    # Half of the usual: what outlives a head that was killed ends by then.
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "30",
     "PYTHONPATH": str(Path(__file__).parents[2]),
 }
 _OBJECT_STORE = 200_000_000  # bytes; by default Ray takes 30 % of the memory
