@@ -141,7 +141,8 @@ async def test_a_run_goes_on_without_a_node_and_ends_without_the_head(
             while server.answered < 20:
                 assert run.poll() is None
                 await asyncio.sleep(0.02)
-            os.kill(raylet, signal.SIGKILL)
+            for one in (raylet, *children(raylet)):  # as a machine that loses its power
+                os.kill(one, signal.SIGKILL)
             lost = await asyncio.to_thread(run.stdout.readline)
             before = server.answered
             while server.answered < before + 20:
