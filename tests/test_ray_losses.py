@@ -52,7 +52,7 @@ async def test_a_silent_worker_s_calls_go_to_another(
     assert len(service.seen) == 6
     assert "(not heard for 3 s), 2 calls are sent again" in told
     assert note.startswith("Ray workers were lost: 1 on ")
-    assert note.endswith("1 were replaced, 2 calls were sent again")
+    assert note.endswith("replaced: 1; calls sent again: 2")
 
 
 NODES = """
@@ -226,7 +226,7 @@ def test_losses_are_told_for_a_while_and_noted_for_good(monkeypatch: pytest.Monk
     assert losses.notices(starting=False) == ()
     assert "worker 43" in losses.notices(starting=True)[0]
     assert losses.notes == (
-        "Ray workers were lost: 2 on 10.0.0.3 (it died); 1 were replaced, 4 calls were sent again",
+        "Ray workers were lost: 2 on 10.0.0.3 (it died); replaced: 1; calls sent again: 4",
     )
 
 

@@ -50,6 +50,6 @@ class Losses:
             return ()
         lost = ", ".join(f"{number} {where}" for where, number in self._lost.items())
         return (
-            f"Ray workers were lost: {lost}; {self._replaced} were replaced, "
-            f"{self._again} calls were sent again",
+            f"Ray workers were lost: {lost}; replaced: {self._replaced}; "
+            f"calls sent again: {self._again}",
         )
