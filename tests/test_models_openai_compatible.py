@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
@@ -116,6 +117,24 @@ async def test_extra_body_and_headers(service: tuple[Service, str]) -> None:
     assert fake.bodies[0]["top_k"] == 3
     assert {k.lower(): v for k, v in fake.headers[0].items()}["x-team"] == "a"
     assert not {"extra_body", "extra_headers"} & fake.bodies[0].keys()
+
+
+async def test_the_headers_of_one_call_are_not_those_of_the_next(
+    service: tuple[Service, str],
+) -> None:
+    fake, url = service
+    model = connect(ModelSettings(name="m", base_url=url))
+    for team in ("", "a", "b", ""):
+        fake.says(completion())
+        extra = (("extra_headers", {"X-Team": team}),) if team else ()
+        assert isinstance(await model.answer(Call("m", HI.messages, extra)), Answer)
+    await model.close()
+    sent = [{k.lower(): v for k, v in one.items()} for one in fake.headers]
+    assert [one.get("x-team", "") for one in sent] == ["", "a", "b", ""]
+    assert {one["content-type"] for one in sent} == {"application/json"}
+    assert {one["authorization"] for one in sent} == {"Bearer no-key"}
+    assert [int(one["content-length"]) > 0 for one in sent] == [True] * 4
+    assert {one["host"] for one in sent} == {urlsplit(url).netloc}
 
 
 def test_a_service_without_system_role_or_temperature() -> None:
