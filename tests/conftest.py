@@ -56,6 +56,13 @@ def state(migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 @pytest.fixture
+def tracked(migrated: Path, tmp_path: Path) -> Path:
+    """A workspace whose MLflow store has its tables."""
+    shutil.copytree(migrated, tmp_path / ".promptlathe", dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.fixture
 def client(state: Path) -> Any:
     """MLflow's own client of that store."""
     from mlflow.tracking import MlflowClient
@@ -97,9 +104,25 @@ def mlflow_server(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield url
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side, a file's tests stay together, and those on Ray share one cluster."""
+    """Side by side, tests that share what takes seconds to make stay in one process.
+
+    All others go to whichever process is free. Groups begin first, then what is slow.
+    """
     for item in items:
-        on_ray = item.get_closest_marker("ray") or "ray" in item.name
-        shared = "server" if item.get_closest_marker("server") else item.path.name
-        item.add_marker(pytest.mark.xdist_group("ray" if on_ray else shared))
+        if group := _group(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def _group(item: pytest.Item) -> str | None:
+    """Ray's cluster, a server, or the fixtures of a module."""
+    if item.get_closest_marker("ray") or "ray" in item.name:
+        return "ray"
+    for server in ("postgres", "mlflow_server"):
+        if server in item.fixturenames:
+            return server
+    made = item._fixtureinfo.name2fixturedefs.values()
+    shared = any(fixtures[-1].scope == "module" for fixtures in made)
+    return item.path.name if shared else None

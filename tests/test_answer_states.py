@@ -125,12 +125,12 @@ async def test_each_answer_is_counted_and_told(
 
 
 @pytest.mark.slow
-async def test_the_counts_are_in_mlflow(tmp_path: Path) -> None:
+async def test_the_counts_are_in_mlflow(tracked: Path) -> None:
     import mlflow
 
     async with ScriptedServer(mixed) as server:
-        result = await result_of(labelled(server, tmp_path, track=TrackOptions()))
-    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/.promptlathe/mlflow.db")
+        result = await result_of(labelled(server, tracked, track=TrackOptions()))
+    client = mlflow.MlflowClient(f"sqlite:///{tracked}/.promptlathe/mlflow.db")
     assert result.run_id
     run = client.get_run(result.run_id)
     assert run.data.metrics["answers_cut_off"] == result.answers.by_state["cut off"]

@@ -93,12 +93,13 @@ def test_a_call_is_another_processs_until_it_is_left_or_ends(tmp_path: Path) -> 
         assert own.take("cd" * 8)
 
 
-async def test_the_second_of_two_runs_meets_the_first_ones_champion(tmp_path: Path) -> None:
+@pytest.mark.slow
+async def test_the_second_of_two_runs_meets_the_first_ones_champion(tracked: Path) -> None:
     """Both find a better prompt than the seed; they search differently."""
     async with serve() as service:
         jobs = [
             job(
-                tmp_path,
+                tracked,
                 model=served(service),
                 concurrency=1,
                 search=SearchOptions(policy="random", seed=seed, warm_start=False),
