@@ -11,6 +11,7 @@ from promptlathe.cli.report import show_result
 from promptlathe.errors import InputError
 from promptlathe.job import Job
 from promptlathe.job.runfile import SearchOptions, TrackOptions
+from promptlathe.records import Budget
 from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
 
 LATHE = SearchOptions(policy="lathe", operators=())
@@ -58,9 +59,15 @@ async def test_a_level_that_mends_it_is_waited_for(tmp_path: Path) -> None:
         return Reply(LABEL[row_of(arrived)] if read else "Lovely weather today.")
 
     async with ScriptedServer(answer) as server:
-        for seed in range(4):
+        for seed in range(3):
             search = SearchOptions(policy="lathe", operators=(), seed=seed)
-            one = job(server, tmp_path / str(seed), objective=LABELS, search=search)
+            one = job(
+                server,
+                tmp_path / str(seed),
+                objective=LABELS,
+                search=search,
+                budget=Budget(calls=110),
+            )
             result = await result_of(one)
             assert result.best.levels["form"] == "bare"
 

@@ -17,7 +17,6 @@ from promptlathe.track import default_uri
 from promptlathe.track.backend import ENVIRONMENT
 from promptlathe.track.registry import read
 
-
 pytestmark = pytest.mark.slow
 
 

@@ -29,7 +29,7 @@ def test_the_winner_is_promoted_and_linked_both_ways(finished: tuple[Job, Result
     from mlflow import MlflowClient
 
     job, result = finished
-    assert (result.verdict, result.promoted) == ("better", 1)
+    assert (result.verdict, result.promoted) == ("better", 1), result.notes
     client = MlflowClient(default_uri(job.state), default_uri(job.state))
     version = client.get_prompt_version_by_alias("support-triage", "champion")
     assert version.version == 1

@@ -26,12 +26,13 @@ EQUAL = """
     from promptlathe.job import run
     url, folder = sys.argv[1:]
     model = {"name": "pocket", "base_url": url, "retries": 0, "timeout": 20}
-    one = job(Path(folder), model=model, concurrency=8)
+    one = job(Path(folder), model=model, calls=90, concurrency=8)
     sys.stdin.readline()
     print(run(one).spent.calls)
 """
 
 
+@pytest.mark.slow
 async def test_two_equal_jobs_pay_each_call_once(tmp_path: Path) -> None:
     root = Path(__file__).parents[1]
     async with serve(faults=Faults(latency=0.05)) as service:
