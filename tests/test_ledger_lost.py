@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 from tests.databases import Postgres
-from tests.test_job import job
+from tests.test_job import CALLS, job
 from tests.test_ledger import call, outcome, told
 
 from promptlathe.errors import StorageFailed
@@ -181,4 +181,4 @@ def test_a_job_whose_ledger_goes_away_keeps_its_answers_and_goes_on(
     assert result.verdict == "better"
     assert any(note.startswith("went on with an interrupted run") for note in result.notes)
     assert result.spent.cached_calls >= 99
-    assert result.spent.used_calls == 260
+    assert result.spent.used_calls == CALLS
