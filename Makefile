@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 INSTALLED := .venv/.installed
 FOR_TESTS := .venv/.for-tests
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope
 
 .PHONY: demo test check bench schemas clean
 .DEFAULT_GOAL := demo

@@ -1,5 +1,6 @@
 """Fixtures that several files share."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,25 +105,38 @@ def mlflow_server(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield url
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side, tests that share what takes seconds to make stay in one process.
-
-    All others go to whichever process is free. Groups begin first, then what is slow.
-    """
-    for item in items:
-        if group := _group(item):
-            item.add_marker(pytest.mark.xdist_group(group))
+    """What is slow begins first, so that no process is left alone with it at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
-def _group(item: pytest.Item) -> str | None:
-    """Ray's cluster, a server, or the fixtures of a module."""
-    if item.get_closest_marker("ray") or "ray" in item.name:
-        return "ray"
-    for server in ("postgres", "mlflow_server"):
-        if server in item.fixturenames:
-            return server
-    made = item._fixtureinfo.name2fixturedefs.values()
-    shared = any(fixtures[-1].scope == "module" for fixtures in made)
-    return item.path.name if shared else None
+SHARING = re.compile(r'scope="module"|postgres: |mlflow_server')
+"""Where a file's tests share what takes seconds to make."""
+ON_RAY = re.compile(r"(?<![a-z])ray(?![a-z])|TestRay|engines_ray")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Side by side, tests that share something stay in one process; others go to a free one.
+
+    pytest-xdist's own groups (3.8.0) have no effect with pytest 9.2: they are written into a name
+    that this does not read.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    together = {
+        str(path.relative_to(config.rootpath))
+        for path in Path(__file__).parent.glob("test_*.py")
+        if SHARING.search(path.read_text("utf-8"))
+    }
+
+    class Scheduling(LoadScopeScheduling):
+        """Large groups first."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            if ON_RAY.search(nodeid):
+                return "ray"
+            return file if file in together else nodeid
+
+    return Scheduling(config, log)
