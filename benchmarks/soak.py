@@ -10,22 +10,17 @@ last quarter stand beside those of the second: the first one fills caches.
 """
 
 import argparse
-import asyncio
 import gc
-import multiprocessing
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import monotonic
 
 import promptlathe as pl
+from faulty_server import faulty_server, mixed
 from promptlathe.job import Job, run
 from promptlathe.job.runfile import ParallelOptions, SearchOptions
-from promptlathe.models.pocket.faults import Faults
-from promptlathe.models.pocket.server import serve
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget
 
@@ -47,38 +42,6 @@ def rows(first: int) -> list[dict[str, str]]:
     ]
 
 
-def _serve(share: float, address: "multiprocessing.Queue[str]") -> None:
-    async def forever() -> None:
-        part = share / 4
-        faults = Faults(
-            latency=0.1,
-            rate_limited=part,
-            server_error=part,
-            disconnect=part,
-            malformed=part,
-            retry_after=0.5,
-        )
-        async with serve(faults=faults) as server:
-            address.put(server.base_url)
-            await asyncio.Event().wait()
-
-    asyncio.run(forever())
-
-
-@contextmanager
-def server(share: float) -> Generator[str]:
-    """The service's base URL."""
-    context = multiprocessing.get_context("spawn")
-    address: multiprocessing.Queue[str] = context.Queue()
-    process = context.Process(target=_serve, args=(share, address), daemon=True)
-    process.start()
-    try:
-        yield address.get(timeout=60)
-    finally:
-        process.terminate()
-        process.join()
-
-
 def state() -> tuple[float, int, int, int]:
     """Of this process: resident MB, open descriptors, threads, children."""
     gc.collect()
@@ -97,8 +60,8 @@ def main() -> None:
     args = parser.parse_args()
     found: list[tuple[float, int, int, int]] = []
     calls, start = 0, monotonic()
-    with server(args.share) as url, TemporaryDirectory() as folder:
-        while monotonic() - start < 60 * args.minutes:
+    with faulty_server(mixed(args.share)) as server, TemporaryDirectory() as folder:
+        while not found or monotonic() - start < 60 * args.minutes:
             number = len(found)
             result = run(
                 Job(
@@ -106,7 +69,7 @@ def main() -> None:
                     objective=pl.Objective(
                         rows(150 * number), scorer=pl.exact_match("label", parse="label")
                     ),
-                    model=ModelSettings(name="pocket", base_url=url, timeout=20),
+                    model=ModelSettings(name="pocket", base_url=server.base_url, timeout=20),
                     budget=Budget(calls=args.calls),
                     search=SearchOptions(seed=number),
                     parallel=ParallelOptions(concurrency=args.concurrency),

@@ -112,7 +112,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 SHARING = re.compile(r'scope="module"|postgres: |mlflow_server')
 """Where a file's tests share what takes seconds to make."""
-ON_RAY = re.compile(r"(?<![a-z])ray(?![a-z])|TestRay|engines_ray")
+ON_RAY = re.compile(r"\[ray[\]-]|_ray(_|$)|TestRay|engines_ray")
 
 
 @pytest.hookimpl(optionalhook=True)

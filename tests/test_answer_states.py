@@ -12,6 +12,7 @@ from promptlathe.errors import InputError
 from promptlathe.job import Job
 from promptlathe.job.runfile import SearchOptions, TrackOptions
 from promptlathe.records import Budget
+from promptlathe.space import Order
 from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
 
 LATHE = SearchOptions(policy="lathe", operators=())
@@ -49,6 +50,21 @@ async def test_a_run_whose_first_answers_are_of_no_use_stops(
     assert f" {state}" in caught.value.what
     assert fix in str(caught.value.fix)
     assert caught.value.exit_code == 2
+
+
+async def test_demos_and_orders_do_not_keep_a_hopeless_run_going(tmp_path: Path) -> None:
+    space = pl.SearchSpace(
+        messages={"system": "{{ body }}\n{{ demos }}", "user": "{{ text }}"},
+        components={
+            **{name: SPACE.components[name] for name in ("form", "tone")},
+            "body": Order(("form", "tone")),
+            "demos": pl.Demos(count=(0, 6), draws=2, template="{{ text }}: {{ label }}"),
+        },
+    )
+    async with ScriptedServer(Reply("Lovely weather today.")) as server:
+        with pytest.raises(InputError, match="none of the first .* answers can be used"):
+            await result_of(labelled(server, tmp_path, space=space))
+        assert len(server.arrived) <= 50
 
 
 async def test_a_level_that_mends_it_is_waited_for(tmp_path: Path) -> None:

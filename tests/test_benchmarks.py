@@ -332,7 +332,8 @@ def test_defects_writes_what_was_recovered(tmp_path: Path):
     ("name", "options", "said"),
     [
         ("kills.py", ("--kills", 1, "--calls", 120, "--concurrency", 4), "paid again"),
-        ("faults.py", ("--calls", 120, "--concurrency", 8, "--repeats", 1), "of the capacity"),
+        ("faults.py", ("--calls", 120, "--concurrency", 8, "--repeats", 1), "of it"),
+        ("soak.py", ("--minutes", 0, "--calls", 120, "--concurrency", 4), "1 jobs, "),
     ],
 )
 def test_a_bench_of_reliability_runs(name: str, options: tuple[object, ...], said: str) -> None:

@@ -175,6 +175,10 @@ async def test_no_fault_makes_the_service_work_for_more_than_the_budget(
             concurrency=64,
         )
         result = await result_of(one)
+    print(
+        f"{budget.limits}: {service.calls} calls, {service.tokens} tokens, {service.usd:.4f} USD "
+        f"at the server's end; {service.free} refused"
+    )
     assert within(service, budget)
     assert service.free > 5
     assert share(result, service, budget) > 0.5

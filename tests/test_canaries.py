@@ -140,6 +140,7 @@ def test_no_secret_is_left_behind(tracked: Path, monkeypatch: pytest.MonkeyPatch
             ends(5, "model m:", f"model.base_url={server.base_url}")
     ends(2, "the ledger cannot", f"ledger=nonesuch://me:{LEDGER}@127.0.0.1:9/db")
     kept = left_behind(state)
+    print(f"{len(kept.encode()) + sum(map(len, said)):,} bytes looked through")
     assert_hidden("\n".join(said))
     assert_hidden(kept)
     for sign in (

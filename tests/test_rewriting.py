@@ -208,7 +208,7 @@ MAD: dict[str, tuple[str, str]] = {
 async def test_a_mad_rewriter_costs_its_calls_only(tmp_path: Path, name: str) -> None:
     said, why = MAD[name]
     async with ScriptedServer(said) as rewriter:
-        result = await run(job(tmp_path, rewriter=settings(rewriter)))
+        result = await run(job(tmp_path, rewriter=settings(rewriter), budget=Budget(calls=150)))
         assert len(rewriter.arrived) == result.spent.of("rewrite").calls > 0
     refused = [reason for o in result.operators for reason in o.refused]
     assert why in refused

@@ -96,9 +96,9 @@ def test_a_sender_that_is_killed_is_followed_by_one_that_writes_nothing_twice(
     assert list((state / "spool").iterdir()) == []
 
 
-def leftovers(state: Path, own: Spooled | None = None) -> list[str]:
+def leftovers(state: Path, own: Spooled | None = None, store: str | None = None) -> list[str]:
     said: list[str] = []
-    send_leftovers(state, opened, own=own, say=said.append, left=said.append)
+    send_leftovers(state, opened, own=own, say=said.append, left=said.append, store=store)
     return said
 
 
@@ -163,6 +163,17 @@ def test_a_store_that_is_away_leaves_the_rest_for_later(state: Path):
         (line,) = leftovers(state)
         assert line == f"run run: {store.url}: too many 500 error responses"
     assert len(Spooled(path).read()) == 2
+
+
+def test_a_run_sends_what_is_for_its_own_store_and_waits_for_no_other(state: Path):
+    with door() as other:
+        away = spool_of(state, Begun(other.url, None, about()), conclusion())
+        mine = spool_of(state, begun(state), conclusion(promote=False), run="mine")
+        said = leftovers(state, store=default_uri(state))
+        assert said == ["run mine: 2 records sent"]
+        assert not other.requests
+    assert away.exists()
+    assert not mine.exists()
 
 
 @pytest.mark.parametrize("content", [b"{}\n", b'{"at": 1, "kind": "else", "content": 1}\n'])

@@ -111,7 +111,7 @@ def test_only_what_no_other_run_is_about_to_send_counts_as_waiting(tmp_path: Pat
         Spooled(spool.path).note(Taken(1))
         spool.close()
     with lock_of(tmp_path, "under-way"):
-        assert waiting(tmp_path) == 2
-        assert waiting(tmp_path, "under-way") == 6
-    assert waiting(tmp_path) == 6
-    assert waiting(tmp_path / "elsewhere") == 0
+        assert waiting(tmp_path).total() == 2
+        assert waiting(tmp_path, "under-way").total() == 6
+    assert waiting(tmp_path).total() == 6
+    assert not waiting(tmp_path / "elsewhere")

@@ -123,7 +123,13 @@ Workspace = click.option(
     help="Folder whose .promptlathe/ keeps ledger, studies and MLflow's store.",
 )
 
-
+Settings = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a dotted key of the run file; may be repeated.",
+)
 Outside = click.option(
     "--allow-outside",
     is_flag=True,
@@ -150,7 +156,7 @@ def init(directory: Path) -> None:
 
 @main.command(epilog=example("promptlathe check runs/support_triage.yaml"))
 @click.argument("file", type=APath())
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="As for `run`.")
+@Settings
 @Workspace
 @Outside
 @reported
@@ -183,13 +189,7 @@ def check(
     help=f"Run the job in FILE: search, decide on held-out rows, record in MLflow.\n\n{EXITS}",
 )
 @click.argument("file", type=APath())
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set a dotted key of the run file; may be repeated.",
-)
+@Settings
 @click.option(
     "--json",
     "json_path",

@@ -9,7 +9,6 @@ from promptlathe.errors import InputError
 from promptlathe.job.job import Job
 from promptlathe.records import Outcome
 from promptlathe.scoring.answers import State, state
-from promptlathe.space import Choice, Text
 
 STATES: tuple[State, ...] = get_args(State)
 FIRST = 12
@@ -133,14 +132,14 @@ class AnswerStates:
 
     def _prompts_do_not_matter(self, total: int) -> bool:
         """Nothing makes new texts; several prompts were tried, and two levels of each component
-        that has two: one of the others may be the form that can be read."""
+        that has two (demos: two counts): one of the others may be the form that can be read."""
         if self._job.operators or len(self._states) < PROMPTS or total < TRIAL:
             return False
-        parts = self._job.space.components
-        if not all(isinstance(one, Choice | Text) for one in parts.values()):
-            return False  # demos show how to answer
-        single = {n for n, one in parts.items() if isinstance(one, Choice) and len(one.choice) == 1}
-        return all(len(tried) > 1 for name, tried in self._levels.items() if name not in single)
+        return all(
+            len(self._levels[one.name]) > 1
+            for one in self._job.space.parameters
+            if not one.when and one.domain.count != 1
+        )
 
     def _fix(self, one: State) -> str:
         return _FIXES[one].format(max_tokens=self._job.model.max_tokens)

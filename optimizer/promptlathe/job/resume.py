@@ -6,11 +6,12 @@ running/RUN.lock      held by the process that carries the run out (track/runnin
 """
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid4
 
-from filelock import Timeout
+from filelock import BaseFileLock, Timeout
 
 from promptlathe.job.job import Job
 from promptlathe.job.plan import Plan
@@ -19,6 +20,9 @@ from promptlathe.job.warm import terms
 from promptlathe.ledger import Ledger, RecordedRun, Segment
 from promptlathe.records import content_hash
 from promptlathe.track.running import begun_here, forget, lock_of
+
+LOOK = 0.5
+"""Seconds to wait for a run's lock: who asks whether it is carried out holds it for a moment."""
 
 
 @dataclass(frozen=True)
@@ -51,29 +55,39 @@ def course_of(job: Job, plan: Plan) -> str:
 def begun(job: Job, plan: Plan, ledger: Ledger) -> Generator[Course]:
     """The interrupted run of this job, or a new one; nobody else goes on with it meanwhile."""
     course = course_of(job, plan)
+    lock = _interrupted(job, ledger, course)
+    if lock is not None:
+        run = Path(lock.lock_file).stem
+        last = ledger.recorded(run).unfinished
+        ledger.forget(run, outage(last, job.parallel.concurrency) if last else 0)
+        begins = Course(run, ledger.recorded(run))
+    else:
+        run = uuid4().hex[:12]
+        lock = lock_of(job.state, run)
+        lock.acquire()
+        ledger.begin(run, terms(job), warm=job.search.warm_start, course=course)
+        begins = Course(run)
+    try:
+        yield begins
+        if run not in ledger.unfinished(course):
+            forget(job.state, run)
+    finally:
+        lock.release()
+
+
+def _interrupted(job: Job, ledger: Ledger, course: str) -> BaseFileLock | None:
+    """The lock, held, of the latest run of this course that was begun here and that no process
+    carries out."""
     for run in ledger.unfinished(course):
         if not begun_here(job.state, run):
-            continue  # with the same ledger
-        try:
-            with lock_of(job.state, run):
-                if run in ledger.unfinished(course):  # its process did not just end it
-                    last = ledger.recorded(run).unfinished
-                    ledger.forget(run, outage(last, job.parallel.concurrency) if last else 0)
-                    yield Course(run, ledger.recorded(run))
-                    _forget_ended(job, ledger, course, run)
-                    return
-        except Timeout:
-            continue
-    run = uuid4().hex[:12]
-    with lock_of(job.state, run):
-        ledger.begin(run, terms(job), warm=job.search.warm_start, course=course)
-        yield Course(run)
-        _forget_ended(job, ledger, course, run)
-
-
-def _forget_ended(job: Job, ledger: Ledger, course: str, run: str) -> None:
-    if run not in ledger.unfinished(course):
-        forget(job.state, run)
+            continue  # with the same ledger, elsewhere
+        lock = lock_of(job.state, run)
+        with suppress(Timeout):
+            lock.acquire(timeout=LOOK)
+            if run in ledger.unfinished(course):  # its process did not just end it
+                return lock
+            lock.release()
+    return None
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -62,12 +62,7 @@ class OpenAICompatibleModel:
                 self._url, cast_to=httpx2.Response, body=body, options=options
             )
             latency = perf_counter() - start
-            reply = read_answer(response.content, latency, hide=self._hide)
-            if isinstance(reply, Answer) and (
-                rest := until_room(response.headers, reply.tokens or 0)
-            ):
-                reply = replace(reply, rest=rest)
-            return reply
+            return read_answer(response.content, latency, response.headers, hide=self._hide)
         except Exception as error:  # noqa: BLE001 - failure_from raises what it does not know
             return failure_from(error, hide=self._hide)
 
@@ -94,9 +89,16 @@ def request_body(call: Call, dialect: Dialect) -> dict[str, Any]:
 
 
 def read_answer(
-    content: bytes, latency: float, *, hide: Callable[[str], str] = str
+    content: bytes,
+    latency: float,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    *,
+    hide: Callable[[str], str] = str,
 ) -> Answer | Failure:
-    """A chat completion's JSON as an answer. An empty text is an answer, a missing one is not."""
+    """A chat completion's JSON as an answer. An empty text is an answer, a missing one is not.
+
+    headers: of the response, with names in lower case.
+    """
     try:
         data = json.loads(content)
     except (ValueError, RecursionError):
@@ -128,7 +130,15 @@ def read_answer(
     text = _STRAY.sub("\ufffd", text)
     finish = str(reason) if reason else None
     used = usage(data, wrote=bool(text or calls))
-    return Answer(text, latency=latency, finish_reason=finish, tool_calls=calls, **used)
+    tokens = (used["input_tokens"] or 0) + (used["output_tokens"] or 0)
+    return Answer(
+        text,
+        latency=latency,
+        finish_reason=finish,
+        tool_calls=calls,
+        rest=until_room(headers, tokens),
+        **used,
+    )
 
 
 def _kind(said: str) -> str:

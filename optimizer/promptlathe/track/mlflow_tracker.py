@@ -199,9 +199,12 @@ class MlflowTracker:
             problems.append(f"MLflow has a part of this run's record only: {self._broken}")
         if ended:
             problems += ended.problems
-        if left := waiting(self._state, self._run):
-            what = f"{left} record{'s wait' if left > 1 else ' waits'} for MLflow"
-            problems.append(f"{what}{'' if ended else f' ({self.away})'}: promptlathe sync")
+        left = waiting(self._state, self._run)
+        if own := left.pop(self._run, 0):
+            why = self.away or "it has not taken all in time"
+            problems.append(f"{_wait(own)} ({why}): promptlathe sync")
+        if others := left.total():
+            problems.append(f"{_wait(others)} (of earlier runs): promptlathe sync")
         run = ended.run_id if ended else started and started.run_id
         return Concluded(run, ended.registered if ended else {}, tuple(problems))
 
@@ -233,3 +236,7 @@ class MlflowTracker:
                 self._lines.append(value)
             case _:
                 pass
+
+
+def _wait(records: int) -> str:
+    return f"{records} record{'s wait' if records > 1 else ' waits'} for MLflow"

@@ -86,12 +86,14 @@ def send_leftovers(
     own: Spooled | None,
     say: Callable[[str], object],
     left: Callable[[str], object],
+    store: str | None = None,
     alive: Callable[[], object] = lambda: None,
 ) -> None:
     """What runs of this workspace have left, except those that are under way; oldest first.
 
     own: the run that this process records: an earlier record of it is over. say: told in lines
-    what became of each; left: in a line, why one waits still.
+    what became of each; left: in a line, why one waits still. store: the one that is sent to: with
+    another that is away, nobody shall wait; None: all.
     """
     for path in sorted((state / "spool").glob("*.jsonl")):
         spooled = Spooled(path)
@@ -102,7 +104,8 @@ def send_leftovers(
             with spooled.lock:
                 if path.exists():
                     under_way = not alone and carried_out(state, spooled.run)
-                    _send_one(spooled, open_store, say, left, alive, under_way=under_way)
+                    if store is None or spooled.store in (None, store):
+                        _send_one(spooled, open_store, say, left, alive, under_way=under_way)
         except Timeout:
             continue  # its own process sends it
 

@@ -12,6 +12,7 @@ and rows, and the store's address.
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -102,6 +103,13 @@ class Spooled:
         """Identifies this record of the run: one that is gone on with has several."""
         return self.path.stem
 
+    @property
+    def store(self) -> str | None:
+        """The address of the store that it is for, as it may be shown; None when it says none."""
+        with suppress(OSError, ValueError, KeyError, TypeError), self.path.open("rb") as file:
+            return str(json.loads(file.readline())["content"]["uri"])
+        return None
+
     def read(self) -> list[Record]:
         """The records since the last time. Raises ValueError for what is no record."""
         with self.path.open("rb") as file:
@@ -141,15 +149,16 @@ class Spooled:
         return self.path.with_suffix(".sent")
 
 
-def waiting(state: Path, own: str | None = None) -> int:
-    """Records that stores have not taken yet; without those of other runs that are under way."""
-    found = 0
+def waiting(state: Path, own: str | None = None) -> Counter[str]:
+    """Records that stores have not taken yet, by run; without other runs that are under way."""
+    found = Counter[str]()
     for path in sorted((state / "spool").glob("*.jsonl")):
         spooled = Spooled(path)
         if spooled.run == own or not carried_out(state, spooled.run):
             with suppress(FileNotFoundError):  # it was just sent
-                found += path.read_bytes().count(b"\n") - spooled.taken.records
-    return found
+                left = path.read_bytes().count(b"\n") - spooled.taken.records
+                found[spooled.run] += left
+    return +found
 
 
 def remove(path: Path) -> None:

@@ -51,8 +51,9 @@ def sync(state: Path, say: Callable[[str], object]) -> bool:
         process.close()
     if left:
         raise PromptlatheError(
-            f"{waiting(state)} records wait for MLflow:\n  "
+            f"{waiting(state).total()} records wait for MLflow:\n  "
             + "\n  ".join(left)
             + "\n  → see that the store can be reached, then: promptlathe sync"
+            + f"\n    (or delete what is not to be sent in {state / 'spool'})"
         )
     return True

@@ -159,6 +159,7 @@ class Writer:
             own=self._own,
             say=lambda line: self._news(("said", line)),
             left=lambda line: self._news(("left", line)),
+            store=self._begun().uri if self._own else None,
             alive=self._alive,
         )
 

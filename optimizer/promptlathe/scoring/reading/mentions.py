@@ -11,6 +11,7 @@ from typing import NamedTuple
 from promptlathe.data.spelling import Written, boundary, ends_word, starts_word
 from promptlathe.scoring.reading.final import BOLD, UNCLEAR, Unclear
 from promptlathe.scoring.reading.negation import Standing, is_phrase, standings
+from promptlathe.scoring.reading.phrases import SAYING
 
 _COMMON = frozenset(
     re.findall(
@@ -26,6 +27,7 @@ _DENIALS = frozenset(
     ("no", "non", "not", "pas", "sans", "rien", "aucun", "aucune", "nothing", "none")
 )
 _OUT_OF = re.compile(r"[0-9]\s*(?:/|out of|of|sur)\s*(?:les\s+)?$")
+_SAYING = re.compile(rf"(?<!\w){SAYING}")
 _UN = re.compile(r"(?<!\w)un-$", re.IGNORECASE)
 _DECORATION = re.compile(r"[\s\"'*`(\[{#>|-]*")
 _STOP = re.compile(
@@ -153,11 +155,13 @@ class Stretches:
     @cached_property
     def _mentions(self) -> list[tuple[Mention, Standing]]:
         plain = self._form.plain
+        sayings = [match.span() for match in _SAYING.finditer(plain)]
         found = [
             one
             for one in self._finder(self._form.kept, self._line)
             if not (
-                _UN.search(self._form.kept, max(one.start - 5, 0), one.start)
+                any(a <= one.start and one.end <= b and one[:2] != (a, b) for a, b in sayings)
+                or _UN.search(self._form.kept, max(one.start - 5, 0), one.start)
                 or (self._line[one.end - 1].isdigit() and _counts(self._line, one.start))
                 or (plain[one.start : one.end] in _DENIALS and is_phrase(plain, one.start))
             )

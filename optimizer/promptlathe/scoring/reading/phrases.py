@@ -24,6 +24,13 @@ EXEMPT = any_of(
     | rien (?:d'autre )?que | aucune idee | pas mal"""
 )
 """They begin like a negation, and are none."""
+SAYING = any_of(
+    """on the other hand | in other words | other than | each other | among others | in order to
+    | into account | on account of | in general | of course | in question | in return
+    | at first sight | d'autre part | d'un autre cote | en d'autres termes | entre autres
+    | en (?:general|question|compte|cours|retour) | bien sur"""
+)
+"""A word of theirs names nothing."""
 DENY = any_of(
     """not so much | no longer | nowhere near | not | never | neither | nor | no | none of | nothing
     | cannot | hardly | scarcely | without | far from | anything but | fail(?:s|ed)? to be
