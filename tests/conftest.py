@@ -105,9 +105,10 @@ def mlflow_server(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield url
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is slow begins first, so that no process is left alone with it at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side, what is slow begins first: no process is left alone with it at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 SHARING = re.compile(r'scope="module"|postgres: |mlflow_server')

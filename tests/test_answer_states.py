@@ -62,7 +62,7 @@ async def test_demos_and_orders_do_not_keep_a_hopeless_run_going(tmp_path: Path)
         },
     )
     async with ScriptedServer(Reply("Lovely weather today.")) as server:
-        with pytest.raises(InputError, match="none of the first .* answers can be used"):
+        with pytest.raises(InputError, match=r"none of the first .* answers can be used"):
             await result_of(labelled(server, tmp_path, space=space))
         assert len(server.arrived) <= 50
 
