@@ -5,6 +5,7 @@
     │   └── MissingExtra      exit 2    an optional dependency is not installed
     ├── BudgetTooSmall        exit 4    nothing could be compared within the budget
     ├── StorageFailed         exit 1    a disk is full, or a database went away during a run
+    ├── ClusterLost           exit 1    the Ray cluster, or all of its workers, went away
     ├── ModelUnavailable      exit 5    the model refuses every call: key, name, network
     └── Interrupted           exit 130  stopped by the user; what was paid for is kept
 
@@ -81,6 +82,17 @@ class StorageFailed(PromptlatheError):
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}\n  → {self.fix}"
+
+
+class ClusterLost(PromptlatheError):
+    """Calls cannot be carried any more: `what` of the Ray cluster is gone, and the `fix`."""
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(what, fix)
+        self.what, self.fix = what, fix
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  → {self.fix}"
 
 
 class ModelUnavailable(PromptlatheError):

@@ -5,6 +5,7 @@ from typing import Literal, Protocol
 
 from promptlathe.records import Budget
 from promptlathe.runtime.account import Account
+from promptlathe.runtime.engine import Engine
 from promptlathe.runtime.gates import Gates
 from promptlathe.search import Policy
 
@@ -20,6 +21,7 @@ class View:
     budget: Budget
     model: str
     gates: Gates
+    engine: Engine
     stage: Stage = "search"
 
     @property
@@ -46,7 +48,7 @@ class View:
     @property
     def notices(self) -> tuple[str, ...]:
         """What holds the calls up."""
-        return self.gates.notices
+        return (*self.gates.notices, *self.engine.notices)
 
 
 class Progress(Protocol):

@@ -86,7 +86,7 @@ def run(
     replay: the `run` of an earlier result; its events are told in the same order again.
     tell: given the result as soon as it is decided. What is returned, after seconds at most, says
     besides what MLflow made of it.
-    Raises InputError, BudgetTooSmall, ModelUnavailable, StorageFailed or Interrupted.
+    Raises InputError, BudgetTooSmall, ModelUnavailable, StorageFailed, ClusterLost or Interrupted.
     """
     plan = check(job)
     with storage(job.state):
@@ -210,6 +210,7 @@ class Running:
         course: Course,
     ) -> None:
         self._job, self._plan, self._course, self._ledger = job, plan, course, ledger
+        self._engine = engine
         self._recorder, self._progress, self._tell = recorder, progress, tell
         # What the budget allowed stands in the record that is replayed.
         budget = Budget() if course.replay else job.budget
@@ -230,7 +231,9 @@ class Running:
         self._earlier = self._known(course.replay or course.run)
         self._policy = self._make_policy()
         self._rewriting = self._make_rewriting() if job.operators else None
-        self._view = View(self._policy, self._account, job.budget, job.model.name, caller.gates)
+        self._view = View(
+            self._policy, self._account, job.budget, job.model.name, caller.gates, engine
+        )
         self._states = AnswerStates(job)
         self._settled: set[int] = set()
         """Numbers of the candidates whose cells are done."""
@@ -430,6 +433,7 @@ class Running:
         lineage, operators = self._made(best.candidate, effects)
         notes += self._rewriting.notes if self._rewriting else ()
         notes += self._states.notes
+        notes += self._engine.notes
         if failed := self._reserve.failures:
             reasons = ", ".join(f"{reason} {n}" for reason, n in failed.most_common())
             notes.append(f"{failed.total()} calls failed and were left unscored ({reasons})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import socket
 import threading
@@ -11,11 +12,14 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, Self
 
-from promptlathe.errors import InputError
+from promptlathe.errors import ClusterLost, InputError
+from promptlathe.runtime.cluster_watch import FINAL, PATIENCE, ClusterWatch, Part
 
 _ALWAYS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run`, the workers would never come up
+    # Ray prints what its raylets say of a dead node to our stdout, whatever `log_to_driver` is.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
 }
 _OWN = {
     **_ALWAYS,
@@ -27,6 +31,7 @@ _OWN = {
 }
 _OBJECT_STORE = 200_000_000  # bytes; by default Ray takes 30 % of the memory
 _PROBE = 3.0  # seconds
+_SETTINGS = 4  # the type of a frame of HTTP/2
 
 
 class Cluster:
@@ -45,6 +50,7 @@ class Cluster:
         self._set(_ALWAYS if target else _OWN)
         import ray
 
+        self._started = False
         if ray.is_initialized():
             return
         self._sigterm = signal.getsignal(signal.SIGTERM)
@@ -53,12 +59,35 @@ class Cluster:
                 _join(target)
             else:
                 _start()
+                self._started = True
         except BaseException:
             self._restore()
             raise
         self._owned = True
         if self._sigterm is not signal.SIG_DFL:
             self._restore_sigterm()  # the program's own handler goes before Ray's
+
+    @property
+    def node(self) -> str:
+        """Ray's name of the node of this process."""
+        import ray
+
+        return ray.get_runtime_context().get_node_id()
+
+    def watch(self) -> ClusterWatch:
+        """Of the parts that nothing goes on without."""
+        import ray
+
+        head = ray.get_runtime_context().gcs_address
+        patience = FINAL if self._started else PATIENCE
+        parts = [Part("the head of the Ray cluster (GCS)", head, patience)]
+        for node in ray.nodes():
+            if node["NodeID"] == self.node:
+                address = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+                parts.append(Part("the raylet of this machine", address, FINAL))
+        again = "start the same command again: it goes on from the answers that are kept"
+        fix = again if self._started else f"start the Ray cluster again, then {again}"
+        return ClusterWatch(parts, fix)
 
     def close(self) -> None:
         """Leave the cluster, or stop it; can be called twice."""
@@ -103,13 +132,19 @@ class Cluster:
 def _start() -> None:
     import ray
 
-    ray.init(
-        address="local",
-        include_dashboard=False,
-        object_store_memory=_OBJECT_STORE,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    try:
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except Exception as error:
+        raise ClusterLost(
+            f"Ray does not start on this machine: {_said(error)}",
+            "/tmp/ray/session_latest/logs says why; `parallel.engine: local` goes without it",
+        ) from error
 
 
 def _join(address: str) -> None:
@@ -118,12 +153,29 @@ def _join(address: str) -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
+        if found := re.findall(r"(Ray|Python): (\S+)", str(error)):
+            raise _other_versions(address, found) from error
         raise InputError(
-            f"the Ray cluster at {address} cannot be joined: {str(error).splitlines()[0]}",
+            f"the Ray cluster at {address} cannot be joined: {_said(error)}",
             "parallel.address",
-            "it must run the same versions of Ray and Python; a cluster with tokens "
-            "needs RAY_AUTH_MODE=token here",
+            "a node of it must run on this machine (`ray start --address=…`); a cluster with "
+            "tokens needs RAY_AUTH_MODE=token here",
         ) from error
+
+
+def _other_versions(address: str, found: list[tuple[str, str]]) -> InputError:
+    """Ray says: of the cluster Ray and Python, then of this process."""
+    theirs, ours = (" and ".join(map(" ".join, part)) for part in (found[:2], found[2:]))
+    return InputError(
+        f"the Ray cluster at {address} runs {theirs}, this process {ours}",
+        "parallel.address",
+        "install the same versions here as on the nodes; where only the last figure of Python "
+        "differs, RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL=minor allows it",
+    )
+
+
+def _said(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _target(address: str) -> str | None:
@@ -156,7 +208,30 @@ def _checked(address: str) -> str:
             "parallel.address",
             "start one with `ray start --head`, or write `address: local`",
         )
+    if not _speaks_grpc(address):
+        raise InputError(
+            f"what listens at {address} is no Ray cluster, or does not answer",
+            "parallel.address",
+            "name the head's port (mostly 6379), not the dashboard's; if that is it, the head "
+            "hangs: start the cluster again",
+        )
     return address
+
+
+def _speaks_grpc(address: str) -> bool:
+    """Whether it greets a client as Ray's head does: with settings of HTTP/2 (RFC 9113, 3.4)."""
+    if os.environ.get("RAY_USE_TLS", "0") != "0":
+        return True
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE) as there:
+            there.sendall(
+                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, _SETTINGS, 0)) + bytes(4)
+            )
+            head = there.recv(9, socket.MSG_WAITALL)
+    except OSError:
+        return False
+    return len(head) == 9 and head[3] == _SETTINGS
 
 
 def _reachable(address: str) -> bool:

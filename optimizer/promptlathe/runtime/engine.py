@@ -10,14 +10,15 @@ A worked timeline of a lane with two slots (s: at the model; q: waits for a slot
 
 - Calls of one lane take its slots in the order in which they were sent; lanes do not hold each
   other up.
-- `send` raises only when this program is wrong, and CancelledError when it is cancelled: then
-  the call may have reached the service.
+- `send` raises only when this program is wrong, ClusterLost when nothing can carry a call any
+  more, and CancelledError when it is cancelled: then the call may have reached the service.
 - An engine belongs to the event loop in which it was started. Nothing survives a restart: what
   was paid for is in the ledger.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -28,11 +29,22 @@ class Engine(Protocol):
     """Carries calls to the models of its lanes."""
 
     async def start(self) -> None:
-        """Open what is needed. Raises `InputError`: a missing key, no such cluster."""
+        """Open what is needed. Raises `InputError`: a missing key, no such cluster; and
+        `ClusterLost`."""
         ...
 
     async def send(self, call: Call) -> Answer | Failure:
         """One attempt, once a slot is free. Raises RuntimeError before `start`, after `close`."""
+        ...
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What whoever watches should know at present of what carries the calls."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What became of it so far, for the result."""
         ...
 
     async def close(self) -> None:

@@ -17,6 +17,11 @@ async def knock(settings: ModelSettings) -> str:
     if settings.embedded or proxy_for(parts.scheme, host):
         return ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
+    return await refused(host, port)
+
+
+async def refused(host: str, port: int) -> str:
+    """Why no connection was taken; empty when one was."""
     try:
         async with asyncio.timeout(SECONDS):
             _, writer = await asyncio.open_connection(host, port)

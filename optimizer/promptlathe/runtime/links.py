@@ -32,10 +32,24 @@ class Item:
         if self.wanted:
             self.future.set_result(reply)
 
-    def fail(self, what: str) -> None:
+    def fail(self, error: Exception) -> None:
         """A mistake of ours, or the engine's end."""
         if self.wanted:
-            self.future.set_exception(RuntimeError(what))
+            self.future.set_exception(error)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a worker runs."""
+
+    host: str = "a node"
+    """Its IP address, once it has started."""
+    node: str = ""
+    """Ray's name of the node."""
+    process: int = 0
+    """Its number there, which the names of its log files end with."""
+    version: str = "unknown"
+    """Of promptlathe there."""
 
 
 @dataclass(eq=False)
@@ -47,6 +61,9 @@ class Link:
     """Its share."""
     slots: Mapping[str, int]
     """By pool."""
+    spare: bool = True
+    """It is replaced when it dies before it has answered anything: once, and no more."""
+    place: Place = Place()
     sent: dict[int, Item] = field(default_factory=dict[int, Item])
     answered: bool = False
     forgotten: list[int] = field(default_factory=list[int])

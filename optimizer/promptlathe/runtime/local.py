@@ -17,6 +17,8 @@ from promptlathe.runtime.lanes import Lanes
 class LocalEngine:
     """An `Engine`; `keys` (by lane) spare the environment, for a worker on another machine."""
 
+    notices = notes = ()
+
     def __init__(self, lanes: Lanes, *, keys: Mapping[str, SecretStr] | None = None) -> None:
         self._lanes, self._keys = lanes, keys or {}
         self._open: dict[str, tuple[Model, asyncio.Semaphore]] = {}

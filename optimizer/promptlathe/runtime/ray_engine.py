@@ -9,30 +9,31 @@ are divided among the workers, and none is ever given more calls of a lane than 
 call that waits behind a slow one in one worker could not use the slot that is free in another. A
 slot so stays empty for the way there and back, 5–10 ms.
 
-When a worker dies, its calls go once more to another; the second time they come back as
-failures. A worker that had answered something is replaced, one that died at once is not.
+A worker is lost when Ray says that it died, or when it was not heard for 20 s. Its calls go once
+more to another; the second time they come back as failures. It is replaced, unless it and the one
+before it died without an answer. When the cluster itself is gone, or its last worker, every call
+raises ClusterLost.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
-from promptlathe.errors import InputError
+from promptlathe.errors import ClusterLost, InputError
 from promptlathe.models import check_key
 from promptlathe.records import Answer, Call, Failure
+from promptlathe.runtime.actors import done, heard, kill, ready, spawn
 from promptlathe.runtime.cluster import Cluster
 from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.links import Item, Link
+from promptlathe.runtime.losses import Losses
 from promptlathe.runtime.shares import pools, shares, slots
-
-_START = 60.0
-"""Seconds for the workers to come up: importing takes one or two, a far node some more."""
 
 
 class RayEngine:
@@ -46,6 +47,7 @@ class RayEngine:
         self._links: list[Link] = []
         self._starting: list[Link] = []
         """Workers that replace dead ones, on their way up."""
+        self._losses = Losses()
         self._tasks: set[asyncio.Task[None]] = set()
         self._numbers = count()
         self._flushing = False
@@ -54,19 +56,21 @@ class RayEngine:
         """Join or start the cluster and its workers: 3 s on one machine.
 
         Raises `InputError` for a missing key, an address that cannot be joined, and workers
-        that do not start.
+        that do not start; `ClusterLost` for a cluster that goes away meanwhile.
         """
         self._keys = {name: check_key(one.settings) for name, one in self._lanes.by_name.items()}
         pinned = Lanes({name: _pinned(lane) for name, lane in self._lanes.by_name.items()})
         # Ray must be started in the main thread, so this holds up the event loop.
+        self._gone: asyncio.Future[ClusterLost] = asyncio.get_running_loop().create_future()
         self._cluster = Cluster(self._address)
         links: list[Link] = []
         try:
-            links += [self._spawn(share) for share in shares(pinned, self._workers)]
-            await _ready(links)
+            self._watch = self._cluster.watch()
+            self._run(self._look())
+            links += [spawn(share, self._keys) for share in shares(pinned, self._workers)]
+            await ready(links, self._gone)
         except BaseException:
-            for link in links:
-                _kill(link)
+            self._starting += links
             await self.close()
             raise
         for link in links:
@@ -76,6 +80,8 @@ class RayEngine:
         """One attempt; it travels in the next turn of the event loop, with its neighbours."""
         if self._cluster is None:
             raise RuntimeError("the engine is not open")
+        if self._gone.done():
+            raise _again(self._gone.result())
         pool = self._pools[self._lanes.name_of(call.role, call.step)]
         future: asyncio.Future[Answer | Failure] = asyncio.get_running_loop().create_future()
         item = Item(next(self._numbers), call, pool, future)
@@ -88,6 +94,17 @@ class RayEngine:
                 self._wake()
             raise
 
+    @property
+    def notices(self) -> Sequence[str]:
+        """A part of the cluster that is away, and the last loss."""
+        away = [self._watch.notice] if self._cluster and self._watch.notice else []
+        return (*away, *self._losses.notices(starting=bool(self._starting)))
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Of all workers that were lost."""
+        return self._losses.notes
+
     async def close(self) -> None:
         """Stop the workers, and Ray if this started it."""
         cluster, self._cluster = self._cluster, None
@@ -97,16 +114,11 @@ class RayEngine:
         await asyncio.gather(*tasks, return_exceptions=True)
         links = [*self._links, *self._starting]
         self._links, self._starting = [], []
-        left = [item for link in links for item in link.sent.values()]
-        for waiting in self._waiting.values():
-            left += waiting
-            waiting.clear()
-        for item in left:
-            item.fail("the engine was closed")
+        self._end(links, RuntimeError("the engine was closed"))
         if cluster is None:
             return
         for link in links:
-            _kill(link)
+            kill(link)
         cluster.close()
 
     async def __aenter__(self) -> Self:
@@ -121,17 +133,6 @@ class RayEngine:
     ) -> None:
         await self.close()
 
-    def _spawn(self, share: Lanes) -> Link:
-        import ray
-
-        from promptlathe.runtime.worker import Worker
-
-        # Waiting for a service takes no processor, so as many workers as wanted fit a node.
-        actor_class: Any = ray.remote(Worker)
-        options = actor_class.options(num_cpus=0, max_concurrency=16, scheduling_strategy="SPREAD")
-        keys = {name: self._keys[name] for name in share.by_name}
-        return Link(options.remote(share, keys), share, slots(share))
-
     def _open(self, link: Link) -> None:
         self._links.append(link)
         self._run(self._pump(link))
@@ -141,6 +142,24 @@ class RayEngine:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def _look(self) -> None:
+        self._lose(await self._watch.until_lost())
+
+    def _lose(self, error: ClusterLost) -> None:
+        """Nothing can carry a call any more."""
+        if not self._gone.done():
+            self._gone.set_result(error)
+        self._end(self._links, error)
+
+    def _end(self, links: Sequence[Link], error: Exception) -> None:
+        """All calls, those that wait too."""
+        left = [item for link in links for item in link.sent.values()]
+        for waiting in self._waiting.values():
+            left += waiting
+            waiting.clear()
+        for item in left:
+            item.fail(_again(error))
+
     def _wake(self) -> None:
         if not self._flushing:
             self._flushing = True
@@ -149,16 +168,18 @@ class RayEngine:
     def _flush(self) -> None:
         """Tell the workers what to forget, then send what waits to those with the most room."""
         self._flushing = False
+        if self._cluster and not (self._links or self._starting):
+            self._lose(ClusterLost("every Ray worker has died", _LOGS))
         for link in self._links:
             if link.forgotten:
                 numbers, link.forgotten = link.forgotten, []
-                self._run(_done(link.actor.forget.remote(numbers), []))
+                self._run(done(link.actor.forget.remote(numbers), []))
         chunks: dict[Link, list[Item]] = {}
         for pool, waiting in self._waiting.items():
             self._deal(pool, waiting, chunks)
         for link, items in chunks.items():
             told = link.actor.submit.remote([(item.number, item.call) for item in items])
-            self._run(_done(told, items))
+            self._run(done(told, items))
 
     def _deal(self, pool: str, waiting: deque[Item], chunks: dict[Link, list[Item]]) -> None:
         able = [link for link in self._links if pool in link.slots]
@@ -167,7 +188,9 @@ class RayEngine:
             if not waiting[0].wanted:
                 waiting.popleft()
             elif hopeless:
-                waiting.popleft().end(Failure("connection", "every Ray worker has died"))
+                waiting.popleft().end(
+                    Failure("connection", "every Ray worker of this model has died")
+                )
             else:
                 link = max(able, key=lambda one: one.room(pool), default=None)
                 if link is None or link.room(pool) <= 0:
@@ -178,52 +201,68 @@ class RayEngine:
 
     async def _pump(self, link: Link) -> None:
         """Fetch replies for as long as the worker lives."""
-        from ray.exceptions import RayActorError, RayError
+        from ray.exceptions import ActorUnavailableError, RayError, RayTaskError
 
         try:
             while True:
-                for number, reply in await link.actor.drain.remote():
+                for number, reply in await heard(link):
                     link.answered = True
                     item = link.remove(number)
                     if item is None:
                         continue
                     if isinstance(reply, str):
-                        item.fail(f"in a Ray worker:\n{reply}")
+                        item.fail(RuntimeError(f"in a Ray worker:\n{reply}"))
                     else:
                         item.end(reply)
                 self._wake()
-        except RayActorError:
-            self._bury(link)
-        except RayError as error:
+        except RayTaskError as error:
             for item in link.sent.values():
-                item.fail(str(error))
-            self._bury(link)
+                item.fail(RuntimeError(str(error)))
+            self._bury(link, "it failed")
+        except RayError as error:
+            self._bury(link, "it died", aside=isinstance(error, ActorUnavailableError))
+        except TimeoutError as silent:
+            self._bury(link, str(silent), aside=True)
 
-    def _bury(self, link: Link) -> None:
+    def _bury(self, link: Link, why: str, *, aside: bool = False) -> None:
+        """aside: Ray may not know yet that the worker's node is lost, and would use it again."""
         self._links.remove(link)
-        _kill(link)
+        kill(link)
+        again = 0
         for item in reversed(link.sent.values()):
             if item.again:
                 died = "two Ray workers died while they had this call"
                 item.end(Failure("connection", died, billed=1))
-            else:
+            elif item.wanted:
                 item.again = True
+                again += 1
                 self._waiting[item.pool].appendleft(item)
-        if link.answered:
-            self._run(self._replace(link.lanes))
+        self._losses.add(link.place, why, again)
+        if self._cluster and (link.answered or link.spare):
+            others = {other.place.node for other in self._links} - {link.place.node}
+            node = min(others, default=self._cluster.node) if aside else ""
+            self._run(self._replace(link, node))
         self._wake()
 
-    async def _replace(self, share: Lanes) -> None:
-        fresh = self._spawn(share)
+    async def _replace(self, lost: Link, node: str) -> None:
+        fresh = spawn(lost.lanes, self._keys, node=node)
+        fresh.spare = lost.answered
         self._starting.append(fresh)
         try:
-            await _ready([fresh])
-        except InputError:
-            _kill(fresh)  # the others go on
+            await ready([fresh], self._gone)
+        except (InputError, ClusterLost):
+            kill(fresh)  # the others go on
         else:
+            self._losses.replaced()
             self._open(fresh)
         self._starting.remove(fresh)
         self._wake()
+
+
+_LOGS = (
+    "/tmp/ray/session_latest/logs on their nodes says why; mend it, then start the same command "
+    "again: it goes on"
+)
 
 
 def _pinned(lane: Lane) -> Lane:
@@ -234,40 +273,6 @@ def _pinned(lane: Lane) -> Lane:
     return replace(lane, settings=pinned)
 
 
-async def _ready(links: list[Link]) -> None:
-    from ray.exceptions import RayError
-
-    starts = [_result(link.actor.start.remote()) for link in links]
-    try:
-        await asyncio.wait_for(asyncio.gather(*starts), _START)
-    except TimeoutError:
-        what, fix = f"the Ray workers did not start within {_START:g} s", None
-    except RayError as error:
-        what = f"the Ray workers do not start: {str(error).strip().splitlines()[-1]}"
-        fix = "install this version of promptlathe on every node of the cluster"
-    else:
-        return
-    raise InputError(what, "parallel", fix)
-
-
-async def _done(ref: Any, items: list[Item]) -> None:
-    from ray.exceptions import RayActorError, RayError
-
-    try:
-        await ref
-    except RayActorError:
-        pass  # the pump sees it too, and sends the calls to another worker
-    except RayError as error:
-        for item in items:
-            item.fail(str(error))
-
-
-async def _result(ref: Any) -> Any:
-    return await ref
-
-
-def _kill(link: Link) -> None:
-    """Also one that only seems to be dead, or its calls would be paid for twice."""
-    import ray
-
-    ray.kill(link.actor)
+def _again(error: Exception) -> Exception:
+    """The same: each call has one of its own."""
+    return type(error)(*error.args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import traceback
 from collections.abc import Mapping, Sequence
 
@@ -10,10 +11,12 @@ from pydantic import SecretStr
 
 from promptlathe.records import Answer, Call, Failure
 from promptlathe.runtime.lanes import Lanes
+from promptlathe.runtime.links import Place
 from promptlathe.runtime.local import LocalEngine
+from promptlathe.version import version
 
 _LINGER = 0.005
-"""Seconds that the first answer of a chunk waits for others to travel with it."""
+"""Seconds that the first answer of a chunk waits for others to travel with it, if there are any."""
 
 Carried = Answer | Failure | str
 """A str is the traceback of a mistake of ours: exceptions stay in their process, as many do not
@@ -32,9 +35,13 @@ class Worker:
         self._replies: list[tuple[int, Carried]] = []
         self._news = asyncio.Event()
 
-    async def start(self) -> None:
-        """Open the models in the actor's event loop."""
+    async def start(self) -> Place:
+        """Open the models in the actor's event loop; where that is."""
+        import ray
+
         await self._engine.start()
+        node = ray.get_runtime_context().get_node_id()
+        return Place(ray.util.get_node_ip_address(), node, os.getpid(), version())
 
     async def submit(self, calls: Sequence[tuple[int, Call]]) -> None:
         """Begin the calls, in this order."""
@@ -47,10 +54,16 @@ class Worker:
             if task := self._tasks.pop(number, None):
                 task.cancel()
 
-    async def drain(self) -> list[tuple[int, Carried]]:
-        """All replies since the last time; waits for the first, however long it takes."""
-        await self._news.wait()
-        await asyncio.sleep(_LINGER)
+    async def drain(self, seconds: float) -> list[tuple[int, Carried]]:
+        """All replies since the last time; waits so long for the first. None of them: the worker
+        lives, and all of its calls wait for their service."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return []
+        if self._tasks:
+            await asyncio.sleep(_LINGER)
         self._news.clear()
         replies, self._replies = self._replies, []
         return replies
