@@ -1,9 +1,11 @@
-# make demo: install and run the main job.   make test: install and run the tests.
+# make demo: install and run the main job.   make test: install and run the quick tests.
+# make check: what CI runs, all tests among it.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 INSTALLED := .venv/.installed
 FOR_TESTS := .venv/.for-tests
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope
 
 .PHONY: demo test check bench schemas clean
 .DEFAULT_GOAL := demo
@@ -23,14 +25,15 @@ demo: $(INSTALLED)
 	@echo "       (here: $(BIN)/promptlathe ui)"
 
 test: $(FOR_TESTS)
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(PYTEST) -m "not (slow or browser or database or server)"
+	@echo "left out: tests marked slow, browser, database or server (make check runs all)"
 
 check: $(FOR_TESTS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist . > /dev/null
-	$(MAKE) test
+	$(PYTEST)
 
 bench: $(FOR_TESTS)
 	for bench in startup tracking throughput; do $(BIN)/python benchmarks/$$bench.py || exit 1; done

@@ -34,6 +34,8 @@ DECISIONS = ("refund", "replace", "wait", "decline", "ask_details")
 VAGUE = "The customer writes about an order."
 ENGINES = ["local", pytest.param("ray", marks=pytest.mark.ray)]
 """For tests that take the fixture `engine`."""
+PLACES = [("local", 1), ("local", 16), pytest.param("ray", 16, marks=pytest.mark.ray)]
+"""Engine and calls in flight. With one on Ray, the result is that of one here."""
 
 
 def spaces() -> dict[str, SearchSpace]:

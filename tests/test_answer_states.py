@@ -11,6 +11,7 @@ from promptlathe.cli.report import show_result
 from promptlathe.errors import InputError
 from promptlathe.job import Job
 from promptlathe.job.runfile import SearchOptions, TrackOptions
+from promptlathe.records import Budget
 from promptlathe.space import Order
 from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
 
@@ -74,9 +75,15 @@ async def test_a_level_that_mends_it_is_waited_for(tmp_path: Path) -> None:
         return Reply(LABEL[row_of(arrived)] if read else "Lovely weather today.")
 
     async with ScriptedServer(answer) as server:
-        for seed in range(4):
+        for seed in range(3):
             search = SearchOptions(policy="lathe", operators=(), seed=seed)
-            one = job(server, tmp_path / str(seed), objective=LABELS, search=search)
+            one = job(
+                server,
+                tmp_path / str(seed),
+                objective=LABELS,
+                search=search,
+                budget=Budget(calls=110),
+            )
             result = await result_of(one)
             assert result.best.levels["form"] == "bare"
 
@@ -141,12 +148,12 @@ async def test_each_answer_is_counted_and_told(
 
 
 @pytest.mark.slow
-async def test_the_counts_are_in_mlflow(tmp_path: Path) -> None:
+async def test_the_counts_are_in_mlflow(tracked: Path) -> None:
     import mlflow
 
     async with ScriptedServer(mixed) as server:
-        result = await result_of(labelled(server, tmp_path, track=TrackOptions()))
-    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/.promptlathe/mlflow.db")
+        result = await result_of(labelled(server, tracked, track=TrackOptions()))
+    client = mlflow.MlflowClient(f"sqlite:///{tracked}/.promptlathe/mlflow.db")
     assert result.run_id
     run = client.get_run(result.run_id)
     assert run.data.metrics["answers_cut_off"] == result.answers.by_state["cut off"]

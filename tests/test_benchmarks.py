@@ -14,6 +14,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import replay  # noqa: E402
 from defects import WITH, WITHOUT, judged, space_of  # noqa: E402
 from lab import factorial, recorded  # noqa: E402
 from lab.drafts import DEFECTS, GOOD  # noqa: E402
@@ -21,6 +22,7 @@ from lab.measure import Row, measure  # noqa: E402
 from lab.report import readings, report  # noqa: E402
 from lab.schemes import BASELINES, BUDGETED, SCHEMES  # noqa: E402
 from lab.worlds import Codes, World, shuffled, size  # noqa: E402
+from promptlathe.errors import InputError  # noqa: E402
 
 DEMO = "\n\nInput:\nTwo and two?\nOutput:\nIt is\n\nfour.\n<answer>4</answer>"
 OTHER = "\n\nInput:\nOne and two?\nOutput:\n3"
@@ -200,10 +202,9 @@ def test_tables_without_a_choice_are_skipped(tmp_path: Path):
     assert alone.returncode == 2
     assert "poor.npz: skipped" in alone.stderr
     assert "no table has two complete rows" in alone.stderr
+    assert "Traceback" not in alone.stderr
     write_table(tmp_path, name="rich")
-    both = script("replay.py", "--data", tmp_path, *options)
-    assert both.returncode == 0
-    assert "poor.npz: skipped" in both.stderr
+    assert [path.stem for path in replay.usable(tmp_path)] == ["rich"]
 
 
 @pytest.mark.parametrize(
@@ -218,10 +219,10 @@ def test_tables_without_a_choice_are_skipped(tmp_path: Path):
 )
 def test_bad_options_of_replay(tmp_path: Path, options: list[str], message: str):
     write_table(tmp_path)
-    done = script("replay.py", *(option.format(tmp_path) for option in options))
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    with pytest.raises(InputError) as caught:
+        replay.bench([option.format(tmp_path) for option in options])
+    assert message in str(caught.value)
+    assert caught.value.exit_code == 2
 
 
 def damaged(folder: Path, **arrays: np.ndarray) -> recorded.Recorded | None:
@@ -242,8 +243,6 @@ def damaged(folder: Path, **arrays: np.ndarray) -> recorded.Recorded | None:
     ],
 )
 def test_malformed_tables(tmp_path: Path, arrays: dict[str, np.ndarray], message: str):
-    from promptlathe.errors import InputError
-
     with pytest.raises(InputError, match=message):
         damaged(tmp_path, **arrays)
 
@@ -317,7 +316,7 @@ def test_a_defect_is_judged_over_its_seeds():
 @pytest.mark.slow
 def test_defects_writes_what_was_recovered(tmp_path: Path):
     out = tmp_path / "out.json"
-    options = ("--calls", 450, "--seeds", 1, "--data", tmp_path, "--json", out)
+    options = ("--calls", 250, "--seeds", 1, "--data", tmp_path, "--json", out)
     done = script("defects.py", *options)
     assert done.returncode == 0, done.stderr
     told = json.loads(out.read_text("utf-8"))

@@ -103,12 +103,12 @@ def assert_hidden(text: str) -> None:
     assert "c4n4ry" not in text
 
 
-def test_no_secret_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_no_secret_is_left_behind(tracked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANARY_KEY", KEY)
     monkeypatch.setattr("promptlathe.runtime.health.FIRST_KNOCKS", (0.0,))
     monkeypatch.setattr("promptlathe.track.process.PATIENCE", 0.5)
-    state = tmp_path / ".promptlathe"
-    state.mkdir()
+    tmp_path, state = tracked, tracked / ".promptlathe"
     (tmp_path / "space.yaml").write_text(SPACE)
     (tmp_path / "objective.yaml").write_text(OBJECTIVE)
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, ROWS)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.jobs import essence
 from tests.orders import (
-    ENGINES,
+    PLACES,
     ROWS,
     cells,
     chain,
@@ -26,7 +26,7 @@ from promptlathe.models.settings import ModelSettings
 from promptlathe.space import SearchSpace, join
 from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
 
-CALLS = 700
+CALLS = 400
 Alone = tuple[Result, ScriptedServer, Path]
 
 
@@ -37,11 +37,11 @@ def server() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Alone:
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
     """With one call in flight: what the others are compared with."""
     folder = tmp_path_factory.mktemp("alone")
     with ScriptedServer(shop) as served:
-        return run(chain(folder, served, calls=CALLS)), served, folder
+        yield run(chain(folder, served, calls=CALLS)), served, folder
 
 
 def test_the_decisions_follow_the_rules() -> None:
@@ -85,8 +85,7 @@ def test_its_effects_name_what_counts(alone: Alone) -> None:
     assert {component for component, _ in sure} <= {"plan.rules", "answer.format"}
 
 
-@pytest.mark.parametrize("engine", ENGINES, indirect=True)
-@pytest.mark.parametrize("concurrency", [1, 16])
+@pytest.mark.parametrize(("engine", "concurrency"), PLACES, indirect=["engine"])
 def test_a_change_in_step_2_pays_no_call_of_step_1(
     server: ScriptedServer, tmp_path: Path, engine: str, concurrency: int
 ) -> None:
@@ -94,44 +93,39 @@ def test_a_change_in_step_2_pays_no_call_of_step_1(
     fixed = SearchSpace("Rules of the shop: …\n\nMessage: {{ message }}\nOrder: {{ facts }}\nNote:")
     space = join({"plan": fixed, "answer": spaces()["answer"]})
     result = run(
-        chain(tmp_path, server, calls=400, engine=engine, concurrency=concurrency, space=space)
+        chain(tmp_path, server, calls=300, engine=engine, concurrency=concurrency, space=space)
     )
     assert result.verdict == "better"
     rows = {(example, repeat) for _, example, repeat in cells(tmp_path, result)}
     asked = steps_sent(server)
     assert 0 <= asked["plan"] - len(rows) < concurrency, "one call in flight: exactly"
     assert asked["answer"] > 3 * asked["plan"]
-    check_account(result, server, calls=400)
+    check_account(result, server, calls=300)
 
 
-@pytest.mark.parametrize("engine", ENGINES, indirect=True)
-@pytest.mark.parametrize("concurrency", [1, 16])
-def test_each_step_is_asked_once_for_a_prompt_and_a_row(
-    tmp_path: Path, engine: str, concurrency: int
-) -> None:
+@pytest.mark.parametrize(("engine", "concurrency"), PLACES[1:], indirect=["engine"])
+def test_many_in_flight(tmp_path: Path, engine: str, concurrency: int) -> None:
     with ScriptedServer(shop) as server:
         result = run(chain(tmp_path, server, calls=CALLS, engine=engine, concurrency=concurrency))
     assert result.best.levels["plan.rules"] == "full"
     assert result.test.best == 1
     check_account(result, server, calls=CALLS)
+    check_steps(result, server, tmp_path, concurrency)
+
+
+def test_each_step_is_asked_once_for_a_prompt_and_a_row(alone: Alone) -> None:
+    check_steps(*alone, concurrency=1)
+
+
+def check_steps(result: Result, server: ScriptedServer, folder: Path, concurrency: int) -> None:
     plan_of = {s.candidate.id: s.candidate.prompts["plan"].id for s in result.standings}
-    told = cells(tmp_path, result)
+    told = cells(folder, result)
     plans = {(plan_of[candidate], row, repeat) for candidate, row, repeat in told}
     # What was dropped at the end of a stage may have been planned; nothing else is asked besides.
     assert 0 <= steps_sent(server)["plan"] - len(plans) <= 3 * concurrency
     most = Counter((candidate, row) for candidate, row, _ in told).most_common(1)[0][1]
     sent = Counter(repr(sorted(arrived.body.items())) for arrived in server.arrived)
     assert max(sent.values()) <= most, "equal requests are repeats of a cell"
-
-
-def test_the_same_seed_gives_the_same_result(
-    alone: Alone, server: ScriptedServer, tmp_path: Path
-) -> None:
-    again = run(chain(tmp_path, server, calls=CALLS))
-    assert essence(again) == essence(alone[0])
-    assert server.prompts == alone[1].prompts
-    order = [arrived.body for arrived in server.arrived]
-    assert order == [arrived.body for arrived in alone[1].arrived]
 
 
 @pytest.mark.ray
@@ -141,16 +135,15 @@ def test_ray_gives_the_same_result(
     assert essence(run(chain(tmp_path, server, calls=CALLS, engine="ray"))) == essence(alone[0])
 
 
-def test_a_second_run_pays_nothing(server: ScriptedServer, tmp_path: Path) -> None:
+def test_a_second_run_pays_nothing(alone: Alone) -> None:
     """The ledger answers, and the budget covers what it knew: the same result."""
-    job = chain(tmp_path, server, calls=300)
-    cold = replace(job, search=job.search.model_copy(update={"warm_start": False}))
-    first, paid = run(cold), len(server.arrived)
-    second = run(cold)
-    assert len(server.arrived) == paid
+    first, server, folder = alone
+    paid = len(server.arrived)
+    job = chain(folder, server, calls=CALLS)
+    second = run(replace(job, search=job.search.model_copy(update={"warm_start": False})))
     assert essence(second)[2:] == essence(first)[2:]
     assert second.spent.calls == 0
-    assert second.spent.cached_calls == first.spent.calls == paid
+    assert second.spent.cached_calls == first.spent.calls == paid == len(server.arrived)
 
 
 class Stops:
@@ -168,7 +161,7 @@ class Stops:
 def test_a_run_that_was_cut_off_goes_on(
     alone: Alone, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    """Both runs together pay what one pays, and the result is the same."""
+    """Both runs together pay what one pays, in the same order, and the result is the same."""
     job = chain(tmp_path, server, calls=CALLS)
     cold = replace(job, search=job.search.model_copy(update={"warm_start": False}))
     with pytest.raises(RuntimeError, match="no more"):
@@ -176,20 +169,20 @@ def test_a_run_that_was_cut_off_goes_on(
     paid = len(server.arrived)
     result = run(cold)
     assert essence(result) == essence(alone[0])
-    assert server.prompts == alone[1].prompts
+    order = [arrived.body for arrived in server.arrived]
+    assert order == [arrived.body for arrived in alone[1].arrived]
     assert result.spent.cached_calls == paid
     assert result.spent.used_calls == alone[0].spent.calls
 
 
-@pytest.mark.parametrize("concurrency", [1, 16])
-def test_a_replay_gives_the_same_result(tmp_path: Path, concurrency: int) -> None:
-    """Also of calls that come back in any order."""
+def test_a_replay_gives_the_same_result(tmp_path: Path) -> None:
+    """Of calls that come back in any order."""
 
     def slow(arrived: Arrived) -> Reply:
         return Reply(shop(arrived), delay=0.001 * (arrived.number % 7))
 
     with ScriptedServer(slow) as server:
-        job = chain(tmp_path, server, calls=400, concurrency=concurrency)
+        job = chain(tmp_path, server, calls=200, concurrency=16)
         first, paid = run(job), len(server.arrived)
         again = run(job, replay=first.run)
         assert len(server.arrived) == paid
@@ -200,8 +193,8 @@ def test_a_step_with_a_model_of_its_own(server: ScriptedServer, tmp_path: Path) 
     """Its calls go to its service, and are in the one budget."""
     with ScriptedServer(shop) as planner:
         own = ModelSettings(name="planner", base_url=planner.base_url)
-        result = run(chain(tmp_path, server, calls=400, step_models={"plan": own}))
+        result = run(chain(tmp_path, server, calls=300, step_models={"plan": own}))
         assert steps_sent(planner).keys() == {"plan"}
         assert steps_sent(server).keys() == {"answer"}
-        assert result.spent.calls == len(planner.arrived) + len(server.arrived) <= 400
+        assert result.spent.calls == len(planner.arrived) + len(server.arrived) <= 300
     assert result.best.levels["plan.rules"] == "full"

@@ -17,6 +17,8 @@ from promptlathe.track import default_uri
 from promptlathe.track.backend import ENVIRONMENT
 from promptlathe.track.registry import read
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def environment() -> Iterator[None]:
@@ -33,10 +35,10 @@ def client(job: Job) -> Any:
     return MlflowClient(tracking_uri=default_uri(job.state))
 
 
-def test_both_prompts_of_a_chain_become_champions_together(tmp_path: Path) -> None:
-    tracked = TrackOptions(prompt="order-chain", promote="if_better")
+def test_both_prompts_of_a_chain_become_champions_together(tracked: Path) -> None:
+    options = TrackOptions(prompt="order-chain", promote="if_better")
     with ScriptedServer(shop) as server:
-        job = chain(tmp_path, server, track=tracked)
+        job = chain(tracked, server, calls=300, track=options)
         first = run(job)
         second = run(job)
     assert (first.verdict, first.compared_with) == ("better", "seed")
@@ -51,9 +53,9 @@ def test_both_prompts_of_a_chain_become_champions_together(tmp_path: Path) -> No
     assert second.verdict == "no significant gain"
 
 
-def test_the_calls_of_a_judge_are_metrics(tmp_path: Path) -> None:
+def test_the_calls_of_a_judge_are_metrics(tracked: Path) -> None:
     with ScriptedServer(test_judging.both) as server:
-        job = replace(test_judging.job(tmp_path, server), track=TrackOptions())
+        job = replace(test_judging.job(tracked, server, calls=200), track=TrackOptions())
         result = run(job)
     metrics = client(job).get_run(result.run_id).data.metrics
     assert metrics["judge_calls"] == result.spent.of("judge").calls > 0

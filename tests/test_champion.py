@@ -1,6 +1,7 @@
 """From a run file to the registry and back: the champion renders to what was scored."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,15 @@ from promptlathe.records import Message
 from promptlathe.track import default_uri
 
 ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, Result]:
+def finished(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, Result]:
     """The shipped run, with a smaller budget."""
     settings = (("budget.calls", "600"), ("search.seed", "0"))
     workspace = tmp_path_factory.mktemp("workspace")
+    shutil.copytree(migrated, workspace / ".promptlathe")
     job = Job.load(ROOT / "runs" / "support_triage.yaml", settings=settings, workspace=workspace)
     return job, run(job)
 
@@ -26,7 +29,7 @@ def test_the_winner_is_promoted_and_linked_both_ways(finished: tuple[Job, Result
     from mlflow import MlflowClient
 
     job, result = finished
-    assert (result.verdict, result.promoted) == ("better", 1)
+    assert (result.verdict, result.promoted) == ("better", 1), result.notes
     client = MlflowClient(default_uri(job.state), default_uri(job.state))
     version = client.get_prompt_version_by_alias("support-triage", "champion")
     assert version.version == 1

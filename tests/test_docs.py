@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 EXECUTED = ("docs/guide/your-own-task.md",)
 """Pages whose `promptlathe check` and `run` lines are executed as well."""
+SLOW = ("README.md", *EXECUTED)
+"""Their runs are kept by MLflow."""
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"# ([\w/]+\.(?:yaml|py))\n")
 
@@ -50,19 +53,20 @@ def blocks(page: Path, language: str) -> list[str]:
     return [text for kind, text in FENCE.findall(page.read_text("utf-8")) if kind == language]
 
 
-def pages_with(*languages: str) -> list[Any]:
+def pages_with(*languages: str, slow: tuple[str, ...] = ()) -> list[Any]:
     return [
-        pytest.param(page, id=name(page))
+        pytest.param(page, id=name(page), marks=pytest.mark.slow if name(page) in slow else ())
         for page in PAGES
         if any(blocks(page, language) for language in languages)
     ]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace in which the shipped run file was run, on a smaller budget."""
     folder = tmp_path_factory.mktemp("docs") / "my-prompts"
     copy_starter(folder)
+    shutil.copytree(migrated, folder / ".promptlathe")
     file = str(folder / "runs" / "support_triage.yaml")
     done = CliRunner().invoke(main, ["run", file, "--set", "budget.calls=300", "--json", "-"])
     assert done.exit_code == 0, done.output
@@ -80,7 +84,7 @@ def workspace(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     os.environ.update(before)
 
 
-@pytest.mark.parametrize("page", pages_with("python", "yaml"))
+@pytest.mark.parametrize("page", pages_with("python", "yaml", slow=SLOW))
 def test_the_snippets_of_a_page_run(page: Path, workspace: Path):
     found = FENCE.findall(page.read_text("utf-8"))
     space: dict[str, Any] = {"__name__": "__main__"}

@@ -178,7 +178,10 @@ def test_a_model_that_nobody_knows_stops_the_run_at_once(folder: Path, server: P
     assert mlflow_runs(folder) == []
 
 
-def test_a_service_that_breaks_down_leaves_a_failed_run(folder: Path, server: PocketServer):
+@pytest.mark.slow
+def test_a_service_that_breaks_down_leaves_a_failed_run(
+    folder: Path, server: PocketServer, tracked: Path
+):
     use(folder, server)
     server.faults = Faults(latency=0.02)
     stopped = threading.Thread(target=lambda: break_down(folder, server))
@@ -195,9 +198,12 @@ def break_down(folder: Path, server: PocketServer) -> None:
     server.faults = Faults(server_error=1.0)
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(folder: Path, server: PocketServer):
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    folder: Path, server: PocketServer, tracked: Path
+):
     use(folder, server)
-    server.faults = Faults(latency=1.0)
+    server.faults = Faults(latency=0.5)
     command = [sys.executable, "-m", "promptlathe", "run", "run.yaml", "--json", "result.json"]
     first = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     wait_until(lambda: mlflow_runs(folder) or first.poll() is not None)

@@ -12,7 +12,7 @@ from fuzz import FAULTS, outcome  # noqa: E402
 from lab.mutations import mutated  # noqa: E402
 
 SECONDS = 20.0
-CASES, PARTS = 300, 4
+CASES, PARTS = 120, 4
 ONCE_WRONG = (7521, 8217, 8435, 10796, 10868, 11781, 12056, 13205)
 """They took a minute: names of 100,000 letters. Other faults have tests of their own
 (test_hostile_files.py)."""

@@ -39,12 +39,13 @@ SPACE = pl.SearchSpace(
     },
 )
 TEST = len(OBJECTIVE.examples("test"))
+CALLS = 170
 
 
 def job(
     workspace: Path,
     *,
-    calls: int | None = 260,
+    calls: int | None = CALLS,
     concurrency: int = 1,
     model: str | dict[str, Any] = "pocket",
     engine: str = "local",
@@ -85,21 +86,21 @@ def test_it_finds_a_better_prompt(alone: tuple[Result, Path]) -> None:
     assert result.recommended == "best"
     assert result.test.examples == TEST
     assert result.test.best > result.test.seed
-    assert result.spent.calls == 260
+    assert result.spent.calls == CALLS
     assert result.finish_reason == "budget: calls"
     assert len(result.standings) > 4
 
 
-def test_the_same_seed_gives_the_same_result(alone: tuple[Result, Path], tmp_path: Path) -> None:
-    assert essence(run(job(tmp_path))) == essence(alone[0])
-    other = run(job(tmp_path / "other", search=SearchOptions(seed=1)))
-    assert [s.candidate for s in other.standings] != [s.candidate for s in alone[0].standings]
+def test_another_seed_gives_another_search(alone: tuple[Result, Path], tmp_path: Path) -> None:
+    other = run(job(tmp_path, calls=60, search=SearchOptions(seed=1)))
+    tried = [s.candidate for s in other.standings]
+    assert tried != [s.candidate for s in alone[0].standings][: len(tried)]
 
 
 async def test_http_gives_the_same_result(alone: tuple[Result, Path], tmp_path: Path) -> None:
     async with serve() as server:
         result = await in_thread(job(tmp_path, model=served(server)))
-        assert server.requests == 260
+        assert server.requests == CALLS
     assert essence(result) == essence(alone[0])
 
 
@@ -132,11 +133,11 @@ def test_many_in_flight_get_the_same_answers(
 @pytest.mark.parametrize(
     ("budget", "policy"),
     [
-        (Budget(calls=260), "lathe"),
-        (Budget(calls=260), "tpe"),
-        (Budget(calls=260), "nsga2"),
-        (Budget(calls=260), "halving"),
-        (Budget(tokens=25_000), "random"),
+        (Budget(calls=140), "lathe"),
+        (Budget(calls=140), "tpe"),
+        (Budget(calls=140), "nsga2"),
+        (Budget(calls=140), "halving"),
+        (Budget(tokens=13_000), "random"),
         (Budget(minutes=0.05), "random"),
     ],
     ids=lambda value: str(value).replace(", ", " "),
@@ -197,21 +198,20 @@ def test_only_finished_runs_of_this_workspace_can_be_replayed(tmp_path: Path) ->
         run(replace(one, search=SearchOptions(seed=5)), replay=first.run)
 
 
-@pytest.mark.parametrize("concurrency", [1, 16])
-def test_the_second_run_pays_for_nothing(tmp_path: Path, concurrency: int) -> None:
+def test_the_second_run_pays_for_nothing(tmp_path: Path) -> None:
     cold = SearchOptions(warm_start=False)
-    first, second = (run(job(tmp_path, concurrency=concurrency, search=cold)) for _ in range(2))
-    assert first.spent.calls == 260
+    first, second = (run(job(tmp_path, concurrency=16, search=cold)) for _ in range(2))
+    assert first.spent.calls == CALLS
     assert second.to_dict()["calls"]["total"] == 0
-    assert second.spent.cached_calls == 260
+    assert second.spent.cached_calls == CALLS
     assert essence(second) == essence(first)
 
 
 class BreaksDown(Faults):
-    """From the 100th request on the service answers with half a text."""
+    """From the 60th request on the service answers with half a text."""
 
     def of_request(self, number: int) -> Fault | None:
-        return "malformed" if number >= 100 else None
+        return "malformed" if number >= 60 else None
 
 
 async def test_a_run_that_broke_off_goes_on_where_it_stopped(
@@ -224,13 +224,13 @@ async def test_a_run_that_broke_off_goes_on_where_it_stopped(
         server.faults = Faults()
         paid = server.answered
         result = await in_thread(one)
-        assert paid == 99
-        assert server.answered == 260
-    assert (result.spent.calls, result.spent.cached_calls) == (161, 99)
+        assert paid == 59
+        assert server.answered == CALLS
+    assert (result.spent.calls, result.spent.cached_calls) == (CALLS - 59, 59)
     assert essence(result) == essence(alone[0])
 
 
-@pytest.mark.parametrize(("calls", "concurrency"), [(51, 1), (51, 32), (120, 7), (203, 32)])
+@pytest.mark.parametrize(("calls", "concurrency"), [(51, 1), (51, 32), (120, 7), (153, 32)])
 async def test_the_budget_is_exact_by_the_server_s_own_count(
     tmp_path: Path, calls: int, concurrency: int
 ) -> None:
@@ -247,11 +247,11 @@ async def test_the_budget_is_exact_by_the_server_s_own_count(
 async def test_failed_calls_count_and_do_not_end_the_job(tmp_path: Path) -> None:
     async with serve(faults=Faults(server_error=Every(5))) as server:
         random = SearchOptions(policy="random")
-        one = job(tmp_path, model=served(server), calls=200, concurrency=4, search=random)
+        one = job(tmp_path, model=served(server), calls=120, concurrency=4, search=random)
         result = await in_thread(one)
-        assert server.requests == 200
+        assert server.requests == 120
         failed = server.requests - server.answered
-    assert result.spent.calls == 200
+    assert result.spent.calls == 120
     said = f"{failed} calls failed and were left unscored (server_error {failed})"
     assert said in result.notes
     assert result.test.missing > 0
@@ -265,7 +265,7 @@ async def test_a_token_or_dollar_budget_is_used_though_worst_cases_are_held(
 ) -> None:
     """64 calls in flight, at worst, are more than the whole budget."""
     prices = Prices({"pocket": Price(input=1, output=1)})
-    amount = 20_000
+    amount = 15_000
     budget = Budget(**{limit: amount if limit == "tokens" else amount / 1e6})
     async with serve() as server:
         model = {**served(server), "max_tokens": 300}
@@ -378,9 +378,10 @@ def test_ctrl_c_stops_the_calls_and_keeps_what_was_paid_for(tmp_path: Path, note
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_promoted_prompt_changes_neither_replay_nor_verdict(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_promoted_prompt_changes_neither_replay_nor_verdict(tracked: Path) -> None:
     """The first run promotes its best; the replay does not meet it: it was none then."""
-    one = job(tmp_path, concurrency=4, track=TrackOptions())
+    one = job(tracked, concurrency=4, track=TrackOptions())
     first = run(one)
     assert first.promoted == 1
     again = run(one, replay=first.run)

@@ -9,7 +9,7 @@ import pytest
 from tests.jobs import essence
 from tests.orders import (
     DECISIONS,
-    ENGINES,
+    PLACES,
     ROWS,
     check_account,
     ledger_roles,
@@ -25,7 +25,7 @@ from promptlathe.job import Job, Result, run
 from promptlathe.job.progress import View
 from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
 
-CALLS = 700
+CALLS = 400
 SPACE = """
 messages:
   system: |
@@ -188,8 +188,7 @@ def test_the_same_seed_gives_the_same_result(
     assert len(server.arrived) == paid
 
 
-@pytest.mark.parametrize("engine", ENGINES, indirect=True)
-@pytest.mark.parametrize("concurrency", [1, 16])
+@pytest.mark.parametrize(("engine", "concurrency"), PLACES, indirect=["engine"])
 def test_within_the_budget(
     server: ScriptedServer, tmp_path: Path, engine: str, concurrency: int
 ) -> None:
@@ -216,14 +215,14 @@ def test_in_python(server: ScriptedServer, tmp_path: Path) -> None:
         objective,
         model=model(server),
         judge=model(server, "critic"),
-        budget=pl.Budget(calls=400),
+        budget=pl.Budget(calls=260),
         parallel=parallel("local"),
         track=False,
         workspace=tmp_path,
     )
     assert result.best.levels["tone"] == "kind"
     assert result.test.best == 1
-    check_account(result, server, calls=400)
+    check_account(result, server, calls=260)
 
 
 def test_without_a_judge_of_its_own_the_model_judges(tmp_path: Path) -> None:
@@ -231,13 +230,13 @@ def test_without_a_judge_of_its_own_the_model_judges(tmp_path: Path) -> None:
         return critic(arrived) if "by a rubric" in arrived.prompt else clerk(arrived)
 
     with ScriptedServer(alike) as server:
-        made = job(tmp_path, server, calls=400)
+        made = job(tmp_path, server, calls=260)
         text = (tmp_path / "run.yaml").read_text("utf-8")
         lines = [line for line in text.splitlines() if not line.startswith("judge:")]
         (tmp_path / "run.yaml").write_text("\n".join(lines), "utf-8")
         result = run(Job.load(made.workspace / "run.yaml"))
         assert by_model(server).keys() == {"shop"}
-        assert check_account(result, server, calls=400)["judge"] > 0
+        assert check_account(result, server, calls=260)["judge"] > 0
     assert result.best.levels["tone"] == "kind"
 
 

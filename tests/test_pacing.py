@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tests.jobs import essence
 from tests.scripted_jobs import LABEL, Service, job, result_of, row_of, settings
+from tests.test_job import CALLS, served
 from tests.test_job import job as pocket_job
-from tests.test_job import served
 
 from promptlathe.errors import ModelUnavailable
 from promptlathe.job import run
@@ -172,7 +172,7 @@ async def test_an_outage_is_waited_out_and_told(tmp_path: Path) -> None:
         result = await running
         answered = second.answered
     assert essence(result) == essence(whole)
-    assert answered <= 260 - 60
+    assert answered <= CALLS - 60
     assert any("takes no connection: waited" in said for said in watch.notices)
 
 

@@ -32,7 +32,7 @@ SPACE = pl.SearchSpace(
         "demos": pl.Demos(count=(0, 3), template="Text: {{ text }}\nTeam: {{ label }}", draws=3),
     },
 )
-CALLS = 400
+CALLS = 250
 UNASKING = ("labels", "contract", "definitions", "demos")
 ASKING = ("rewrite", "contrast", "rules", "format", "demos", "shorten", "merge")
 """The operators that ask the rewriter, and demos: what a text gains is the rewriter's own."""
@@ -208,7 +208,7 @@ MAD: dict[str, tuple[str, str]] = {
 async def test_a_mad_rewriter_costs_its_calls_only(tmp_path: Path, name: str) -> None:
     said, why = MAD[name]
     async with ScriptedServer(said) as rewriter:
-        result = await run(job(tmp_path, rewriter=settings(rewriter)))
+        result = await run(job(tmp_path, rewriter=settings(rewriter), budget=Budget(calls=150)))
         assert len(rewriter.arrived) == result.spent.of("rewrite").calls > 0
     refused = [reason for o in result.operators for reason in o.refused]
     assert why in refused
@@ -303,13 +303,14 @@ def test_a_draft_is_repaired_without_a_rewriter(tmp_path: Path) -> None:
         assert prompt.count(f"- {team}") <= 1  # one list of labels at most
 
 
-def test_the_record_in_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_the_record_in_mlflow(tracked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Artifacts with a line for each level and operator, and tags that sum them up."""
     from mlflow import MlflowClient
 
     with ScriptedServer(writer) as server:
-        result = run_job(job(tmp_path, track=TrackOptions(), rewriter=settings(server)))
-    state = tmp_path / ".promptlathe"
+        result = run_job(job(tracked, track=TrackOptions(), rewriter=settings(server)))
+    state = tracked / ".promptlathe"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", default_uri(state))  # `load_table` reads it
     client = MlflowClient(default_uri(state), default_uri(state))
     kept_run = client.get_run(str(result.run_id))

@@ -26,12 +26,13 @@ EQUAL = """
     from promptlathe.job import run
     url, folder = sys.argv[1:]
     model = {"name": "pocket", "base_url": url, "retries": 0, "timeout": 20}
-    one = job(Path(folder), model=model, concurrency=8)
+    one = job(Path(folder), model=model, calls=90, concurrency=8)
     sys.stdin.readline()
     print(run(one).spent.calls)
 """
 
 
+@pytest.mark.slow
 async def test_two_equal_jobs_pay_each_call_once(tmp_path: Path) -> None:
     root = Path(__file__).parents[1]
     async with serve(faults=Faults(latency=0.05)) as service:
@@ -93,12 +94,13 @@ def test_a_call_is_another_processs_until_it_is_left_or_ends(tmp_path: Path) -> 
         assert own.take("cd" * 8)
 
 
-async def test_the_second_of_two_runs_meets_the_first_ones_champion(tmp_path: Path) -> None:
+@pytest.mark.slow
+async def test_the_second_of_two_runs_meets_the_first_ones_champion(tracked: Path) -> None:
     """Both find a better prompt than the seed; they search differently."""
     async with serve() as service:
         jobs = [
             job(
-                tmp_path,
+                tracked,
                 model=served(service),
                 concurrency=1,
                 search=SearchOptions(policy="random", seed=seed, warm_start=False),

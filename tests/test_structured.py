@@ -21,7 +21,7 @@ from tests.orders import (
 from promptlathe.job import Job, Result, run
 from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
 
-CALLS = 500
+CALLS = 300
 SPACE = """
 messages:
   system: |
@@ -205,7 +205,7 @@ def test_a_chain_with_it(tmp_path: Path) -> None:
     from tests.orders import chain, shop, step_of
 
     with ScriptedServer(shop) as server:
-        made = chain(tmp_path, server, calls=400)
+        made = chain(tmp_path, server, calls=300)
         result = run(made)
         asked = {step_of(a) for a in server.arrived if "response_format" in a.body}
     assert asked == {"answer"}

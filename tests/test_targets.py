@@ -29,7 +29,7 @@ from promptlathe.job import Job, Result, run
 from promptlathe.starter import starter
 from promptlathe.testing.scripted import Reply, ScriptedServer
 
-CALLS = 500
+CALLS = 300
 APP = '''
 import promptlathe as pl
 

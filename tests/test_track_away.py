@@ -65,6 +65,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.slow
 def test_the_writer_ends_with_its_parent_also_when_both_are_stuck(tmp_path: Path, store: Door):
     command = [sys.executable, "-c", DYING, str(tmp_path), store.url]
     with subprocess.Popen(
@@ -94,6 +95,7 @@ def started(store: Door) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_the_result_comes_first_and_ctrl_c_ends_the_wait(
     folder: Path,  # noqa: F811
     server: PocketServer,  # noqa: F811
@@ -115,6 +117,7 @@ def test_the_result_comes_first_and_ctrl_c_ends_the_wait(
     assert last == first
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_search_whose_store_hangs(
     folder: Path,  # noqa: F811
     server: PocketServer,  # noqa: F811

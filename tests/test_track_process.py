@@ -105,6 +105,7 @@ async def test_a_run_from_start_to_end(state: Path):
     assert list(state.glob("mlflow.db.new*")) == []
 
 
+@pytest.mark.slow
 async def test_three_runs_that_make_the_store_at_the_same_time(tmp_path: Path):
     names = ["one", "two", "three"]
     with ExitStack() as stack:
@@ -120,6 +121,7 @@ async def test_three_runs_that_make_the_store_at_the_same_time(tmp_path: Path):
     assert rows(tmp_path, "SELECT status FROM runs") == [("FAILED",)] * 3
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_is_killed_ends_as_killed(state: Path):
     done = subprocess.run(
         [sys.executable, "-c", DYING, str(state)], capture_output=True, text=True, check=False
@@ -130,6 +132,7 @@ def test_a_run_whose_process_is_killed_ends_as_killed(state: Path):
     wait_until(lambda: list((state / "spool").iterdir()) == [])
 
 
+@pytest.mark.slow
 async def test_what_a_writer_that_dies_has_not_sent_waits(state: Path):
     with tracker_at(state, "orphan") as tracker:
         tracker.start(ABOUT)

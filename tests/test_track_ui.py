@@ -63,10 +63,10 @@ def test_a_store_that_is_a_server_has_its_own_ui():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_stopped_and_leaves_nothing_behind(tmp_path: Path, how: int):
+def test_it_serves_until_it_is_stopped_and_leaves_nothing_behind(state: Path, how: int):
     port = free_port()
     serving = subprocess.Popen(
-        [sys.executable, "-c", SERVING, str(tmp_path), str(port)],
+        [sys.executable, "-c", SERVING, str(state), str(port)],
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -42,7 +42,8 @@ class Recorder:
     @cached_property
     def _tracker(self) -> Tracker:
         tracker = _tracker(self._job, self._run)
-        tracker.start(about(self._job, self._plan, self._run))
+        if self._job.track:
+            tracker.start(about(self._job, self._plan, self._run))
         return tracker
 
     @property

@@ -56,7 +56,6 @@ class Way(TypedDict, total=False):
 
 WAYS: list[Way] = [
     {"slots": 1},
-    {"slots": 8},
     {"slots": 8, "shuffle": 1},
     {"slots": 64, "shuffle": 2},
 ]
@@ -129,8 +128,7 @@ class PolicySuite:
         assert best.estimate
         assert best.estimate.mean > 0.6
 
-    @pytest.mark.parametrize("way", WAYS)
-    @pytest.mark.parametrize("share", [0.2, 1.0])
+    @pytest.mark.parametrize(("share", "way"), [*((0.2, way) for way in WAYS), (1.0, WAYS[1])])
     def test_failures_are_no_zeros(self, make: Make, share: float, way: Way) -> None:
         def rule(cell: Cell) -> float | None:
             fails = random.Random(f"fails {cell.key}").random() < share
@@ -332,7 +330,7 @@ class PolicySuite:
             policy.tell(records.outcome(cell, Answer("?", 10, 10), {"score": 0.0}, unread=True))
         assert sum(s.unread for s in policy.standings) == len(cells) > 0
 
-    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize("way", WAYS[:2])
     def test_a_dropped_cell_changes_nothing(self, make: Make, way: Way) -> None:
         """It is told, and sent again by whoever sends cells."""
         plain, told = make(), make()

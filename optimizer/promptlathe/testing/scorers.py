@@ -185,10 +185,10 @@ class ScorerSuite:
     def test_outputs_at_once_do_not_disturb_each_other(self) -> None:
         async def test() -> None:
             measure = self._measure(self.scorer())
-            outputs = [*self._outputs] * 3
+            outputs = self._outputs
             alone = [await self._score(output, self._measure(self.scorer())) for output in outputs]
-            together = await asyncio.gather(*(self._score(one, measure) for one in outputs))
-            assert not self.deterministic or together == alone
+            at_once = (self._score(one, measure) for one in outputs * 3)
+            assert not self.deterministic or await asyncio.gather(*at_once) == alone * 3
 
         run(test)
 

@@ -140,7 +140,9 @@ class TargetSuite:
                 await asyncio.sleep(0.001)
             unit.cancel()
             assert isinstance(await raised(unit), asyncio.CancelledError)
-            for _ in range(20):  # a thread may have to hear of it
+            for _ in range(200):  # a thread may have to hear of it
+                if not ctx.under_way and asyncio.all_tasks() == before:
+                    break
                 await asyncio.sleep(0.005)
             assert ctx.under_way == 0
             assert asyncio.all_tasks() == before

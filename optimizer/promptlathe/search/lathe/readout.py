@@ -93,8 +93,11 @@ class Readout:
 
     def points(self, z: Array) -> Array:
         """(k, S) expected score at u0 + z, in points, for z (k, S)."""
-        columns = [np.interp(z[:, s], self.GRID, self._curve[:, s]) for s in range(DRAWS)]
-        return np.stack(columns, axis=1)
+        steps = len(self.GRID) - 1
+        place = np.clip((z - self.GRID[0]) * steps / (self.GRID[-1] - self.GRID[0]), 0, steps)
+        left = np.minimum(place.astype(int), steps - 1)
+        share, draws = place - left, np.arange(DRAWS)
+        return (1 - share) * self._curve[left, draws] + share * self._curve[left + 1, draws]
 
     def change(self, z: Array) -> Array:
         """(k, S) points against those at u0."""
