@@ -5,7 +5,9 @@ BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 INSTALLED := .venv/.installed
 FOR_TESTS := .venv/.for-tests
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope
+# One process more than processors: that with the tests on Ray waits for Ray's own.
+PYTEST = $(BIN)/python -m pytest -n $(shell $(PYTHON) -c "import os; print(os.cpu_count() + 1)") \
+	--dist loadscope
 
 .PHONY: demo test check bench schemas clean
 .DEFAULT_GOAL := demo

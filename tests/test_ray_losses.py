@@ -26,7 +26,7 @@ from promptlathe.runtime.losses import Losses
 from promptlathe.runtime.ray_engine import RayEngine
 from promptlathe.testing.engines import call, serving
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
 async def test_a_silent_worker_s_calls_go_to_another(
