@@ -106,13 +106,29 @@ def mlflow_server(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Side by side, what is slow begins first: no process is left alone with it at the end."""
-    if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Side by side, what is slow begins first: no process is left alone with it at the end. Tests
+    that share something keep their order."""
+    if not hasattr(config, "workerinput"):
+        return
+    together = _together()
+
+    def unit(item: pytest.Item) -> Path | str:
+        return item.path if item.path in together else item.nodeid
+
+    slow = {unit(item) for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: unit(item) not in slow)
 
 
 SHARING = re.compile(r'scope="module"|postgres: |mlflow_server')
 """Where a file's tests share what takes seconds to make."""
+
+
+def _together() -> set[Path]:
+    """The files whose tests share something."""
+    files = Path(__file__).parent.glob("test_*.py")
+    return {path for path in files if SHARING.search(path.read_text("utf-8"))}
+
+
 ON_RAY = re.compile(r"\[ray[\]-]|_ray(_|$)|TestRay|engines_ray")
 
 
@@ -125,11 +141,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """
     from xdist.scheduler import LoadScopeScheduling
 
-    together = {
-        str(path.relative_to(config.rootpath))
-        for path in Path(__file__).parent.glob("test_*.py")
-        if SHARING.search(path.read_text("utf-8"))
-    }
+    together = {str(path.relative_to(config.rootpath)) for path in _together()}
 
     class Scheduling(LoadScopeScheduling):
         """Large groups first."""
