@@ -65,6 +65,17 @@ async def test_slots_follow_what_is_refused_and_come_back() -> None:
     assert await under_way(one, 40) == 16
 
 
+async def test_a_service_works_as_long_as_it_answers_most_calls() -> None:
+    one, lost = pace(), Failure("connection", "lost", 1)
+    assert not one.working
+    await ended(one, *[ANSWER, ANSWER, lost] * 10)
+    assert one.working
+    await ended(one, *[lost] * 10)
+    assert not one.working
+    await ended(one, *[ANSWER] * 11)
+    assert one.working
+
+
 async def test_a_few_refusals_and_other_failures_change_nothing() -> None:
     one = pace()
     others = [Failure("server_error", "500"), Failure("malformed", "{", 1)]

@@ -120,7 +120,7 @@ class Caller:
                 # Without the rewriter, a search can go on.
                 away = reply.unsent and call.role != "rewrite" and outages < OUTAGES
                 if not away and reply.retryable and attempt < retries:
-                    wait = pause(reply, attempt)
+                    wait = pause(reply, attempt, working=gate.pace.working)
             took += self.account.settle(hold, reply, again=away or wait is not None)
             billed += reply.billed if isinstance(reply, Failure) else 0
             if away and isinstance(reply, Failure):

@@ -24,6 +24,8 @@ from promptlathe.records import Answer, Failure
 REFUSED, CUT = 0.2, 0.3
 ROUND = 8
 """Calls of a round, at least."""
+LAST = 20
+"""Calls by which it shows whether the service works."""
 QUIET = 20.0
 """Seconds without any answer after which it is told."""
 KNOCKS = (0.5, 1.0, 2.0, 5.0)
@@ -52,6 +54,8 @@ class Pace:
     """No call begins before."""
     _heard: float = field(default_factory=time.monotonic)
     """When the last reply came, or the first call was sent after a pause."""
+    _last: deque[bool] = field(default_factory=lambda: deque[bool](maxlen=LAST))
+    """Which of the last calls were answered."""
     _away: asyncio.Task[bool] | None = None
     _away_since: float = 0.0
 
@@ -88,6 +92,11 @@ class Pace:
         return await asyncio.shield(self._away)
 
     @property
+    def working(self) -> bool:
+        """Most of the last calls were answered."""
+        return 2 * sum(self._last) > len(self._last)
+
+    @property
     def notice(self) -> str:
         """What whoever watches should know; empty when all is well."""
         now = time.monotonic()
@@ -122,6 +131,7 @@ class Pace:
 
     def _learn(self, reply: Answer | Failure) -> None:
         self._ended += 1
+        self._last.append(isinstance(reply, Answer))
         if isinstance(reply, Answer):
             self._limit = min(self.slots, self._limit + 1 / self._limit)
             if reply.rest:

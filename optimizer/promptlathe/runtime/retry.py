@@ -6,25 +6,24 @@ import random
 
 from promptlathe.records import Failure
 
-BUSY, GROWS = 0.5, 2
-"""Seconds before the second attempt at a service that is overloaded, and by how many times the
-pause grows with each further one: it is asked less."""
-BROKEN, GROWS_FAST = 0.1, 4
-"""The same after any other failure, most of which are gone at once; five attempts have as long as
-with an overloaded one."""
+BUSY = 0.5
+"""Seconds before the second attempt at a service that is overloaded, or answers hardly anybody."""
+BROKEN = 0.1
+"""The same while it answers most of the others: what failed is mostly gone at once."""
 LONGEST = 8.0
-"""Seconds between two attempts, at most."""
+"""Seconds between two attempts, at most; they are doubled with each."""
 PATIENCE = 120.0
 """Seconds that a service may ask for; one that wants more is not asked again."""
 
 
-def pause(failure: Failure, attempt: int) -> float | None:
+def pause(failure: Failure, attempt: int, *, working: bool) -> float | None:
     """Seconds to wait after attempt number `attempt` (from 0); None: it would be too long.
 
-    What the service asks for, or else longer each time, less up to a quarter at random, so that
-    calls that failed together do not come back together.
+    What the service asks for, or else twice as long each time, less up to a quarter at random, so
+    that calls that failed together do not come back together. working: the service answers most
+    calls.
     """
     if failure.retry_after is not None:
         return failure.retry_after if failure.retry_after <= PATIENCE else None
-    first, grows = (BUSY, GROWS) if failure.overloaded else (BROKEN, GROWS_FAST)
-    return min(LONGEST, first * grows**attempt) * (1 - random.random() / 4)
+    first = BROKEN if working and not failure.overloaded else BUSY
+    return min(LONGEST, first * 2**attempt) * (1 - random.random() / 4)
