@@ -9,7 +9,7 @@ from promptlathe.records import Failure
 BUSY = 0.5
 """Seconds before the second attempt at a service that is overloaded, or answers hardly anybody."""
 BROKEN = 0.1
-"""The same while it answers most of the others: what failed is mostly gone at once."""
+"""The same while it answers others: what failed is mostly gone at once."""
 LONGEST = 8.0
 """Seconds between two attempts, at most; they are doubled with each."""
 PATIENCE = 120.0
@@ -20,8 +20,8 @@ def pause(failure: Failure, attempt: int, *, working: bool) -> float | None:
     """Seconds to wait after attempt number `attempt` (from 0); None: it would be too long.
 
     What the service asks for, or else twice as long each time, less up to a quarter at random, so
-    that calls that failed together do not come back together. working: the service answers most
-    calls.
+    that calls that failed together do not come back together. working: the service answers
+    others.
     """
     if failure.retry_after is not None:
         return failure.retry_after if failure.retry_after <= PATIENCE else None
