@@ -66,12 +66,6 @@ def _jsonl(path: Path) -> Iterator[Row]:
             ) from None
 
 
-_read_json = json.JSONDecoder(
-    object_pairs_hook=lambda pairs: _each_once(pairs),
-    parse_constant=lambda name: _no_constant(name),
-).decode
-
-
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -83,6 +77,9 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+_read_json = json.JSONDecoder(object_pairs_hook=_each_once, parse_constant=_no_constant).decode
 
 
 def _csv(path: Path, delimiter: str | None = None) -> Iterator[Row]:

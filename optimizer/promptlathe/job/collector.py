@@ -14,9 +14,8 @@ NEW = 50_000
 def rare_collections() -> Generator[None]:
     """Within, the collector looks less often for objects that only refer to each other.
 
-    Units under way are no such garbage: it would look at them again and again in vain, for a fifth
-    of the processor's time at 256 calls in flight. What the program itself has set is kept, where
-    it is rarer still, or never.
+    Units under way are no such garbage: it would look at them again and again in vain. What the
+    program itself has set is kept, where it is rarer still, or never.
     """
     before = gc.get_threshold()
     if 0 < before[0] < NEW:

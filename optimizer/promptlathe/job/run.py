@@ -222,8 +222,8 @@ class Running:
         run = None if course.replay else course.run
         writer = Writer(ledger, run, kept=self._asking.leave)
         health = Health(fixed_models(job))
-        caller = Caller(engine, ledger, self._account, lanes_of(job), health, writer)
-        caller.asking = self._asking
+        lanes = lanes_of(job)
+        caller = Caller(engine, ledger, self._account, lanes, health, writer, asking=self._asking)
         self._evaluator = Evaluator(caller, writer, job.target, job.objective, forecast)
         self._units: Units = self._evaluator
         if course.recorded:

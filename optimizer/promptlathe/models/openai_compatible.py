@@ -35,9 +35,9 @@ _SAID = 2000
 
 
 class _Client(AsyncOpenAI):
-    """Of one address, which is parsed once, and of headers that are put together once: both take
-    a sixth of a call's time. The library calls these two itself; should it do without them one day,
-    calls take longer, and nothing else changes."""
+    """Of one address, which is parsed once, and of headers that are put together once: the library
+    does both for each call (`benchmarks/throughput.py` shows what a call takes). It calls these two
+    itself; should it do without them one day, calls take longer, and nothing else changes."""
 
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__(**options)
