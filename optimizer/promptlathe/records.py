@@ -18,6 +18,8 @@ FinalistName = Literal["seed", "champion", "best"]
 """Who meets in the decision."""
 Role = Literal["task", "rewrite", "judge"]
 """Who pays for a call: the target under test, an operator, or a model that scores."""
+Api = Literal["chat"]
+"""Which of a service's APIs takes a call."""
 Key = tuple[str, str, int]
 """Identifies a unit within a run."""
 Scalar = str | int | float | bool
@@ -262,10 +264,12 @@ class Call:
     role: Role = field(default="task", compare=False)
     step: str = field(default="", compare=False)
     """Which step of the target, or which judge, makes it."""
+    api: Api = "chat"
 
     @cached_property
     def key(self) -> str:
         """The ledger's key: the content hash of all that decides the answer."""
+        other = [] if self.api == "chat" else [self.api]
         return content_hash(
             [
                 self.endpoint,
@@ -273,6 +277,7 @@ class Call:
                 dict(self.parameters),
                 [m.to_dict() for m in self.messages],
                 self.repeat,
+                *other,
             ]
         )
 

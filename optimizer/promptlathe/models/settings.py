@@ -14,7 +14,7 @@ from promptlathe import documents
 from promptlathe.errors import InputError
 from promptlathe.models.dialect import DialectSettings
 from promptlathe.models.pocket import VERSION
-from promptlathe.records import Call, Json, Message, Role
+from promptlathe.records import Api, Call, Json, Message, Role
 
 OPENAI_URL = "https://api.openai.com/v1"
 POCKET = "pocket"
@@ -56,6 +56,8 @@ class ModelSettings(documents.Model):
     """The service's name for the model, or `pocket`, the embedded one."""
     base_url: str | None = None
     """An OpenAI-compatible service; by default OPENAI_BASE_URL, or else OpenAI itself."""
+    api: Api = "chat"
+    """Which API of the service is used."""
     api_key_env: str | None = None
     """The environment variable that holds the key."""
     timeout: Annotated[float, Field(gt=0)] = 60
@@ -175,7 +177,7 @@ class ModelSettings(documents.Model):
         merged = self.parameters | given
         name = str(merged.pop("name", self.name))
         ordered = tuple(sorted(merged.items(), key=lambda item: item[0]))
-        return Call(name, tuple(messages), ordered, repeat, self.endpoint, role, step)
+        return Call(name, tuple(messages), ordered, repeat, self.endpoint, role, step, self.api)
 
 
 @lru_cache
