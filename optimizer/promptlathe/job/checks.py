@@ -182,6 +182,12 @@ def _check_parameters(job: Job) -> None:
     """What the space sets for the model must be what a model takes."""
     for step, part in job.space.prompts.items():
         root = ("steps", step, "space") if job.space.chained else ()
+        if part.tools and job.step_models.get(step, job.model).tools:
+            raise InputError(
+                "tools stand in the space and in the model's settings",
+                job.place("space", (*root, "tools")),
+                "write all of them into the space",
+            )
         for name, component in part.model.items():
             for value in _extremes(component):
                 try:
