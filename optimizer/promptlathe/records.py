@@ -101,6 +101,12 @@ class Message:
         return "\n".join(part for part in self.content if isinstance(part, str))
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """Each text that may hold placeholders: of the parts, and addresses of pictures."""
+        parts = (self.content,) if isinstance(self.content, str) else self.content
+        return tuple(part.url if isinstance(part, Image) else part for part in parts)
+
+    @property
     def images(self) -> tuple[Image, ...]:
         """The pictures."""
         if isinstance(self.content, str):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -247,6 +247,11 @@ class Objective(documents.Model):
     def partly(self) -> Mapping[str, str]:
         """The fields that some rows lack, with these rows' places."""
         return self._examples.partly
+
+    def check_values(self, field: str, check: Callable[[Any], object]) -> None:
+        """`check` is given the field's value of each row, and raises ValueError(what, fix) for a
+        wrong one. Raises `InputError` then, with file and line."""
+        self._examples.check(field, check)
 
     @property
     def repeated(self) -> Mapping[Split, int]:
