@@ -21,6 +21,7 @@ from promptlathe.runtime.seam import Context
 from promptlathe.scoring.contract import Contract, contract_of
 from promptlathe.scoring.entries import AnyScorer
 from promptlathe.scoring.goal import Goal, parse_goal
+from promptlathe.scoring.judging.judge import Asking, Judge
 from promptlathe.scoring.limits import METRICS, Limits
 from promptlathe.scoring.ranges import ranges_of
 from promptlathe.scoring.scorecard import Scorecard
@@ -79,6 +80,7 @@ class Objective(documents.Model):
         }
         super().__init__(**{key: value for key, value in data.items() if value is not None})
         self._check_limits()
+        self._check_wanted()
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # see documents.Model
 
@@ -127,6 +129,7 @@ class Objective(documents.Model):
         objective = documents.parse(cls, document)
         objective._document = document
         objective._check_limits()
+        objective._check_wanted()
         return objective
 
     def _check_limits(self) -> None:
@@ -142,6 +145,20 @@ class Objective(documents.Model):
                     f"there is nothing named {limit.metric!r} to limit{hint}",
                     self._document.where(("limits", limit.metric)),
                     f"there are: {', '.join(known)}",
+                )
+
+    def _check_wanted(self) -> None:
+        """Nobody wants more of what a judge finds bad. Raises `InputError`."""
+        for scorer in self.scorers:
+            if isinstance(scorer, Judge) and scorer.unwanted:
+                if self._goal.weights.get(scorer.name, 0.0) <= 0:
+                    continue
+                raise InputError(
+                    f"the goal maximizes {scorer.name}, and a high score of the judge "
+                    f"{scorer.builtin} is bad",
+                    self._document.where(("goal",) if self.goal else ("scorers",)),
+                    f"write  goal: minimize {scorer.name}  or subtract it, or leave it out of the "
+                    f'goal and limit it:  limits: {{{scorer.name}: "<= 0.01"}}',
                 )
 
     def showing(self, fields: frozenset[str]) -> Self:
@@ -210,7 +227,7 @@ class Objective(documents.Model):
     @property
     def judges(self) -> tuple[str, ...]:
         """Names of the scorers that are judges."""
-        return tuple(scorer.name for scorer in self.scorers if scorer.keyword == "judge")
+        return tuple(scorer.name for scorer in self.scorers if isinstance(scorer, Asking))
 
     @property
     def may_judge(self) -> bool:
@@ -321,7 +338,11 @@ class Objective(documents.Model):
 
     @cached_property
     def _sources(self) -> Sources:
-        return read_sources(self.dataset, self.splits, self.scorers, self._document)
+        sources = read_sources(self.dataset, self.splits, self.scorers, self._document)
+        for index, scorer in enumerate(self.scorers):
+            at = ("scorers", index, scorer.keyword)
+            scorer.check_rows(sources.rows, lambda key, at=at: self._document.where((*at, key)))
+        return sources
 
     @cached_property
     def _examples(self) -> Examples:
@@ -339,6 +360,8 @@ class Objective(documents.Model):
             document.folder,
             document.within,
             lambda field, label: self._examples.place(field, label),
+            frozenset(s.target_field for s in self.scorers if s.target_field is not None)
+            | {s.reference for s in self.scorers if isinstance(s, Asking) and s.reference},
         )
 
     def __eq__(self, other: object) -> bool:
