@@ -14,7 +14,6 @@ from promptlathe.space.template import (
     placeholders,
 )
 
-
 TEMPLATES = ("messages", "tools")
 """Where components stand."""
 

@@ -88,5 +88,4 @@ def _names(space: Declaration, i: int, tool: Tool) -> Sequence[str]:
             "which nobody rewrites",
             "write {choice: [first_name, second_name]} without `when` and `rewrite`",
         )
-    texts = [one.text] if isinstance(one, Text) else [level.text or "" for level in one.choice]
-    return texts
+    return [one.text] if isinstance(one, Text) else [level.text or "" for level in one.choice]

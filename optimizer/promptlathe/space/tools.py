@@ -168,4 +168,3 @@ def _shown(function: Mapping[str, Any]) -> str:
         about = said.pop(DESCRIPTION, "")
         lines.append(f"  {name} {json.dumps(said, ensure_ascii=False)}: {about}".rstrip(": "))
     return "\n".join(lines)
-

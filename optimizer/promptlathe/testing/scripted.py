@@ -51,6 +51,8 @@ class Reply:
     """In place of the words that are counted; {} for a service that tells none."""
     cached_tokens: int = 0
     """Of the input."""
+    calls: Sequence[tuple[str, Mapping[str, Any] | str]] = ()
+    """Tools that it calls: the name, and the arguments, or a text in their place."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,12 @@ class Arrived:
     def prompt(self) -> str:
         """The texts of all messages, a line break between two."""
         return "\n".join(_text(message.get("content")) for message in self.body["messages"])
+
+    @property
+    def tools(self) -> Mapping[str, Mapping[str, Any]]:
+        """The functions that are offered, by name."""
+        offered = self.body.get("tools") or []
+        return {tool["function"]["name"]: tool["function"] for tool in offered}
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -200,8 +208,8 @@ class ScriptedServer:
         self.output_tokens += usage.get("completion_tokens", 0)
         choice = {
             "index": 0,
-            "message": {"role": "assistant", "content": reply.text},
-            "finish_reason": reply.finish_reason,
+            "message": _message(reply),
+            "finish_reason": "tool_calls" if reply.calls else reply.finish_reason,
         }
         body: dict[str, Any] = {
             "id": f"scripted-{arrived.number}",
@@ -219,6 +227,23 @@ class ScriptedServer:
             await response.write(b" " * size)
             await asyncio.sleep(_PAUSE)
         return response
+
+
+def _message(reply: Reply) -> dict[str, Any]:
+    if not reply.calls:
+        return {"role": "assistant", "content": reply.text}
+    calls = [
+        {
+            "id": f"call_{number}",
+            "type": "function",
+            "function": {
+                "name": name,
+                "arguments": given if isinstance(given, str) else json.dumps(given),
+            },
+        }
+        for number, (name, given) in enumerate(reply.calls)
+    ]
+    return {"role": "assistant", "content": reply.text or None, "tool_calls": calls}
 
 
 def _text(content: Any) -> str:
