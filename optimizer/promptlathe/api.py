@@ -25,6 +25,7 @@ def optimize(
     *,
     target: Function | None = None,
     model: str | Mapping[str, Any] = "pocket",
+    step_models: Mapping[str, str | Mapping[str, Any]] | None = None,
     budget: Budget | None = None,
     seed: int = 0,
     policy: PolicyName = "lathe",
@@ -45,6 +46,7 @@ def optimize(
         that `target` uses.
     target: a function of yours, `f(row, prompts, llm)`, sync or async (see `target`).
     model: a name, or a mapping with the keys of the run file's `model`.
+    step_models: by step of a chain, where it has a model of its own.
     budget: upper limits in calls, tokens, USD and minutes; 1,000 calls by default.
     warm_start: learn from earlier runs of the same objective in the workspace.
     rewriter: who writes new texts for components with `rewrite=True`; None: the model itself.
@@ -70,11 +72,18 @@ def optimize(
         "parallel": {} if parallel is None else parallel,
         "track": {} if track is None else track,
         "model": model,
+        "step_models": {} if step_models is None else step_models,
         "prices": {} if prices is None else prices,
     }
 
     def read(part: str, kind: Any) -> Any:
         return documents.parse(kind, Document(given).at(part))
+
+    def read_models(part: str) -> dict[str, ModelSettings]:
+        named: Mapping[str, Any] = given[part]
+        return {
+            step: documents.parse(ModelSettings, Document(given).at(part, step)) for step in named
+        }
 
     try:
         folder = Path.cwd() if workspace is None else Path(workspace)
@@ -85,6 +94,7 @@ def optimize(
         space=_joined(space, target),
         objective=objective,
         model=read("model", ModelSettings),
+        step_models=read_models("step_models"),
         rewriter=None if rewriter is None else read("rewriter", ModelSettings),
         judge=None if judge is None else read("judge", ModelSettings),
         function=None if target is None else FunctionTarget(target),

@@ -21,7 +21,7 @@ from promptlathe.space.template import (
     placeholders,
     render,
 )
-from promptlathe.space.tools import Tool, keyed, output_of, shown_tools
+from promptlathe.space.tools import Tool, keyed, output_of, shown_tools, step_outputs
 
 __all__ = [
     "BoundSpace",
@@ -58,5 +58,6 @@ __all__ = [
     "render",
     "shown_tools",
     "single_braced",
+    "step_outputs",
     "transcript",
 ]
