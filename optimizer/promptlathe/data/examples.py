@@ -11,6 +11,7 @@ from promptlathe.data.dataset import (
     Source,
     Targeted,
     check_field,
+    check_needs,
     check_target,
     identify,
     load_rows,
@@ -200,6 +201,7 @@ def _take_apart(
 def _check(rows: Rows, splits: Splits, scorers: Sequence[Targeted], document: Document) -> None:
     for index, scorer in enumerate(scorers):
         check_target(rows, scorer, document.where(("scorers", index)))
+        check_needs(rows, scorer, document.where(("scorers", index)))
     if splits.stratify:
         check_field(rows, splits.stratify, document.where(("splits", "stratify")))
 

@@ -23,6 +23,8 @@ Range = tuple[float, float]
 UNIT: Range = (0.0, 1.0)
 Measure = Callable[[Example, Trace, Context], Score | Awaitable[Score]]
 """Gives the score of an output. Built-in ones give it at once: this is the hot path."""
+Need = Callable[[Any], str | None]
+"""Why a row's value cannot be used, in words; None when it can."""
 UNREAD = Score(None)
 PATTERN_SECONDS = 5.0
 """That a regular expression of yours may take on one output."""
@@ -59,6 +61,21 @@ class Scorer(Model):
     def target_field(self) -> str | None:
         """The row's field with the right answer; None for a scorer that needs none."""
         return None
+
+    @property
+    def needs(self) -> Mapping[str, Need]:
+        """Further fields of the row, each of which must have a value that can be used."""
+        return {}
+
+    @property
+    def reading(self) -> str | None:
+        """How the output is read, in words; None: as its `parse` step says, to be compared."""
+        return None
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """Requests for an output that can be read, where `reading` says how it is read."""
+        return ()
 
     @property
     def ranges(self) -> Range | Mapping[str, Range] | None:
