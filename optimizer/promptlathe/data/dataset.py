@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,13 +41,13 @@ class Targeted(Protocol):
         """The row's field with the right answer; None for a scorer that needs none."""
         ...
 
-    def flaw(self, target: Any) -> str | None:
-        """Why this scorer cannot use a row's target, in words; None when it can."""
+    @property
+    def whole_target(self) -> bool:
+        """The scorer looks at the rows itself: the field may be empty, and of any kind."""
         ...
 
-    @property
-    def needs(self) -> Mapping[str, Callable[[Any], str | None]]:
-        """Further fields that each row needs, and why a value of one cannot be used."""
+    def flaw(self, target: Any) -> str | None:
+        """Why this scorer cannot use a row's target, in words; None when it can."""
         ...
 
 
@@ -117,7 +117,7 @@ def check_field(rows: Rows, name: str, where: str | None) -> None:
 def check_target(rows: Rows, scorer: Targeted, where: str | None) -> None:
     """Raise `InputError` unless every row's target is there, of one kind, and fit to score with."""
     field = scorer.target_field
-    if field is None:
+    if field is None or scorer.whole_target:
         return
     check_field(rows, field, where)
     first = rows[0]
@@ -134,19 +134,6 @@ def check_target(rows: Rows, scorer: Targeted, where: str | None) -> None:
             if flaw := scorer.flaw(one):
                 fix = f"the scorer {scorer.name} needs another target"
                 raise InputError(f"{field!r} {flaw}: {one!r}", row.where, fix)
-
-
-def check_needs(rows: Rows, scorer: Targeted, where: str | None) -> None:
-    """Raise `InputError` unless every row has what the scorer needs beside a target."""
-    for field, flaw in scorer.needs.items():
-        if all(row.values.get(field) is None for row in rows):
-            check_field(rows, field, where)
-        for row in rows:
-            value = row.values.get(field)
-            if said := "is missing" if value is None else flaw(value):
-                shown = "" if value is None else f": {str(value)[:100]!r}"
-                fix = f"the scorer {scorer.name} needs another value"
-                raise InputError(f"{field!r} {said}{shown}", row.where, fix)
 
 
 def _checked(row: Row) -> Row:

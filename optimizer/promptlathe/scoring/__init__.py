@@ -13,10 +13,11 @@ from promptlathe.scoring.builtin.phrases import banned, required
 from promptlathe.scoring.contract import Contract
 from promptlathe.scoring.functions import function
 from promptlathe.scoring.goal import Goal
-from promptlathe.scoring.judge import judge
+from promptlathe.scoring.judging import judge
 from promptlathe.scoring.limits import Limit, Limits
 from promptlathe.scoring.objective import Objective
 from promptlathe.scoring.scorer import Scorer
+from promptlathe.scoring.tool_call import ToolCall, tool_call
 
 __all__ = [
     "Contract",
@@ -25,6 +26,7 @@ __all__ = [
     "Limits",
     "Objective",
     "Scorer",
+    "ToolCall",
     "banned",
     "chrf",
     "contains",
@@ -43,4 +45,5 @@ __all__ = [
     "similarity",
     "tests",
     "token_f1",
+    "tool_call",
 ]

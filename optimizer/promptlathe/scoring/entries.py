@@ -20,8 +20,9 @@ from promptlathe.scoring.builtin.objects import JsonMatch, JsonSchema
 from promptlathe.scoring.builtin.overlap import Chrf, Rouge, Similarity
 from promptlathe.scoring.builtin.phrases import Banned, Required
 from promptlathe.scoring.functions import SECONDS, Ranged, function
-from promptlathe.scoring.judge import Judge
+from promptlathe.scoring.judging import Judge
 from promptlathe.scoring.scorer import Name, Scorer
+from promptlathe.scoring.tool_call import ToolCall
 
 Absent = SkipJsonSchema[None]
 
@@ -74,6 +75,7 @@ class ScorerEntry(Model):
     chrf: Annotated[Chrf, _short(Chrf)] | Absent = None
     similarity: Annotated[Similarity, _short(Similarity)] | Absent = None
     tests: Annotated[Tests, _short(Tests)] | Absent = None
+    tool_call: Annotated[ToolCall, _short(ToolCall)] | Absent = None
     judge: Annotated[Judge, _short(Judge)] | Absent = None
     function: FunctionEntry | Absent = None
 

@@ -10,8 +10,10 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from promptlathe.data.dataset import Rows, check_field
 from promptlathe.documents import Model, Within
-from promptlathe.records import Example, Score, Trace
+from promptlathe.errors import InputError
+from promptlathe.records import Api, Example, Score, Trace
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring.reading import VERSION
 
@@ -46,6 +48,12 @@ class Surroundings:
     """The folders that they may not lead out of."""
     place: Callable[[str, str], str | None] = lambda field, label: None
     """Where the first row stands that has a text as the value of a field; None where unknown."""
+    answers: frozenset[str] = frozenset()
+    """The fields with right answers, which a judge sees only when it is told to."""
+    judges: tuple[Scorer, ...] = ()
+    """All scorers that ask the job's judge: what they ask of one output may go together."""
+    api: Api = "chat"
+    """By which API the judge is asked."""
 
 
 class Scorer(Model):
@@ -78,6 +86,11 @@ class Scorer(Model):
         return ()
 
     @property
+    def whole_target(self) -> bool:
+        """The target is looked at as a whole by `check_rows`: it may be empty, and of any kind."""
+        return False
+
+    @property
     def ranges(self) -> Range | Mapping[str, Range] | None:
         """Of its score; by name for a scorer that gives several; None where it is not known."""
         return UNIT
@@ -105,6 +118,18 @@ class Scorer(Model):
         """Why this scorer cannot use a row's target, in words; None when it can."""
         del target
         return None
+
+    def check_rows(self, rows: Rows, where: Callable[[str], str | None]) -> None:
+        """Raises `InputError` for rows that lack a field which it needs. where: a key's place."""
+        for field, flaw in self.needs.items():
+            if all(row.values.get(field) is None for row in rows):
+                check_field(rows, field, where(self.keyword))
+            for row in rows:
+                value = row.values.get(field)
+                if said := "is missing" if value is None else flaw(value):
+                    shown = "" if value is None else f": {str(value)[:100]!r}"
+                    fix = f"the scorer {self.name} needs another value"
+                    raise InputError(f"{field!r} {said}{shown}", row.where, fix)
 
     def fingerprint(self, around: Surroundings) -> Any:
         """JSON-like content that changes when the same output may get another score."""
