@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from tests.services import Handler, ask, completion, serving
 
-from promptlathe.models.openai_compatible import read_answer
+from promptlathe.models.chat import read_answer
 from promptlathe.records import Answer, Failure
 
 MB = 1_000_000

@@ -13,6 +13,7 @@ import httpx2
 import openai
 import pytest
 
+from promptlathe.models.chat import read_answer
 from promptlathe.models.failures import (
     failure_from,
     failure_inside,
@@ -20,7 +21,6 @@ from promptlathe.models.failures import (
     reason_of_status,
     retry_after,
 )
-from promptlathe.models.openai_compatible import read_answer
 from promptlathe.models.room import until_room
 from promptlathe.records import Failure, FailureReason, PromptFailure, ServiceFailure
 

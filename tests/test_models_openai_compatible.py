@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tests.services import HI, Service, ask, completion, serving
 
 from promptlathe.models import ModelSettings, connect
+from promptlathe.models.chat import read_answer, request_body
 from promptlathe.models.dialect import Dialect, dialect_of
-from promptlathe.models.openai_compatible import read_answer, request_body
 from promptlathe.records import Answer, Call, Failure, Message
 
 

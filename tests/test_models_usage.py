@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.services import completion
 
-from promptlathe.models.openai_compatible import read_answer
+from promptlathe.models.chat import read_answer
 from promptlathe.models.pricing import Price, Prices, cost
 from promptlathe.records import Answer, Call, Failure
 

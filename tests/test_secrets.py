@@ -18,7 +18,7 @@ from promptlathe.job.resolved import resolved
 from promptlathe.job.runfile import TrackOptions
 from promptlathe.ledger import Ledger, check_ledger
 from promptlathe.models import ModelSettings, check_key
-from promptlathe.models.openai_compatible import OpenAICompatibleModel, chat_url
+from promptlathe.models.openai_compatible import OpenAICompatibleModel, address
 from promptlathe.records import Failure, Message, Prompt
 from promptlathe.track import About, Conclusion, MlflowTracker, check_store
 from promptlathe.track.backend import unusable
@@ -100,8 +100,11 @@ def test_what_is_no_web_address_is_named(url: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_query_stays_behind_the_path() -> None:
-    assert chat_url("https://h/v1?api-version=2") == "https://h/v1/chat/completions?api-version=2"
-    assert chat_url("https://h") == "https://h/chat/completions"
+    assert (
+        address("https://h/v1?api-version=2", "/chat/completions")
+        == "https://h/v1/chat/completions?api-version=2"
+    )
+    assert address("https://h", "/chat/completions") == "https://h/chat/completions"
 
 
 async def test_a_proxys_password_is_in_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ FinalistName = Literal["seed", "champion", "best"]
 """Who meets in the decision."""
 Role = Literal["task", "rewrite", "judge"]
 """Who pays for a call: the target under test, an operator, or a model that scores."""
+Api = Literal["chat", "decisions"]
+"""Which of a service's APIs takes a call."""
 Key = tuple[str, str, int]
 """Identifies a unit within a run."""
 Scalar = str | int | float | bool
@@ -97,6 +99,12 @@ class Message:
         if isinstance(self.content, str):
             return self.content
         return "\n".join(part for part in self.content if isinstance(part, str))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Each text that may hold placeholders: of the parts, and addresses of pictures."""
+        parts = (self.content,) if isinstance(self.content, str) else self.content
+        return tuple(part.url if isinstance(part, Image) else part for part in parts)
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -262,10 +270,12 @@ class Call:
     role: Role = field(default="task", compare=False)
     step: str = field(default="", compare=False)
     """Which step of the target, or which judge, makes it."""
+    api: Api = "chat"
 
     @cached_property
     def key(self) -> str:
         """The ledger's key: the content hash of all that decides the answer."""
+        other = [] if self.api == "chat" else [self.api]
         return content_hash(
             [
                 self.endpoint,
@@ -273,6 +283,7 @@ class Call:
                 dict(self.parameters),
                 [m.to_dict() for m in self.messages],
                 self.repeat,
+                *other,
             ]
         )
 

@@ -40,6 +40,7 @@ def check_inputs(job: Job) -> None:
     _check_kinds(job)
     _check_budget(job)
     check_policy(job.search.policy)
+    _check_judge(job)
     for place, settings in _models(job):
         try:
             check_key(settings)
@@ -175,6 +176,24 @@ def _check_budget(job: Job) -> None:
     if not job.budget.limits:
         raise InputError(
             "the budget has no limit", job.place("run", ("budget",)), "set budget.calls, say"
+        )
+
+
+def _check_judge(job: Job) -> None:
+    """Who scores must be able to read, and who writes must be able to write."""
+    for place, settings in _models(job):
+        if settings.api == "decisions" and place != ("judge",):
+            raise InputError(
+                "the Decisions API answers questions, and writes no text",
+                job.place("run", (*place, "api")),
+                "use it under `judge:`, and  api: chat  here",
+            )
+    judges = job.objective.judges
+    if judges and job.scorer.embedded:
+        raise InputError(
+            f"the scorer {judges[0]} asks a model, and the pocket model cannot judge",
+            job.place("run", ("judge",) if job.judge else ("model",)),
+            "name a model that judges:  judge: {name: …, base_url: …}",
         )
 
 

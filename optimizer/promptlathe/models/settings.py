@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -14,7 +14,7 @@ from promptlathe import documents
 from promptlathe.errors import InputError
 from promptlathe.models.dialect import DialectSettings
 from promptlathe.models.pocket import VERSION
-from promptlathe.records import Call, Json, Message, Role
+from promptlathe.records import Api, Call, Json, Message, Role
 
 OPENAI_URL = "https://api.openai.com/v1"
 POCKET = "pocket"
@@ -41,6 +41,10 @@ PARAMETERS = (
     "verbosity",
 )
 """The names that are sent with a call, sorted. A prompt may set these, and `name`."""
+QUESTIONS = "questions"
+"""The parameter of a call to the Decisions API that holds them."""
+DECISIONS_TAKE = ("max_tokens", "prompt_cache_key", "extra_body", "extra_headers")
+"""What may be set for that API; `max_tokens` bounds what is held for a call, and is not sent."""
 _OURS = ("max_completion_tokens", "max_tokens", "messages", "model", "n", "stream")
 """What `extra_body` may not say: one whole answer a call, and its bound is `max_tokens`."""
 _KEY_HEADERS = ("authorization", "proxy-authorization", "api-key", "x-api-key", "cookie")
@@ -56,6 +60,8 @@ class ModelSettings(documents.Model):
     """The service's name for the model, or `pocket`, the embedded one."""
     base_url: str | None = None
     """An OpenAI-compatible service; by default OPENAI_BASE_URL, or else OpenAI itself."""
+    api: Api = "chat"
+    """Which API of the service is used."""
     api_key_env: str | None = None
     """The environment variable that holds the key."""
     timeout: Annotated[float, Field(gt=0)] = 60
@@ -102,6 +108,13 @@ class ModelSettings(documents.Model):
             data = dict(data)
             data["max_tokens"] = data.pop("max_completion_tokens")
         return data
+
+    @model_validator(mode="after")
+    def _taken(self) -> Self:
+        wrong = [name for name in self.parameters if name not in DECISIONS_TAKE]
+        if self.api == "decisions" and wrong:
+            raise ValueError(f"the Decisions API takes no {wrong[0]}", f"remove `{wrong[0]}`")
+        return self
 
     @field_validator("extra_body")
     @classmethod
@@ -165,8 +178,12 @@ class ModelSettings(documents.Model):
         given = dict(parameters)
         if "max_completion_tokens" in given:
             given["max_tokens"] = given.pop("max_completion_tokens")
+        asks = self.api == "decisions"
+        if asks and QUESTIONS not in given:
+            what = "the Decisions API answers questions, and none are asked"
+            raise InputError(what, "judge.api", "use  api: chat")
         for name in given:
-            if name not in PARAMETERS and name != "name":
+            if name not in PARAMETERS and name != "name" and not (asks and name == QUESTIONS):
                 fix = f"use one of: {', '.join(PARAMETERS)}"
                 raise InputError(f"unknown model parameter {name!r}", "parameters", fix)
         for name in ("extra_body", "extra_headers"):
@@ -175,7 +192,7 @@ class ModelSettings(documents.Model):
         merged = self.parameters | given
         name = str(merged.pop("name", self.name))
         ordered = tuple(sorted(merged.items(), key=lambda item: item[0]))
-        return Call(name, tuple(messages), ordered, repeat, self.endpoint, role, step)
+        return Call(name, tuple(messages), ordered, repeat, self.endpoint, role, step, self.api)
 
 
 @lru_cache

@@ -1,0 +1,58 @@
+"""What is sent and what comes back, by API: everything else about a service is one client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from promptlathe.models import chat, decisions
+from promptlathe.models.dialect import Dialect
+from promptlathe.records import Answer, Api, Call, Failure
+
+
+class Wire(Protocol):
+    """One API. A wire holds no state."""
+
+    @property
+    def path(self) -> str:
+        """Below the base URL."""
+        ...
+
+    def body(self, call: Call, dialect: Dialect) -> dict[str, Any]:
+        """The JSON that is sent."""
+        ...
+
+    def read(
+        self,
+        content: bytes,
+        latency: float,
+        headers: Mapping[str, str],
+        *,
+        hide: Callable[[str], str],
+    ) -> Answer | Failure:
+        """The response's body as an answer. headers: with names in lower case."""
+        ...
+
+
+class Chat:
+    """Chat completions."""
+
+    path = chat.PATH
+    body = staticmethod(chat.request_body)
+    read = staticmethod(chat.read_answer)
+
+
+class Decisions:
+    """Questions with probabilities."""
+
+    path = decisions.PATH
+    body = staticmethod(decisions.request_body)
+    read = staticmethod(decisions.read_answer)
+
+
+_WIRES: dict[Api, Wire] = {"chat": Chat(), "decisions": Decisions()}
+
+
+def wire_of(api: Api) -> Wire:
+    """The wire of an API."""
+    return _WIRES[api]
