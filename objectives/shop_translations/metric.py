@@ -3,7 +3,10 @@
 import re
 
 FRENCH = (
-    ("no narrow no-break space before ; ! ?", re.compile(r"(?<![\s«;!?…])[;!?]|[^\S\u202f\u00a0][;!?]")),
+    (
+        "no narrow no-break space before ; ! ?",
+        re.compile(r"(?<![\s«;!?…])[;!?]|[^\S\u202f\u00a0][;!?]"),
+    ),
     ("no no-break space before :", re.compile(r"(?<=[^\W\d]):(?=\s|$)|[^\S\u202f\u00a0]:")),
     ("no no-break space before % or €", re.compile(r"\d[^\S\u202f\u00a0]?[%€]")),
     ("quotation marks that are not « »", re.compile(r"[\"“”]")),

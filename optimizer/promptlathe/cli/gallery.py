@@ -1,4 +1,4 @@
-"""The tasks that ship, each with its files: found from the folders, so that a new one needs no list.
+"""The tasks that ship, each with its files. They are found in the folders: a new one needs no list.
 
 A task is a folder of `objectives/` with an `objective.yaml`, a README and a run file. The README's
 first line is what `init --list` says of it; a line `Family: extraction` gives it a second name.
