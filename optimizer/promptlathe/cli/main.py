@@ -137,20 +137,34 @@ Outside = click.option(
 )
 
 
-@main.command(epilog=example("promptlathe init", "promptlathe init my-prompts"))
+@main.command(
+    epilog=example(
+        "promptlathe init my-prompts",
+        "promptlathe init my-prompts --task extraction",
+        "promptlathe init --list",
+    )
+)
 @click.argument("directory", type=APath(file_okay=False), default=".")
+@click.option("--task", help="Copy the files of one task only, by its name or its family.")
+@click.option("--list", "listing", is_flag=True, help="Show the tasks that ship, and copy nothing.")
 @reported
-def init(directory: Path) -> None:
+def init(directory: Path, task: str | None, listing: bool) -> None:
     """Copy ready-made search spaces, objectives and run files into DIRECTORY (default: here)."""
+    from promptlathe.cli.gallery import find_task, tasks
     from promptlathe.starter import copy_starter
 
-    made, kept = copy_starter(directory)
+    if listing:
+        for one in tasks():
+            say(f"{one.family:<16}{one.name:<20}{one.about}")
+        return
+    chosen = find_task(task) if task is not None else None
+    made, kept = copy_starter(directory, chosen.files if chosen else None)
     for path in made:
         say(f"  made  {path}")
     for path in kept:
         say(f"  kept  {path} (it was there already)")
-    run = directory / "runs" / "support_triage.yaml"
-    shown = quote(str(run))
+    run = chosen.runs[0] if chosen else Path("runs", "support_triage.yaml")
+    shown = quote(str(directory / run))
     say(f"\nNext:  promptlathe check {shown}\n       promptlathe run {shown}")
 
 
