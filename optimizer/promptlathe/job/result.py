@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptlathe.decide import Comparison, Verdict
 from promptlathe.job.answer_states import AnswerCounts
-<<<<<<< HEAD
-from promptlathe.job.changed import ChangedRow
-=======
 from promptlathe.job.calibrated import JudgeReport
->>>>>>> main
+from promptlathe.job.changed import ChangedRow
 from promptlathe.job.limits import Checked
 from promptlathe.job.pareto import cost_per_call, pareto, tokens_per_call
 from promptlathe.job.step_counts import StepReport
