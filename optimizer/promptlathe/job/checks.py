@@ -46,6 +46,7 @@ def check_inputs(job: Job) -> None:
         except InputError as error:
             where = job.place("run", place) or error.where
             raise InputError(error.what, where, error.fix) from None
+    _check_drawing(job)
     _check_parameters(job)
     for name, component in job.space.components.items():
         if isinstance(component, Demos):
@@ -178,23 +179,54 @@ def _check_budget(job: Job) -> None:
         )
 
 
+def _check_drawing(job: Job) -> None:
+    """A model that draws takes texts, and neither judges nor rewrites."""
+    for role, settings in (("judge", job.judge or job.model), ("rewriter", job.writer)):
+        needed = job.objective.may_judge if role == "judge" else bool(job.operators)
+        own = getattr(job, role) is not None
+        if settings.draws and needed and (own or role == "judge"):
+            raise InputError(
+                f"{settings.name} draws pictures, and the {role} has to write",
+                job.place("run", (role,) if own else ("model",)),
+                f"name a chat model:  {role}: {{name: …}}",
+            )
+    for step, part in job.space.prompts.items():
+        if not job.step_models.get(step, job.model).draws:
+            continue
+        root = ("steps", step, "space") if job.space.chained else ()
+        if any(message.images for message in part.messages):
+            raise InputError(
+                "the model draws from texts, and the prompt shows it a picture",
+                job.place("space", (*root, "messages")),
+                "describe the picture, or take a chat model (without `api`)",
+            )
+
+
 def _check_parameters(job: Job) -> None:
     """What the space sets for the model must be what a model takes."""
     for step, part in job.space.prompts.items():
         root = ("steps", step, "space") if job.space.chained else ()
+        api = job.step_models.get(step, job.model).api
         for name, component in part.model.items():
             for value in _extremes(component):
                 try:
                     if name not in (*PARAMETERS, "name"):
                         raise InputError(f"there is no model parameter {name!r}")
-                    ModelSettings.model_validate({"name": "any", name: value}, strict=True)
+                    given = {"name": "any", "api": api, name: value}
+                    ModelSettings.model_validate(given, strict=True)
                 except (ValidationError, InputError) as error:
-                    said = error.what if isinstance(error, InputError) else error.errors()[0]["msg"]
+                    said = error.what if isinstance(error, InputError) else _said(error)
                     raise InputError(
                         f"the model parameter {name!r} cannot be {value!r}: {said}",
                         job.place("space", (*root, "model", name)),
                         "write numbers as a float or an int component, within the model's range",
                     ) from None
+
+
+def _said(error: ValidationError) -> str:
+    found = error.errors()[0]
+    raised = found.get("ctx", {}).get("error")
+    return str(raised.args[0]) if isinstance(raised, ValueError) else found["msg"]
 
 
 def _extremes(component: "Json | Component") -> Iterable[Json]:

@@ -9,6 +9,7 @@ from promptlathe.scoring.goal import Goal
 from promptlathe.scoring.judge import judge
 from promptlathe.scoring.limits import Limit, Limits
 from promptlathe.scoring.objective import Objective
+from promptlathe.scoring.questions import questions
 from promptlathe.scoring.scorer import Scorer
 from promptlathe.scoring.scorers import (
     contains,
@@ -32,6 +33,7 @@ __all__ = [
     "json_match",
     "judge",
     "numeric",
+    "questions",
     "regex",
     "token_f1",
 ]

@@ -14,6 +14,7 @@ from promptlathe.documents import Model
 from promptlathe.errors import InputError
 from promptlathe.scoring.functions import SECONDS, Ranged, function
 from promptlathe.scoring.judge import Judge
+from promptlathe.scoring.questions import Questions
 from promptlathe.scoring.scorer import Name, Scorer
 from promptlathe.scoring.scorers import (
     Contains,
@@ -57,6 +58,7 @@ class ScorerEntry(Model):
     json_match: Annotated[JsonMatch, _short(JsonMatch)] | Absent = None
     token_f1: Annotated[TokenF1, _short(TokenF1)] | Absent = None
     judge: Annotated[Judge, _short(Judge)] | Absent = None
+    questions: Annotated[Questions, _short(Questions)] | Absent = None
     function: FunctionEntry | Absent = None
 
     @model_validator(mode="after")

@@ -210,7 +210,9 @@ class Objective(documents.Model):
     @property
     def judges(self) -> tuple[str, ...]:
         """Names of the scorers that are judges."""
-        return tuple(scorer.name for scorer in self.scorers if scorer.keyword == "judge")
+        return tuple(
+            scorer.name for scorer in self.scorers if scorer.keyword in ("judge", "questions")
+        )
 
     @property
     def may_judge(self) -> bool:

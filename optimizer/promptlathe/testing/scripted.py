@@ -11,6 +11,7 @@ that fits holds, and a prompt that fits none gets status 400. `server.base_url` 
 import asyncio
 import json
 import threading
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -21,6 +22,8 @@ from aiohttp import web
 
 _STARTS = 30.0
 """Seconds that a server in a thread has to start or end."""
+DRAWN = 272
+"""Tokens of a picture."""
 _CHUNK, _PAUSE = 64 * 1024, 0.001
 """Bytes of a body that never ends, and seconds between two of them."""
 
@@ -51,6 +54,8 @@ class Reply:
     """In place of the words that are counted; {} for a service that tells none."""
     cached_tokens: int = 0
     """Of the input."""
+    picture: bytes | None = None
+    """What is drawn, where a picture is asked for."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,19 @@ class Arrived:
 
     @property
     def prompt(self) -> str:
-        """The texts of all messages, a line break between two."""
+        """The texts of all messages, a line break between two; of a picture that is asked for, what
+        it shall show."""
+        drawn = self.body.get("prompt", self.body.get("inputs"))
+        if drawn is not None:
+            return str(drawn)
         return "\n".join(_text(message.get("content")) for message in self.body["messages"])
+
+    @property
+    def pictures(self) -> tuple[bytes, ...]:
+        """Those that the messages show as `data:` URLs."""
+        parts = (p for m in self.body["messages"] for p in _parts(m.get("content")))
+        urls = (str(part["image_url"]["url"]) for part in parts if "image_url" in part)
+        return tuple(b64decode(url.partition(",")[2]) for url in urls if url.startswith("data:"))
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -113,6 +129,8 @@ class ScriptedServer:
     async def __aenter__(self) -> "ScriptedServer":
         app = web.Application(client_max_size=16 * 1024 * 1024)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/images/generations", self._chat)
+        app.router.add_post("/v1", self._chat)  # Hugging Face's text_to_image
         self._closing = asyncio.Event()
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0
@@ -198,6 +216,8 @@ class ScriptedServer:
         usage = _usage(arrived, reply) if reply.usage is None else dict(reply.usage)
         self.input_tokens += usage.get("prompt_tokens", 0)
         self.output_tokens += usage.get("completion_tokens", 0)
+        if "messages" not in arrived.body:
+            return _drawn(reply, usage, raw="inputs" in arrived.body)
         choice = {
             "index": 0,
             "message": {"role": "assistant", "content": reply.text},
@@ -227,13 +247,31 @@ def _text(content: Any) -> str:
     return "\n".join(part.get("text", "") for part in content)
 
 
+def _parts(content: Any) -> list[dict[str, Any]]:
+    return content if isinstance(content, list) else []
+
+
+def _drawn(reply: Reply, usage: Mapping[str, Any], *, raw: bool) -> web.Response:
+    picture = reply.picture or b""
+    if raw:
+        return web.Response(body=picture, content_type="image/png")
+    data = [{"b64_json": b64encode(picture).decode("ascii")}]
+    used = {
+        "input_tokens": usage.get("prompt_tokens", 0),
+        "output_tokens": usage.get("completion_tokens", 0),
+        "total_tokens": usage.get("total_tokens", 0),
+    }
+    return web.json_response({"created": 0, "data": data} | ({"usage": used} if usage else {}))
+
+
 def _fits(when: str | Callable[[Arrived], bool], arrived: Arrived) -> bool:
     return when in arrived.prompt if isinstance(when, str) else when(arrived)
 
 
 def _usage(arrived: Arrived, reply: Reply) -> dict[str, Any]:
-    """A token a word."""
-    read, written = len(arrived.prompt.split()), len(reply.text.split())
+    """A token a word, and DRAWN for a picture."""
+    read = len(arrived.prompt.split())
+    written = len(reply.text.split()) if reply.picture is None else DRAWN
     return {
         "prompt_tokens": read,
         "completion_tokens": written,
