@@ -1,6 +1,8 @@
 """Pictures as outputs: drawn over HTTP, kept, scored, resumed, and what is wrong with them."""
 
 import asyncio
+import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,13 @@ from promptlathe.errors import InputError
 from promptlathe.job import Job
 from promptlathe.job.run import check, run
 from promptlathe.job.runfile import ParallelOptions, SearchOptions
-from promptlathe.models import ModelSettings, Prices, connect
+from promptlathe.models import ModelSettings, Prices, check_key, connect
 from promptlathe.models.images import Pictures
 from promptlathe.models.pricing import Price, cost, worst_case
 from promptlathe.records import Answer, Budget, Call, Failure, Message
-from promptlathe.scoring import questions
-from promptlathe.testing.artist import Artist, draw, seen
-from promptlathe.testing.scripted import Reply, ScriptedServer
+from promptlathe.scoring import judge, questions
+from promptlathe.testing.artist import Artist, draw, is_so, seen
+from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
 
 COLOURS, SHAPES = ("red", "green", "blue", "yellow"), ("square", "circle", "triangle")
 PAIRS = [(a, b) for a in COLOURS for b in SHAPES]
@@ -48,18 +50,17 @@ def shapes_seen(row: dict[str, Any], output: str) -> float:
     return sum(one in there for one in row["asked"]) / len(row["asked"])
 
 
+def objective(*scorers: Any) -> pl.Objective:
+    splits = {"train": 0.1, "select": 0.5, "test": 0.4}
+    return pl.Objective(ROWS, scorers=list(scorers), splits=splits)
+
+
 def job_at(url: str, workspace: Path, **more: Any) -> Job:
-    objective = pl.Objective(
-        ROWS,
-        scorers=[questions("asked"), shapes_seen],
-        goal="maximize questions",
-        splits={"train": 0.1, "select": 0.5, "test": 0.4},
-    )
     drawing = ModelSettings(name="gpt-image", api="images", base_url=url, size="1024x1024")
-    judge = ModelSettings(name="eyes", base_url=url)
     given: dict[str, Any] = {
+        "objective": objective(questions("asked"), shapes_seen),
         "model": drawing,
-        "judge": judge,
+        "judge": ModelSettings(name="eyes", base_url=url),
         "budget": Budget(calls=160),
         "search": SearchOptions(policy="halving", warm_start=False),
         "parallel": ParallelOptions(concurrency=4),
@@ -67,7 +68,7 @@ def job_at(url: str, workspace: Path, **more: Any) -> Job:
         "workspace": workspace,
         "prices": Prices({"gpt-image": Price(image=0.04), "eyes": Price(input=1, output=1)}),
     }
-    return Job(SPACE, objective, **(given | more))
+    return Job(SPACE, **(given | more))
 
 
 def drawn_by(server: ScriptedServer) -> int:
@@ -209,3 +210,119 @@ def test_a_price_says_something() -> None:
     for given in ({}, {"input": 1}, {"output": 1}, {"cached": 1}):
         with pytest.raises(InputError, match="the price has no"):
             Price(**given)
+
+
+@pytest.mark.parametrize("asked", ["Is it red?", [], [1], [""], {"a": "b"}, ["Is it?"] * 51])
+def test_questions_are_a_list_of_texts(asked: Any) -> None:
+    rows = [{"text": f"row {i}", "asked": asked if i == 3 else ["Is it?"]} for i in range(40)]
+    with pytest.raises(InputError, match=r"questions|has no .asked"):
+        pl.Objective(rows, scorer=questions("asked")).check()
+
+
+def test_a_judge_is_shown_the_picture(tmp_path: Path) -> None:
+    """By a rubric of yours, in a chat; by questions, in the Decisions API."""
+
+    def seeing(arrived: Arrived) -> Reply:
+        if "prompt" in arrived.body:
+            return Reply(picture=draw(arrived.prompt))
+        [picture] = arrived.pictures
+        if arrived.questions:
+            told = {q["name"]: float(is_so(q["instructions"], picture)) for q in arrived.questions}
+            return Reply(json.dumps(told))
+        return Reply(json.dumps({"rationale": "seen", "level": "yes" if seen(picture) else "no"}))
+
+    with ScriptedServer(seeing) as server:
+        for api, scorer in (("decisions", questions("asked")), ("chat", judge("A shape is there"))):
+            eyes = ModelSettings(name="eyes", base_url=server.base_url, api=api)  # type: ignore[arg-type]
+            workspace = tmp_path / api
+            more = {"judge": eyes, "objective": objective(scorer), "budget": Budget(calls=100)}
+            result = run(job_at(server.base_url, workspace, **more))
+            assert result.test.best == 1.0
+
+
+def test_the_finalists_pictures_stand_side_by_side(tmp_path: Path) -> None:
+    with ScriptedServer(Artist()) as server:
+        result = run(job_at(server.base_url, tmp_path, budget=Budget(calls=100)))
+    page = tmp_path / ".promptlathe" / "pictures" / f"{result.run}.html"
+    assert any(str(page) in note for note in result.notes)
+    shown = page.read_text("utf-8")
+    assert shown.count("data:image/jpeg;base64,") == 2 * result.test.examples
+    assert "no: Is there a" in shown
+
+
+@pytest.mark.slow
+def test_mlflow_keeps_the_pictures(tracked: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    from promptlathe.job.runfile import TrackOptions
+    from promptlathe.track.spool import waiting
+    from promptlathe.track.store import default_uri
+
+    with ScriptedServer(Artist()) as server:
+        more = {"track": TrackOptions(), "budget": Budget(calls=100)}
+        result = run(job_at(server.base_url, tracked, **more))
+    state = tracked / ".promptlathe"
+    while waiting(state):
+        time.sleep(0.05)
+    client = MlflowClient(default_uri(state))
+    assert result.run_id
+    names = {one.path for one in client.list_artifacts(result.run_id)}
+    assert {"pictures.html", "images"} <= names
+    kept = client.list_artifacts(result.run_id, "images")
+    assert len(kept) > 1
+
+
+class TestHub:
+    """`text_to_image` of huggingface_hub, to an endpoint of your own."""
+
+    def ask(self, reply: Reply, **more: Any) -> tuple[Answer | Failure, list[Arrived]]:
+        async def go() -> tuple[Answer | Failure, list[Arrived]]:
+            async with ScriptedServer(reply) as server:
+                model = ModelSettings(
+                    name="some/model",
+                    api="text_to_image",
+                    base_url=server.base_url,
+                    timeout=more.pop("timeout", 20),
+                    **more,
+                )
+                client = connect(model)
+                try:
+                    answer = await client.answer(model.call((Message("user", "a red circle"),)))
+                    return answer, server.arrived
+                finally:
+                    await client.close()
+
+        return asyncio.run(go())
+
+    def test_it_draws(self) -> None:
+        more = {"size": "64x48", "negative_prompt": "text", "seed": 3}
+        answer, [arrived] = self.ask(Reply(picture=draw("a red circle")), **more)
+        assert isinstance(answer, Answer)
+        assert answer.drawn is not None
+        assert seen(answer.drawn) == [("red", "circle")]
+        assert arrived.body == {
+            "inputs": "a red circle",
+            "parameters": {"width": 64, "height": 48, "negative_prompt": "text", "seed": 3},
+        }
+
+    def test_its_faults_are_failures(self) -> None:
+        for reply, reason in (
+            (Reply("no", status=400), "bad_request"),
+            (Reply("no", status=401), "authentication"),
+            (Reply("no", status=404), "not_found"),
+            (Reply("busy", status=429), "rate_limited"),
+            (Reply("broken", status=503), "server_error"),
+            (Reply(picture=b"no picture"), "malformed"),
+            (Reply(fault="cut"), "connection"),
+        ):
+            failure, _ = self.ask(reply)
+            assert isinstance(failure, Failure), reply
+            assert failure.reason == reason, failure
+        failure, _ = self.ask(Reply(fault="hang"), timeout=0.3)
+        assert isinstance(failure, Failure)
+        assert (failure.reason, failure.billed) == ("timeout", 1)
+
+    def test_its_key_is_the_hubs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        with pytest.raises(InputError, match="HF_TOKEN"):
+            check_key(ModelSettings(name="some/model", api="text_to_image"))

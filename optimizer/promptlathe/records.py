@@ -19,7 +19,7 @@ FinalistName = Literal["seed", "champion", "best"]
 """Who meets in the decision."""
 Role = Literal["task", "rewrite", "judge"]
 """Who pays for a call: the target under test, an operator, or a model that scores."""
-Api = Literal["chat", "images", "text_to_image"]
+Api = Literal["chat", "decisions", "images", "text_to_image"]
 """Which of a service's APIs takes a call."""
 DRAWING: tuple[Api, ...] = ("images", "text_to_image")
 """Those whose answer is a picture."""
@@ -102,6 +102,12 @@ class Message:
         if isinstance(self.content, str):
             return self.content
         return "\n".join(part for part in self.content if isinstance(part, str))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Each text that may hold placeholders: of the parts, and addresses of pictures."""
+        parts = (self.content,) if isinstance(self.content, str) else self.content
+        return tuple(part.url if isinstance(part, Image) else part for part in parts)
 
     @property
     def images(self) -> tuple[Image, ...]:

@@ -40,13 +40,14 @@ def check_inputs(job: Job) -> None:
     _check_kinds(job)
     _check_budget(job)
     check_policy(job.search.policy)
+    _check_judge(job)
+    _check_drawing(job)
     for place, settings in _models(job):
         try:
             check_key(settings)
         except InputError as error:
             where = job.place("run", place) or error.where
             raise InputError(error.what, where, error.fix) from None
-    _check_drawing(job)
     _check_parameters(job)
     for name, component in job.space.components.items():
         if isinstance(component, Demos):
@@ -181,7 +182,7 @@ def _check_budget(job: Job) -> None:
 
 def _check_drawing(job: Job) -> None:
     """A model that draws takes texts, and neither judges nor rewrites."""
-    for role, settings in (("judge", job.judge or job.model), ("rewriter", job.writer)):
+    for role, settings in (("judge", job.scorer), ("rewriter", job.writer)):
         needed = job.objective.may_judge if role == "judge" else bool(job.operators)
         own = getattr(job, role) is not None
         if settings.draws and needed and (own or role == "judge"):
@@ -200,6 +201,24 @@ def _check_drawing(job: Job) -> None:
                 job.place("space", (*root, "messages")),
                 "describe the picture, or take a chat model (without `api`)",
             )
+
+
+def _check_judge(job: Job) -> None:
+    """Who scores must be able to read, and who writes must be able to write."""
+    for place, settings in _models(job):
+        if settings.api == "decisions" and place != ("judge",):
+            raise InputError(
+                "the Decisions API answers questions, and writes no text",
+                job.place("run", (*place, "api")),
+                "use it under `judge:`, and  api: chat  here",
+            )
+    judges = job.objective.judges
+    if judges and job.scorer.embedded:
+        raise InputError(
+            f"the scorer {judges[0]} asks a model, and the pocket model cannot judge",
+            job.place("run", ("judge",) if job.judge else ("model",)),
+            "name a model that judges:  judge: {name: …, base_url: …}",
+        )
 
 
 def _check_parameters(job: Job) -> None:

@@ -32,7 +32,7 @@ TYPICAL_OUTPUT = 200
 """Tokens of an answer, where `max_tokens` allows more: it says little about them."""
 TYPICAL_PICTURE = 1_056
 """Tokens of a picture that is drawn: gpt-image-1's at medium quality, 1024x1024."""
-_JSON = ("extra_body", "response_format", "tools")
+_JSON = ("extra_body", "questions", "response_format", "tools")
 """Parameters that the model reads."""
 
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]

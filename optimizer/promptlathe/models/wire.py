@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from promptlathe.models import chat, images_api
+from promptlathe.models import chat, decisions, images_api
 from promptlathe.models.dialect import Dialect
 from promptlathe.records import Answer, Api, Call, Failure
 
@@ -42,6 +42,14 @@ class Chat:
     read = staticmethod(chat.read_answer)
 
 
+class Decisions:
+    """Questions with probabilities."""
+
+    path = decisions.PATH
+    body = staticmethod(decisions.request_body)
+    read = staticmethod(decisions.read_answer)
+
+
 class Images:
     """Pictures that are drawn."""
 
@@ -50,7 +58,7 @@ class Images:
     read = staticmethod(images_api.read_answer)
 
 
-_WIRES: dict[Api, Wire] = {"chat": Chat(), "images": Images()}
+_WIRES: dict[Api, Wire] = {"chat": Chat(), "decisions": Decisions(), "images": Images()}
 
 
 def wire_of(api: Api) -> Wire:

@@ -6,7 +6,7 @@ trace ─ parsing → parsed ─ scorers → scores ─ goal → value
 from promptlathe.scoring.contract import Contract
 from promptlathe.scoring.functions import function
 from promptlathe.scoring.goal import Goal
-from promptlathe.scoring.judge import judge
+from promptlathe.scoring.judging import judge
 from promptlathe.scoring.limits import Limit, Limits
 from promptlathe.scoring.objective import Objective
 from promptlathe.scoring.questions import questions

@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, core_schema
 from promptlathe.documents import Model
 from promptlathe.errors import InputError
 from promptlathe.scoring.functions import SECONDS, Ranged, function
-from promptlathe.scoring.judge import Judge
+from promptlathe.scoring.judging import Judge
 from promptlathe.scoring.questions import Questions
 from promptlathe.scoring.scorer import Name, Scorer
 from promptlathe.scoring.scorers import (

@@ -5,18 +5,22 @@ Made for pictures, which the judge is shown; of a text it reads the text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import Field
 
+from promptlathe.data.dataset import Rows, check_field
+from promptlathe.errors import InputError
+from promptlathe.models.settings import QUESTIONS
 from promptlathe.records import Example, Message, Request, Score, Trace, content_hash
 from promptlathe.runtime.seam import Context
+from promptlathe.scoring.pictured import pictured, said
 from promptlathe.scoring.reading.labels import LabelReader
 from promptlathe.scoring.reading.objects import objects
 from promptlathe.scoring.reading.reasoning import visible
 from promptlathe.scoring.scorer import Measure, Name, Scorer, Surroundings, Unscored
-from promptlathe.scoring.shown import shown
 
 ASK = """\
 You answer yes/no questions about {what}. Answer each by itself, by what is really there: yes only \
@@ -31,6 +35,7 @@ Give a JSON object and nothing else, with an entry for each question by its numb
 {{"1": {{"seen": "what is there, in a few words", "answer": "yes"}}, ...}}. \
 An answer is yes or no."""
 YES_NO = ("no", "yes")
+_READ = LabelReader(YES_NO)
 MOST = 50
 """Questions of a row."""
 
@@ -45,25 +50,29 @@ class Questions(Scorer):
     field: str = Field(min_length=1)
     """The row's field with the questions."""
 
-    @property
-    def needs(self) -> Mapping[str, Callable[[Any], str | None]]:
-        return {self.field: _flaw}
+    def check_rows(self, rows: Rows, where: Callable[[str], str | None]) -> None:
+        check_field(rows, self.field, where("field"))
+        for row in rows:
+            if flaw := _flaw(row.values[self.field]):
+                raise InputError(
+                    f"{self.field!r} {flaw}",
+                    row.where,
+                    'write ["Is it red?", "Is there a cup?"], say',
+                )
 
     def measure(self, around: Surroundings) -> Measure:
-        del around
-        read = LabelReader(YES_NO)
+        ask = _decided if around.api == "decisions" else _chatted
 
         async def score(example: Example, trace: Trace, ctx: Context) -> Score:
             asked: list[str] = list(example.row[self.field])
-            request = self.request(asked, trace)
-            answer = await ctx.call(request, role="judge", step=self.name)
-            told = _told(answer.text)
-            found = [read(_part(told, number, "answer")) for number, _ in enumerate(asked, 1)]
-            if None in found:
-                raise Unscored("the judge's answer could not be read")
-            no = [n for n, one in enumerate(found, 1) if one == "no"]
-            why = "; ".join(f"no: {asked[n - 1]} {_part(told, n, 'seen')}".strip() for n in no)
-            return Score(found.count("yes") / len(asked), trace.text, why or "yes to all")
+            told = await ask(asked, trace, ctx, self.name)
+            no = [
+                f"no: {one} {seen}".strip()
+                for one, (yes, seen) in zip(asked, told, strict=True)
+                if yes < 0.5
+            ]
+            value = sum(yes for yes, _ in told) / len(asked)
+            return Score(value, trace.text, "; ".join(no) or "yes to all")
 
         return score
 
@@ -74,20 +83,52 @@ class Questions(Scorer):
     def fingerprint(self, around: Surroundings) -> Any:
         return [super().fingerprint(around), content_hash([ASK])]
 
-    def request(self, asked: list[str], trace: Trace) -> Request:
-        """What the judge is asked of an output."""
-        what = "a picture" if trace.picture else "a text"
-        listed = "\n".join(f"{number}. {one}" for number, one in enumerate(asked, 1))
-        messages = (
-            Message("system", ASK.format(what=what, questions=listed)),
-            Message("user", shown(trace)),
-        )
-        return Request(messages, (("response_format", _format(len(asked))),))
-
 
 def questions(field: str, *, name: str = "questions") -> Questions:
     """Yes/no questions of a row to the judge: the share of yes."""
     return Questions(field=field, name=name)
+
+
+Told = list[tuple[float, str]]
+"""Of each question: how likely the answer is yes, and what is said of it."""
+
+
+async def _chatted(asked: list[str], trace: Trace, ctx: Context, step: str) -> Told:
+    """All in one answer."""
+    what = "a picture" if trace.picture else "a text"
+    listed = "\n".join(f"{number}. {one}" for number, one in enumerate(asked, 1))
+    system = ASK.format(what=what, questions=listed)
+    messages = (Message("system", system), Message("user", pictured(trace, said(trace))))
+    request = Request(messages, (("response_format", _format(len(asked))),))
+    answer = await ctx.call(request, role="judge", step=step)
+    *_, told = ({}, *objects(visible(answer.text) or ""))
+    return [_yes(told.get(str(number))) for number in range(1, len(asked) + 1)]
+
+
+async def _decided(asked: list[str], trace: Trace, ctx: Context, step: str) -> Told:
+    """Each as a question of its own, with a probability."""
+    questions = [
+        {"type": "predicate", "name": str(number), "instructions": one}
+        for number, one in enumerate(asked, 1)
+    ]
+    messages = (Message("user", pictured(trace, said(trace))),)
+    request = Request(messages, ((QUESTIONS, questions),))
+    answers = json.loads((await ctx.call(request, role="judge", step=step)).text)
+    told: dict[str, Any] = {str(one.get("name")): one.get("probability") for one in answers}
+    found = [told.get(str(number)) for number in range(1, len(asked) + 1)]
+    known = [float(one) for one in found if isinstance(one, int | float) and 0 <= one <= 1]
+    if len(known) < len(found):
+        raise Unscored("the judge did not answer all questions")
+    return [(one, f"({one:.2f})") for one in known]
+
+
+def _yes(one: Any) -> tuple[float, str]:
+    """What was answered to one question; it may stand without what was seen."""
+    given: dict[str, Any] = one if isinstance(one, dict) else {"answer": one}
+    read = _READ(str(given.get("answer") or ""))
+    if read is None:
+        raise Unscored("the judge's answer could not be read")
+    return float(read == "yes"), str(given.get("seen") or "")
 
 
 def _flaw(value: Any) -> str | None:
@@ -96,19 +137,6 @@ def _flaw(value: Any) -> str | None:
     if not (texts and value):
         return "is no list of questions (texts)"
     return f"has more than {MOST} questions" if len(value) > MOST else None
-
-
-def _told(text: str) -> dict[str, Any]:
-    *_, last = ({}, *objects(visible(text) or ""))
-    return last
-
-
-def _part(told: dict[str, Any], number: int, name: str) -> str:
-    """Of one question; an answer may stand without what was seen."""
-    one = told.get(str(number))
-    if isinstance(one, dict):
-        return str(one.get(name) or "")
-    return str(one or "") if name == "answer" else ""
 
 
 def _format(count: int) -> dict[str, Any]:

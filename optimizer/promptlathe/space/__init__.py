@@ -2,7 +2,13 @@
 
 from promptlathe.space.bound import BoundSpace
 from promptlathe.space.components import Choice, Demos, Float, Int, Level, Order, Recruited, Text
-from promptlathe.space.data_checks import check_data, check_images, single_braced
+from promptlathe.space.conversation import transcript
+from promptlathe.space.data_checks import (
+    check_conversations,
+    check_data,
+    check_images,
+    single_braced,
+)
 from promptlathe.space.joined import JoinedSpace, join
 from promptlathe.space.parameters import Categorical, Integer, Parameter, Real
 from promptlathe.space.size import Size
@@ -36,6 +42,7 @@ __all__ = [
     "Step",
     "Steps",
     "Text",
+    "check_conversations",
     "check_data",
     "check_images",
     "fill_declared",
@@ -46,4 +53,5 @@ __all__ = [
     "placeholders",
     "render",
     "single_braced",
+    "transcript",
 ]

@@ -4,6 +4,8 @@
     with ScriptedServer([("invoice", "billing"), ("", "other")]) as server: ...    # in a thread
     ScriptedServer(lambda arrived: Reply(f"call {arrived.number}", delay=0.2))
 
+Questions to the Decisions API are answered by a JSON object: see `decisions.py`.
+
 A rule is (words that stand in the prompt, or a function of what arrived; the answer): the first
 that fits holds, and a prompt that fits none gets status 400. `server.base_url` is its address.
 """
@@ -19,6 +21,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aiohttp import web
+
+from promptlathe.testing.decisions import decision
 
 _STARTS = 30.0
 """Seconds that a server in a thread has to start or end."""
@@ -70,18 +74,30 @@ class Arrived:
 
     @property
     def prompt(self) -> str:
-        """The texts of all messages, a line break between two; of a picture that is asked for, what
-        it shall show."""
+        """The texts of all messages, and of questions, a line break between two; of a picture that
+        is asked for, what it shall show."""
         drawn = self.body.get("prompt", self.body.get("inputs"))
         if drawn is not None:
             return str(drawn)
-        return "\n".join(_text(message.get("content")) for message in self.body["messages"])
+        said = [message.get("content") for message in self._messages]
+        return "\n".join(map(_text, [*said, *(one["instructions"] for one in self.questions)]))
+
+    @property
+    def questions(self) -> list[Mapping[str, Any]]:
+        """Those to the Decisions API."""
+        return list(self.body.get("questions", ()))
+
+    @property
+    def _messages(self) -> list[Mapping[str, Any]]:
+        given = self.body.get("messages", self.body.get("input", ()))
+        return [{"content": given}] if isinstance(given, str) else list(given)
 
     @property
     def pictures(self) -> tuple[bytes, ...]:
         """Those that the messages show as `data:` URLs."""
-        parts = (p for m in self.body["messages"] for p in _parts(m.get("content")))
-        urls = (str(part["image_url"]["url"]) for part in parts if "image_url" in part)
+        parts = (p for m in self._messages for p in _parts(m.get("content")))
+        shown = (part["image_url"] for part in parts if "image_url" in part)
+        urls = [str(one["url"] if isinstance(one, dict) else one) for one in shown]
         return tuple(b64decode(url.partition(",")[2]) for url in urls if url.startswith("data:"))
 
     @property
@@ -100,6 +116,11 @@ class Arrived:
     def _properties(self) -> Mapping[str, Any]:
         asked = self.body.get("response_format") or {}
         return asked.get("json_schema", {}).get("schema", {}).get("properties", {})
+
+    @property
+    def decides(self) -> bool:
+        """It came to the Decisions API."""
+        return "questions" in self.body
 
 
 Answering = Callable[[Arrived], str | Reply]
@@ -131,6 +152,7 @@ class ScriptedServer:
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/images/generations", self._chat)
         app.router.add_post("/v1", self._chat)  # Hugging Face's text_to_image
+        app.router.add_post("/v1/decisions", self._chat)
         self._closing = asyncio.Event()
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0
@@ -216,6 +238,9 @@ class ScriptedServer:
         usage = _usage(arrived, reply) if reply.usage is None else dict(reply.usage)
         self.input_tokens += usage.get("prompt_tokens", 0)
         self.output_tokens += usage.get("completion_tokens", 0)
+        if request.path.endswith("/decisions"):
+            made, status = decision(arrived.body, reply.text, usage)
+            return web.json_response(made, status=status)
         if "messages" not in arrived.body:
             return _drawn(reply, usage, raw="inputs" in arrived.body)
         choice = {

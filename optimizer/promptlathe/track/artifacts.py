@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptlathe.records import FinalistName, Message, Outcome, Prompt
+from promptlathe.space.conversation import transcript
 
 
 def prompts_json(prompts: Mapping[str, Prompt]) -> str:
@@ -95,7 +96,8 @@ def examples_table(
 
 
 def _compact(row: Mapping[str, Any]) -> str:
-    """The one field of a row as it is, several as JSON."""
-    if len(row) == 1:
-        return str(next(iter(row.values())))
-    return json.dumps(dict(row), ensure_ascii=False, default=str)
+    """The one field of a row as it is, several as JSON; conversations for people to read."""
+    shown = {name: transcript(value) or value for name, value in row.items()}
+    if len(shown) == 1:
+        return str(next(iter(shown.values())))
+    return json.dumps(shown, ensure_ascii=False, default=str)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from promptlathe.records import Example, FailureReason, Outcome
-from promptlathe.space import fill_declared, placeholders
+from promptlathe.space import fill_declared, placeholders, transcript
 
 MISTAKES = 24
 """Rows that are shown as mistakes, at most."""
@@ -215,6 +215,9 @@ def _told(case: Case) -> list[str]:
 
 
 def _short(value: object) -> str:
+    """Of a long conversation its end."""
+    if turns := transcript(value):
+        return turns if len(turns) <= SHOWN else f"… {turns[-SHOWN:]}"
     text = str(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]} …"
 
