@@ -17,22 +17,30 @@ class Contract:
     """The parse steps of the scorer that the goal names first."""
 
     parse: tuple[Step, ...]
+    said: str | None = None
+    """How the output is read, where the scorer says it itself."""
+    asks: tuple[str, ...] = ()
+    """And what asks for such an output."""
 
     @property
     def reading(self) -> str:
         """How the output is read."""
+        if self.said is not None:
+            return self.said
         return " Then: ".join(_reading(step) for step in self.parse)
 
     @property
     def names_answers(self) -> bool:
         """What is read must be one of the right answers as they are written."""
-        return self.parse[-1] not in ("number", "json")
+        return self.said is None and self.parse[-1] not in ("number", "json")
 
     def sentences(self, answers: Sequence[str]) -> tuple[str, ...]:
         """Requests for an output that can be read, the strictest first.
 
         answers: all right answers; none when they are free text.
         """
+        if self.said is not None:
+            return self.asks
         listed = ", ".join(answers) if 0 < len(answers) <= MOST_LISTED else ""
         match self.parse[0]:
             case "text" | "label" if answers:
@@ -57,7 +65,7 @@ class Contract:
 def contract_of(scorer: Scorer) -> Contract:
     """Of a scorer; one that parses nothing reads the text as it is."""
     parse: Parse = getattr(scorer, "parse", "text")
-    return Contract(steps(parse))
+    return Contract(steps(parse), scorer.reading, scorer.asks)
 
 
 def _reading(step: Step) -> str:

@@ -237,6 +237,11 @@ class Objective(documents.Model):
         return self._goal.bounds(ranges_of(self.scorers, self._goal))
 
     @property
+    def weights(self) -> Mapping[str, float]:
+        """Of each score in the goal, negative where less is better."""
+        return self._goal.weights
+
+    @property
     def judges(self) -> tuple[str, ...]:
         """Names of the scorers that are judges."""
         return tuple(one.name for one in self.scorers if isinstance(one, Asking | Questions))
@@ -261,6 +266,11 @@ class Objective(documents.Model):
     def fields(self) -> frozenset[str]:
         """The fields that every row has a value in."""
         return self._examples.fields
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The fields of the rows, in the order in which they come first."""
+        return tuple(dict.fromkeys(name for row in self._sources.rows for name in row.values))
 
     @property
     def partly(self) -> Mapping[str, str]:
@@ -295,11 +305,14 @@ class Objective(documents.Model):
     @property
     def labels(self) -> Sequence[str]:
         """The right answers, where they are labels: a few that many rows share; else none."""
-        if self.target is None:
+        if self.target is None or self._is_whole(self.target):
             return ()
         found = self._examples.labels(self.target)
         few = min(MOST_LABELS, max(2, len(self._examples.rows) // 2))
         return found if len(found) <= few else ()
+
+    def _is_whole(self, target: str) -> bool:
+        return any(s.whole_target for s in self.scorers if s.target_field == target)
 
     @cached_property
     def digest(self) -> str:
@@ -339,6 +352,16 @@ class Objective(documents.Model):
         """What a failure is worth: of the prompt, the worst; of the service, nothing, which is not
         a score of 0."""
         return self._scorecard.failed(cell, trace, failure)
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What its scorers may ask for."""
+        return self._surroundings
+
+    def only(self, scorer: Scorer) -> Scorecard:
+        """One of its scorers, by itself."""
+        goal = Goal({scorer.name: 1.0})
+        return Scorecard([scorer], goal, self._surroundings, first=scorer.name)
 
     def close(self) -> None:
         """End the worker process of the scorers, if there is one. Another use starts it again."""

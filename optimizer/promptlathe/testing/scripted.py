@@ -60,6 +60,8 @@ class Reply:
     """Of the input."""
     picture: bytes | None = None
     """What is drawn, where a picture is asked for."""
+    calls: Sequence[tuple[str, Mapping[str, Any] | str]] = ()
+    """Tools that it calls: the name, and the arguments, or a text in their place."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,12 @@ class Arrived:
         shown = (part["image_url"] for part in parts if "image_url" in part)
         urls = [str(one["url"] if isinstance(one, dict) else one) for one in shown]
         return tuple(b64decode(url.partition(",")[2]) for url in urls if url.startswith("data:"))
+
+    @property
+    def tools(self) -> Mapping[str, Mapping[str, Any]]:
+        """The functions that are offered, by name."""
+        offered = self.body.get("tools") or []
+        return {tool["function"]["name"]: tool["function"] for tool in offered}
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -245,8 +253,8 @@ class ScriptedServer:
             return _drawn(reply, usage, raw="inputs" in arrived.body)
         choice = {
             "index": 0,
-            "message": {"role": "assistant", "content": reply.text},
-            "finish_reason": reply.finish_reason,
+            "message": _message(reply),
+            "finish_reason": "tool_calls" if reply.calls else reply.finish_reason,
         }
         body: dict[str, Any] = {
             "id": f"scripted-{arrived.number}",
@@ -264,6 +272,23 @@ class ScriptedServer:
             await response.write(b" " * size)
             await asyncio.sleep(_PAUSE)
         return response
+
+
+def _message(reply: Reply) -> dict[str, Any]:
+    if not reply.calls:
+        return {"role": "assistant", "content": reply.text}
+    calls = [
+        {
+            "id": f"call_{number}",
+            "type": "function",
+            "function": {
+                "name": name,
+                "arguments": given if isinstance(given, str) else json.dumps(given),
+            },
+        }
+        for number, (name, given) in enumerate(reply.calls)
+    ]
+    return {"role": "assistant", "content": reply.text or None, "tool_calls": calls}
 
 
 def _text(content: Any) -> str:
