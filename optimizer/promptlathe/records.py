@@ -18,7 +18,7 @@ FinalistName = Literal["seed", "champion", "best"]
 """Who meets in the decision."""
 Role = Literal["task", "rewrite", "judge"]
 """Who pays for a call: the target under test, an operator, or a model that scores."""
-Api = Literal["chat"]
+Api = Literal["chat", "decisions"]
 """Which of a service's APIs takes a call."""
 Key = tuple[str, str, int]
 """Identifies a unit within a run."""

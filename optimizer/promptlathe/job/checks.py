@@ -180,9 +180,16 @@ def _check_budget(job: Job) -> None:
 
 
 def _check_judge(job: Job) -> None:
-    """Who scores must be able to read."""
+    """Who scores must be able to read, and who writes must be able to write."""
+    for place, settings in _models(job):
+        if settings.api == "decisions" and place != ("judge",):
+            raise InputError(
+                "the Decisions API answers questions, and writes no text",
+                job.place("run", (*place, "api")),
+                "use it under `judge:`, and  api: chat  here",
+            )
     judges = job.objective.judges
-    if judges and (job.judge or job.model).embedded:
+    if judges and job.scorer.embedded:
         raise InputError(
             f"the scorer {judges[0]} asks a model, and the pocket model cannot judge",
             job.place("run", ("judge",) if job.judge else ("model",)),

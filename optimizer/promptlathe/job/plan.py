@@ -84,7 +84,7 @@ def make_plan(job: Job) -> Plan:
     _check_rows(job, len(test), objective.repeated["test"])
     _check_prices(job)
     one = estimate(job, space, (*select, *test))
-    each = len(space.seed.prompts) + len(objective.judges)
+    each = len(space.seed.prompts) + objective.judge_calls
     limit = _tightest(job, one)
     rows = _rows(limit, each, len(select), len(test))
     notes = [*objective.notes, *single_braced(job.space, objective.fields - {objective.target})]

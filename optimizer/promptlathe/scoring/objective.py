@@ -16,7 +16,7 @@ from promptlathe.data.examples import Examples, Sources, divided, first_target, 
 from promptlathe.data.quality import label_counts, label_notes
 from promptlathe.data.splits import SPLITS, Splits
 from promptlathe.errors import InputError
-from promptlathe.records import Cell, Example, Failure, Outcome, Split, Trace, content_hash
+from promptlathe.records import Api, Cell, Example, Failure, Outcome, Split, Trace, content_hash
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring.contract import Contract, contract_of
 from promptlathe.scoring.entries import AnyScorer
@@ -52,6 +52,8 @@ class Objective(documents.Model):
     goal: str | None = None
     limits: Limits = Limits()
     _document: documents.Document = PrivateAttr(default=documents.Document(None))
+    _api: Api = PrivateAttr(default="chat")
+    """By which judges are asked."""
     _shown: frozenset[str] | None = PrivateAttr(default=None)
     """The fields that prompts show, which make a row's input; None: all but `id` and targets."""
 
@@ -147,6 +149,15 @@ class Objective(documents.Model):
                     f"there are: {', '.join(known)}",
                 )
 
+    def judged_by(self, api: Api) -> Self:
+        """The same objective, where judges are asked by this API."""
+        if api == self._api:
+            return self
+        other = self.model_copy()
+        other._api = api
+        vars(other).pop("_scorecard", None)
+        return other
+
     def _check_wanted(self) -> None:
         """Nobody wants more of what a judge finds bad. Raises `InputError`."""
         for scorer in self.scorers:
@@ -228,6 +239,12 @@ class Objective(documents.Model):
     def judges(self) -> tuple[str, ...]:
         """Names of the scorers that are judges."""
         return tuple(scorer.name for scorer in self.scorers if isinstance(scorer, Asking))
+
+    @property
+    def judge_calls(self) -> int:
+        """Calls to the judge for one output, at most."""
+        samples = [scorer.samples for scorer in self.scorers if isinstance(scorer, Judge)]
+        return max(samples, default=0) if self._api == "decisions" else sum(samples)
 
     @property
     def may_judge(self) -> bool:
@@ -362,6 +379,8 @@ class Objective(documents.Model):
             lambda field, label: self._examples.place(field, label),
             frozenset(s.target_field for s in self.scorers if s.target_field is not None)
             | {s.reference for s in self.scorers if isinstance(s, Asking) and s.reference},
+            tuple(s for s in self.scorers if isinstance(s, Asking)),
+            self._api,
         )
 
     def __eq__(self, other: object) -> bool:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from promptlathe.data.dataset import Rows
 from promptlathe.documents import Model, Within
-from promptlathe.records import Example, Score, Trace
+from promptlathe.records import Api, Example, Score, Trace
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring.reading import VERSION
 
@@ -47,6 +47,10 @@ class Surroundings:
     """Where the first row stands that has a text as the value of a field; None where unknown."""
     answers: frozenset[str] = frozenset()
     """The fields with right answers, which a judge sees only when it is told to."""
+    judges: tuple[Scorer, ...] = ()
+    """All scorers that ask the job's judge: what they ask of one output may go together."""
+    api: Api = "chat"
+    """By which API the judge is asked."""
 
 
 class Scorer(Model):

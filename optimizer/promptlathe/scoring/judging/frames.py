@@ -23,8 +23,11 @@ class Frame:
 
     def material(self, shown: Mapping[str, str], output: str) -> str:
         """The row and the output, each under its heading."""
-        parts = {**shown, "output": output}
-        return "\n\n".join(f"# {self.headings[name]}\n{text}" for name, text in parts.items())
+        return self.sections({**shown, "output": output})
+
+    def sections(self, shown: Mapping[str, str]) -> str:
+        """Texts under their headings."""
+        return "\n\n".join(f"# {self.headings[name]}\n{text}" for name, text in shown.items())
 
 
 FRAMES: Mapping[Language, Frame] = {

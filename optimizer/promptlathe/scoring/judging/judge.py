@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Self
 
@@ -15,6 +15,7 @@ from promptlathe.scoring.judging.chat import Chat
 from promptlathe.scoring.judging.form import Form
 from promptlathe.scoring.judging.frames import FRAMES
 from promptlathe.scoring.judging.language import language_of, language_of_row
+from promptlathe.scoring.judging.panel import Panel
 from promptlathe.scoring.judging.scale import MOST_STEPS, Scale
 from promptlathe.scoring.judging.shown import Shown
 from promptlathe.scoring.judging.texts import (
@@ -32,6 +33,10 @@ MOST_SAMPLES = 9
 YES_NO = ("no", "yes")
 VERSION = 2
 """Of what stands around a rubric, beside its words: part of every fingerprint."""
+
+
+Ask = Callable[[Example, Trace, Context, int], Awaitable[Verdict | None]]
+"""Asks once more; None when the answer cannot be read."""
 
 
 def _several(value: Any) -> Any:
@@ -157,22 +162,40 @@ class Judge(Asking):
         return self.builtin is not None and BUILT_IN[self.builtin].unwanted
 
     def measure(self, around: Surroundings) -> Measure:
-        shown = self.shown(around.answers)
-        forms = self.forms(around)
-        chats = {language: Chat(form) for language, form in forms.items()}
+        ask = self._together(around) if around.api == "decisions" else self._alone(around)
 
         async def score(example: Example, trace: Trace, ctx: Context) -> Score:
-            language = self.spoken(example)
-            material = forms[language].frame.material(shown.of(example.row), trace.text)
             verdicts: list[Verdict] = []
             for repeat in range(self.samples):
                 if settled(verdicts, self.samples):
                     break
-                one = await chats[language].ask(material, ctx, step=self.name, repeat=repeat)
+                one = await ask(example, trace, ctx, repeat)
                 verdicts += [one] if one else []
             return decided(verdicts, self.samples, trace)
 
         return score
+
+    def _alone(self, around: Surroundings) -> Ask:
+        """In a chat of its own."""
+        ready = Ready(self, around)
+        chats = {language: Chat(form) for language, form in ready.forms.items()}
+
+        async def ask(e: Example, trace: Trace, ctx: Context, repeat: int) -> Verdict | None:
+            form, shown = ready.on(e)
+            material = form.frame.material(shown, trace.text)
+            return await chats[self.spoken(e)].ask(material, ctx, step=self.name, repeat=repeat)
+
+        return ask
+
+    def _together(self, around: Surroundings) -> Ask:
+        """With the other judges of the same output."""
+        others = [one for one in around.judges if isinstance(one, Judge)]
+        panel = Panel([Ready(one, around) for one in others or [self]])
+
+        async def ask(e: Example, trace: Trace, ctx: Context, repeat: int) -> Verdict | None:
+            return await panel.ask(self.name, e, trace, ctx, repeat=repeat)
+
+        return ask
 
     def fingerprint(self, around: Surroundings) -> Any:
         texts = load_text(self.builtin, around.folder, around.within) if self.builtin else None
@@ -215,6 +238,19 @@ class Judge(Asking):
     @property
     def _scale(self) -> Scale:
         return Scale.numbers(*self.score) if self.score else Scale.even(self.levels)
+
+
+class Ready:
+    """A judge with its texts, made once for an objective."""
+
+    def __init__(self, judge: Judge, around: Surroundings) -> None:
+        self.name, self.samples = judge.name, judge.samples
+        self.forms = judge.forms(around)
+        self._judge, self._shown = judge, judge.shown(around.answers)
+
+    def on(self, example: Example) -> tuple[Form, dict[str, str]]:
+        """What it is asked, and what it sees of the row, by heading."""
+        return self.forms[self._judge.spoken(example)], self._shown.of(example.row)
 
 
 def judge(
