@@ -137,11 +137,14 @@ class Prompt:
     messages: tuple[Message, ...]
     parameters: Parameters = ()
     """Model parameters that this prompt sets."""
+    tool_keys: tuple[tuple[str, str], ...] = ()
+    """(name as it is sent, key) of tools whose name is not the key by which scorers know them."""
 
     @cached_property
     def id(self) -> str:
         """The content hash."""
-        return content_hash([[m.to_dict() for m in self.messages], dict(self.parameters)])
+        content = [[m.to_dict() for m in self.messages], dict(self.parameters)]
+        return content_hash([*content, self.tool_keys] if self.tool_keys else content)
 
 
 PROMPT = "prompt"

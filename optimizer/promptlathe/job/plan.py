@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from promptlathe.errors import BudgetTooSmall, InputError
-from promptlathe.job.checks import check_inputs, check_operators, check_pictures, models_of
+from promptlathe.job.checks import (
+    check_inputs,
+    check_operators,
+    check_pictures,
+    check_tools,
+    models_of,
+)
 from promptlathe.job.estimate import Estimate, estimate
 from promptlathe.job.job import Job
 from promptlathe.models.images import check_picture
@@ -78,6 +84,7 @@ def make_plan(job: Job) -> Plan:
     if job.function is None:
         picture = partial(check_picture, folder=objective.folder, within=objective.within)
         check_conversations(job.space, objective.check_values, picture=picture)
+    check_tools(job)
     check_operators(job, len(train))
     opened = job.space.opened() if job.operators else job.space
     space = BoundSpace(opened, train, objective.target, labels)

@@ -18,6 +18,7 @@ from promptlathe.scoring.scorers import (
     regex,
     token_f1,
 )
+from promptlathe.scoring.tool_call import ToolCall, tool_call
 
 __all__ = [
     "Contract",
@@ -26,6 +27,7 @@ __all__ = [
     "Limits",
     "Objective",
     "Scorer",
+    "ToolCall",
     "contains",
     "exact_match",
     "function",
@@ -34,4 +36,5 @@ __all__ = [
     "numeric",
     "regex",
     "token_f1",
+    "tool_call",
 ]

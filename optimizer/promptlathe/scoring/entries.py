@@ -23,6 +23,7 @@ from promptlathe.scoring.scorers import (
     Regex,
     TokenF1,
 )
+from promptlathe.scoring.tool_call import ToolCall
 
 Absent = SkipJsonSchema[None]
 
@@ -56,6 +57,7 @@ class ScorerEntry(Model):
     numeric: Annotated[Numeric, _short(Numeric)] | Absent = None
     json_match: Annotated[JsonMatch, _short(JsonMatch)] | Absent = None
     token_f1: Annotated[TokenF1, _short(TokenF1)] | Absent = None
+    tool_call: Annotated[ToolCall, _short(ToolCall)] | Absent = None
     judge: Annotated[Judge, _short(Judge)] | Absent = None
     function: FunctionEntry | Absent = None
 

@@ -293,11 +293,14 @@ class Objective(documents.Model):
     @property
     def labels(self) -> Sequence[str]:
         """The right answers, where they are labels: a few that many rows share; else none."""
-        if self.target is None:
+        if self.target is None or self._is_whole(self.target):
             return ()
         found = self._examples.labels(self.target)
         few = min(MOST_LABELS, max(2, len(self._examples.rows) // 2))
         return found if len(found) <= few else ()
+
+    def _is_whole(self, target: str) -> bool:
+        return any(s.whole_target for s in self.scorers if s.target_field == target)
 
     @cached_property
     def digest(self) -> str:

@@ -68,6 +68,11 @@ class Scorer(Model):
         return None
 
     @property
+    def whole_target(self) -> bool:
+        """The target is looked at as a whole by `check_rows`: it may be empty, and of any kind."""
+        return False
+
+    @property
     def ranges(self) -> Range | Mapping[str, Range] | None:
         """Of its score; by name for a scorer that gives several; None where it is not known."""
         return UNIT

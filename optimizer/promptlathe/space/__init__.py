@@ -21,6 +21,7 @@ from promptlathe.space.template import (
     placeholders,
     render,
 )
+from promptlathe.space.tools import Tool, keyed, output_of, shown_tools
 
 __all__ = [
     "BoundSpace",
@@ -42,16 +43,20 @@ __all__ = [
     "Step",
     "Steps",
     "Text",
+    "Tool",
     "check_conversations",
     "check_data",
     "check_images",
     "fill_declared",
     "is_inert",
     "join",
+    "keyed",
     "load_steps",
     "not_placeholder",
+    "output_of",
     "placeholders",
     "render",
+    "shown_tools",
     "single_braced",
     "transcript",
 ]

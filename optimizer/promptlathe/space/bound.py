@@ -14,6 +14,8 @@ from promptlathe.space.contracts import PARAMETER, sent_format
 from promptlathe.space.demos import Pool, write_demos
 from promptlathe.space.space import SearchSpace
 from promptlathe.space.template import DEMOS, compose_message, fill_declared, named_by
+from promptlathe.space.tools import PARAMETER as TOOLS
+from promptlathe.space.tools import keys_of
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class BoundSpace:
             for m in self.space.messages
         )
         messages = tuple(one for several in composed for one in several if one.content or one.more)
-        return Prompt(messages, self._parameters(active))
+        tools = self.space.tools
+        return Prompt(messages, self._parameters(active, parts), keys_of(tools, parts))
 
     @cached_property
     def _parts(self) -> "dict[str, BoundSpace]":
@@ -112,8 +115,11 @@ class BoundSpace:
         sections = component.arrangements[str(active[name])]
         return component.separator.join(part for s in sections if (part := parts[s]))
 
-    def _parameters(self, active: Mapping[str, Value]) -> tuple[tuple[str, Json], ...]:
-        chosen: dict[str, Json] = {}
+    def _parameters(
+        self, active: Mapping[str, Value], parts: Mapping[str, str | None]
+    ) -> tuple[tuple[str, Json], ...]:
+        tools = [tool.sent(parts) for tool in self.space.tools]
+        chosen: dict[str, Json] = {TOOLS: tools} if tools else {}
         for name, one in self.space.components.items():
             level = _level(one, active.get(name)) if isinstance(one, Choice) else None
             if level and level.response_format:

@@ -14,6 +14,9 @@ from promptlathe.space.template import (
     placeholders,
 )
 
+TEMPLATES = ("messages", "tools")
+"""Where components stand."""
+
 
 def check_placeholders(space: Declaration) -> None:
     """Raises a located pydantic error."""
@@ -64,7 +67,7 @@ def _check_placed(space: Declaration) -> None:
 
 
 def _check_placeholders(space: Declaration) -> None:
-    templates = [(loc, text) for loc, text in space.texts() if loc[0] == "messages"]
+    templates = [(loc, text) for loc, text in space.texts() if loc[0] in TEMPLATES]
     in_template = {n for _, text in templates for n in placeholders(text)}
     ordered = {s for one in space.components.values() if isinstance(one, Order) for s in one.order}
     for loc, text in _written(space):
@@ -75,7 +78,7 @@ def _check_placeholders(space: Declaration) -> None:
             raise problem(loc, "a separator holds double braces", "nothing is filled in there")
     for loc, text in space.texts():
         for name in placeholders(text):
-            if loc[0] != "messages" and name in space.components:
+            if loc[0] not in TEMPLATES and name in space.components:
                 raise problem(
                     loc,
                     f"a level cannot contain the component {{{{ {name} }}}}",

@@ -18,6 +18,7 @@ from promptlathe.space.messages import Messages
 from promptlathe.space.parameters import Parameter, in_dependency_order, parameters_of
 from promptlathe.space.size import Size, combinations, size_of
 from promptlathe.space.template import placeholders
+from promptlathe.space.tools import Tool
 
 
 def _named(given: Any) -> Any:
@@ -45,6 +46,7 @@ class SearchSpace(Declared):
 
     messages: the chat template; `{{ name }}` is a component or a field of the row.
     components: by name; the first level of each makes the seed prompt, unless `seed` says else.
+    tools: functions that the model may call; their names and descriptions may hold components.
     model: model parameters, each a number, a text or a component of its own.
     constraints: combinations of levels that are left out.
 
@@ -53,6 +55,7 @@ class SearchSpace(Declared):
 
     messages: Messages
     components: Components = Field(default_factory=dict)
+    tools: tuple[Tool, ...] = Field(default=(), description="Functions that the model may call")
     model: dict[str, Scalar | Component] = Field(default_factory=dict)
     constraints: tuple[Forbid, ...] = ()
     seed: dict[str, Value | None] = Field(default_factory=dict)
@@ -181,7 +184,7 @@ class SearchSpace(Declared):
 
     def texts(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Every text that may enter a prompt, with its place: templates, addresses of
-        pictures, and levels."""
+        pictures, texts of tools, and levels."""
         for i, message in enumerate(self.messages):
             place = ("messages", i, message.role)
             if isinstance(message.content, str):
@@ -189,6 +192,9 @@ class SearchSpace(Declared):
             else:
                 for j, part in enumerate(message.content):
                     yield (*place, j), part.url if isinstance(part, Image) else part
+        for i, tool in enumerate(self.tools):
+            for loc, text in tool.texts():
+                yield ("tools", i, *loc), text
         for name, component in self.components.items():
             match component:
                 case Text(text=text):

@@ -20,9 +20,8 @@ from promptlathe.data.values import copied
 from promptlathe.errors import InputError
 from promptlathe.records import Answer, Json, Message, Prompt, Request
 from promptlathe.runtime.seam import Context
-from promptlathe.space import placeholders, render
+from promptlathe.space import keyed, placeholders, render
 from promptlathe.targets.calls import Calls, Threads
-from promptlathe.targets.prompt import output_of
 
 Function = Callable[..., Any]
 PROMPTS = "promptlathe_prompts"
@@ -57,7 +56,8 @@ def check_signature(function: Function) -> None:
 
 
 class AnswerText(str):
-    """An answer's text, with all else that the model gave in `answer`."""
+    """An answer's text, with all else that the model gave in `answer`: the tools that it calls,
+    say, by their keys."""
 
     answer: Answer
 
@@ -99,25 +99,28 @@ class Llm:
         ask the same again and get another answer. Raises ValueError for a placeholder that no
         field fills.
         """
-        return _reply(await self.calls.send(*self._request(prompt, repeat, fields)))
+        made, *request = self._request(prompt, repeat, fields)
+        return _reply(await self.calls.send(*request), made)
 
     def ask_and_wait(self, prompt: Any, /, *, repeat: int = 0, **fields: Json) -> AnswerText:
         """The same in a thread."""
-        return _reply(self.calls.wait(*self._request(prompt, repeat, fields)))
+        made, *request = self._request(prompt, repeat, fields)
+        return _reply(self.calls.wait(*request), made)
 
-    def _request(self, prompt: Any, repeat: int, fields: Mapping[str, Json]) -> tuple[Request, str]:
+    def _request(
+        self, prompt: Any, repeat: int, fields: Mapping[str, Json]
+    ) -> tuple[Prompt, Request, str]:
         made = prompt if isinstance(prompt, Prompt) else Prompt(_messages(prompt))
         lost = {n for m in made.messages for n in placeholders(m.text)} - fields.keys()
         if lost:
             raise ValueError(f"no value for {', '.join(sorted(lost))}: pass it to llm(...)")
         step = next((name for name, one in self.prompts.items() if one is made), "")
-        return Request(render(made, fields), made.parameters, repeat), step
+        return made, Request(render(made, fields), made.parameters, repeat), step
 
 
-def _reply(answer: Answer) -> AnswerText:
-    text = output_of(answer)
-    reply = AnswerText(text if isinstance(text, str) else "")
-    reply.answer = answer
+def _reply(answer: Answer, made: Prompt) -> AnswerText:
+    reply = AnswerText(answer.text)
+    reply.answer = keyed(answer, made)
     return reply
 
 

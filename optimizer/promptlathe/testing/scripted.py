@@ -55,6 +55,8 @@ class Reply:
     """In place of the words that are counted; {} for a service that tells none."""
     cached_tokens: int = 0
     """Of the input."""
+    calls: Sequence[tuple[str, Mapping[str, Any] | str]] = ()
+    """Tools that it calls: the name, and the arguments, or a text in their place."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,12 @@ class Arrived:
     def _messages(self) -> list[Mapping[str, Any]]:
         given = self.body.get("messages", self.body.get("input", ()))
         return [{"content": given}] if isinstance(given, str) else list(given)
+
+    @property
+    def tools(self) -> Mapping[str, Mapping[str, Any]]:
+        """The functions that are offered, by name."""
+        offered = self.body.get("tools") or []
+        return {tool["function"]["name"]: tool["function"] for tool in offered}
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -224,8 +232,8 @@ class ScriptedServer:
             return web.json_response(made, status=status)
         choice = {
             "index": 0,
-            "message": {"role": "assistant", "content": reply.text},
-            "finish_reason": reply.finish_reason,
+            "message": _message(reply),
+            "finish_reason": "tool_calls" if reply.calls else reply.finish_reason,
         }
         body: dict[str, Any] = {
             "id": f"scripted-{arrived.number}",
@@ -243,6 +251,23 @@ class ScriptedServer:
             await response.write(b" " * size)
             await asyncio.sleep(_PAUSE)
         return response
+
+
+def _message(reply: Reply) -> dict[str, Any]:
+    if not reply.calls:
+        return {"role": "assistant", "content": reply.text}
+    calls = [
+        {
+            "id": f"call_{number}",
+            "type": "function",
+            "function": {
+                "name": name,
+                "arguments": given if isinstance(given, str) else json.dumps(given),
+            },
+        }
+        for number, (name, given) in enumerate(reply.calls)
+    ]
+    return {"role": "assistant", "content": reply.text or None, "tool_calls": calls}
 
 
 def _text(content: Any) -> str:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from promptlathe.data.values import as_text
 from promptlathe.records import Example, FailureReason, Outcome
 from promptlathe.space import fill_declared, placeholders, transcript
 
@@ -174,7 +175,8 @@ class OperatorContext:
 
     def answer(self, example: Example) -> str:
         """The right answer of a row."""
-        return str(example.row[self.target]) if self.target is not None else ""
+        right = example.row[self.target] if self.target is not None else ""
+        return as_text(right) if isinstance(right, dict | list) else str(right)
 
     def _constraints(self) -> str:
         lines = [f'- Keep this phrase word for word: "{phrase}"' for phrase in self.protect]

@@ -23,9 +23,12 @@ Call = Callable[[Any, dict[str, Any]], Any]
 """How the object is used for a row: (object, row) to its output, sync or async."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Asking:
-    """What stands in for the models of one cell."""
+    """What stands in for the models of one cell.
+
+    Without a `repr` of its fields: frameworks write that of their models for each call.
+    """
 
     calls: Calls
     prompts: Mapping[str, Prompt]
