@@ -190,7 +190,7 @@ class RunFile(documents.Model):
         objective_part = _part(document, "objective")
         objective = Objective.from_document(objective_part)
         if file.made is not None:
-            space, place = None, lambda loc: document.where(("space",))
+            space, place = None, _at(document, "space")
         elif file.steps is None:
             part = _part(document, "space")
             space, place = SearchSpace.from_document(part), part.where
@@ -261,6 +261,11 @@ class Loaded:
             here = error.where in ("scorers", "target", path)
             where = self.document.where((key,)) if here else error.where
             raise InputError(error.what, where, error.fix) from None
+
+
+def _at(document: Document, key: str) -> Callable[[Loc], str | None]:
+    """The place of one key, whatever is asked for."""
+    return lambda loc: document.where((key,))
 
 
 def _part(document: Document, name: str) -> Document:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from promptlathe.data.values import plain
@@ -113,8 +114,9 @@ class Threads:
         """What the function returns; of a coroutine what that gives, in the event loop."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(MOST_THREADS, "promptlathe-target")
-        loop, context = asyncio.get_running_loop(), copy_context()
-        given = await loop.run_in_executor(self._pool, context.run, function, *arguments)
+        loop = asyncio.get_running_loop()
+        work = partial(copy_context().run, function, *arguments)
+        given = await loop.run_in_executor(self._pool, work)
         return await given if inspect.isawaitable(given) else given
 
 

@@ -99,13 +99,13 @@ class Llm:
         ask the same again and get another answer. Raises ValueError for a placeholder that no
         field fills.
         """
-        made, *request = self._request(prompt, repeat, fields)
-        return _reply(await self.calls.send(*request), made)
+        made, request, step = self._request(prompt, repeat, fields)
+        return _reply(await self.calls.send(request, step), made)
 
     def ask_and_wait(self, prompt: Any, /, *, repeat: int = 0, **fields: Json) -> AnswerText:
         """The same in a thread."""
-        made, *request = self._request(prompt, repeat, fields)
-        return _reply(self.calls.wait(*request), made)
+        made, request, step = self._request(prompt, repeat, fields)
+        return _reply(self.calls.wait(request, step), made)
 
     def _request(
         self, prompt: Any, repeat: int, fields: Mapping[str, Json]
