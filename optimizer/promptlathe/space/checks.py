@@ -27,6 +27,11 @@ MODEL_PARAMETERS = (
     "presence_penalty",
     "seed",
     "reasoning_effort",
+    "service_tier",
+    "size",
+    "quality",
+    "background",
+    "negative_prompt",
 )
 SERVICE = ("base_url", "api_key_env", "timeout", "retries")
 """Of a run file's `model`: they are no parameters of a call."""

@@ -265,7 +265,9 @@ def _told(case: Case, who: str) -> list[str]:
     """What the prompt made of the row, and what is wrong with it."""
     lines: list[str] = []
     if case.outcome.failure is None:
-        answered = f"{who}answered: {_short(case.outcome.trace.text)}"
+        trace = case.outcome.trace
+        shown = "(a picture)" if trace.picture else _short(trace.text)
+        answered = f"{who}answered: {shown}"
         lines.append(answered[0].upper() + answered[1:])
     if case.problem:
         lines.append(f"Problem: {case.problem}")
