@@ -213,6 +213,9 @@ def _show_prompts(side: Finalist) -> None:
             say(message.text)
         if prompt.parameters:
             say(f"\n[parameters] {_levels(prompt.parameters)}")
+        for filled, rule in prompt.fills:
+            told = tuple((key, value) for key, value in rule.items() if value is not None)
+            say(f"\n[{filled}, filled in for each row] {_levels(told)}")
 
 
 def _spent(result: Result) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from promptlathe.data.corpus import load_corpora
 from promptlathe.errors import BudgetTooSmall, InputError
 from promptlathe.job.checks import check_inputs, check_operators, check_pictures, models_of
 from promptlathe.job.estimate import Estimate, estimate
@@ -12,7 +13,14 @@ from promptlathe.job.job import Job
 from promptlathe.models.pricing import check_prices
 from promptlathe.records import Budget, Example, content_hash
 from promptlathe.runtime.amounts import Amounts
-from promptlathe.space import BoundSpace, check_data, check_images, single_braced
+from promptlathe.space import (
+    BoundSpace,
+    caching_notes,
+    check_data,
+    check_images,
+    check_passages,
+    single_braced,
+)
 
 DECISION_SHARE = 0.4
 """At most this part of the budget is kept for the final comparison."""
@@ -67,10 +75,13 @@ def make_plan(job: Job) -> Plan:
         where=place,
     )
     check_images(job.space, (*train, *select, *test), where=place)
+    filled = [n for p in job.space.prompts.values() for n in check_passages(p, objective.rows)]
     check_pictures(job, (*train, *select, *test))
     check_operators(job, len(train))
     opened = job.space.opened() if job.operators else job.space
-    space = BoundSpace(opened, train, objective.target, labels)
+    inputs = None if job.function else tuple(sorted(job.space.shown))
+    corpora = load_corpora(job.space, place)
+    space = BoundSpace(opened, train, objective.target, labels, inputs, corpora)
     _check_rows(job, len(test), objective.repeated["test"])
     _check_prices(job)
     one = estimate(job, space, (*select, *test))
@@ -78,6 +89,7 @@ def make_plan(job: Job) -> Plan:
     limit = _tightest(job, one)
     rows = _rows(limit, each, len(select), len(test))
     notes = [*objective.notes, *single_braced(job.space, objective.fields - {objective.target})]
+    notes += [*filled, *caching_notes(job.space)]
     notes += [
         f"{used} of {there} {split} rows are used: the budget affords no more"
         for split, used, there in zip(

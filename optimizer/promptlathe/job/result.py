@@ -253,6 +253,7 @@ def _prompt(prompt: Prompt) -> dict[str, Any]:
     return {
         "messages": [message.to_dict() for message in prompt.messages],
         "parameters": dict(prompt.parameters),
+        **({"fills": dict(prompt.fills)} if prompt.fills else {}),
     }
 
 

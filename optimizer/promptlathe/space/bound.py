@@ -4,29 +4,45 @@ Of a chain, each step's space is bound by itself, and sees its own names only.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from promptlathe.records import Candidate, Example, Json, Prompt, Value
-from promptlathe.space.components import Choice, Component, Demos, Float, Int, Level, Order, Text
+from promptlathe.space.components import (
+    NEAREST,
+    Choice,
+    Component,
+    Demos,
+    Float,
+    Int,
+    Level,
+    Order,
+    Text,
+)
 from promptlathe.space.conditions import holds
 from promptlathe.space.contracts import PARAMETER, sent_format
+from promptlathe.space.corpus import Corpus
 from promptlathe.space.demos import Pool, write_demos
+from promptlathe.space.filling import Filling
+from promptlathe.space.passages import Contexts, Retrieve
 from promptlathe.space.space import SearchSpace
-from promptlathe.space.template import compose_message, fill_declared
+from promptlathe.space.template import compose_message, fill_declared, placeholders
 
 
 @dataclass(frozen=True)
 class BoundSpace:
     """`train` holds the rows that may be shown as demos; `target` is their answer's field.
 
-    labels: those of the objective, for response formats that name them.
+    labels: those of the objective, for response formats that name them. inputs: the fields by which
+    the objective tells rows apart, None: all. corpora: what is searched, by file and field.
     """
 
     space: SearchSpace
     train: Sequence[Example]
     target: str | None = None
     labels: Sequence[str] = ()
+    inputs: tuple[str, ...] | None = None
+    corpora: Mapping[tuple[str, str], Corpus] = field(default_factory=dict[tuple[str, str], Corpus])
 
     @cached_property
     def seed(self) -> Candidate:
@@ -45,16 +61,32 @@ class BoundSpace:
         return Candidate(tuple(active.items()), prompts)
 
     def _prompt(self, active: Mapping[str, Value]) -> Prompt:
+        rules = {
+            name: rule
+            for name, one in self.space.components.items()
+            if (rule := self._filling.rule(name, one, active))
+        }
         parts: dict[str, str | None] = {
-            name: self._text(name, one, active)
+            name: f"{{{{ {name} }}}}" if name in rules else self._text(name, one, active)
             for name, one in self.space.components.items()
             if not isinstance(one, Order)
         }
         for name, one in self.space.components.items():
             if isinstance(one, Order):
                 parts[name] = self._ordered(name, one, active, parts)
-        messages = (compose_message(m, parts) for m in self.space.messages)
-        return Prompt(tuple(m for m in messages if m.content), self._parameters(active))
+        composed = (compose_message(m, parts) for m in self.space.messages)
+        messages = tuple(m for m in composed if m.content)
+        prompt = Prompt(messages, self._parameters(active))
+        if not rules:
+            return prompt
+        placed = {name for message in messages for name in placeholders(message.text)}
+        return self._filling.filled(
+            prompt, {name: rule for name, rule in rules.items() if name in placed}
+        )
+
+    @cached_property
+    def _filling(self) -> Filling:
+        return Filling(self.space, self.train, self.target, self.inputs, self.corpora)
 
     @cached_property
     def _parts(self) -> "dict[str, BoundSpace]":
@@ -78,6 +110,8 @@ class BoundSpace:
                     target=self.target,
                     answers=self._pools[name].answers(_select(name, active)),
                 )
+            case Contexts() | Retrieve():
+                return None
             case _:
                 return str(active[name])
 
@@ -114,9 +148,12 @@ class BoundSpace:
         return tuple(sorted(chosen.items()))
 
     def shown(self, name: str, active: Mapping[str, Value]) -> tuple[str, ...] | None:
-        """Ids of the rows that the demos `name` show under these levels; None when inactive."""
+        """Ids of the rows that the demos `name` show under these levels, none where they differ
+        from row to row; None when inactive."""
         if f"{name}.count" not in active:
             return None
+        if active.get(f"{name}.select") == NEAREST:
+            return ()
         if self.space.chained:
             step, _, own = name.partition(".")
             return self._parts[step].shown(own, _own(step, active))

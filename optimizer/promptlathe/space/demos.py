@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 
 from promptlathe.errors import InputError
 from promptlathe.records import Example, Value, content_hash
-from promptlathe.space.components import DemosSpec, Recruited
+from promptlathe.space.components import NEAREST, DemosSpec, Recruited
 from promptlathe.space.similarity import Vectors, farthest_first, text_vectors
 from promptlathe.space.template import fill_declared, is_inert, placeholders
 
@@ -60,6 +60,7 @@ class Pool:
         return {
             row.id
             for select in self.spec.selections
+            if select != NEAREST
             for draw in range(self.spec.draws)
             for row in self.ranked(select, draw)[: self.spec.count[1]]
         }

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from promptlathe.errors import InputError
-from promptlathe.records import Content, Image, Message, Prompt
+from promptlathe.records import Content, Image, Message
 
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_.]+)?)\s*\}\}")
 """As MLflow finds them, dotted names included: it would fill these in."""
@@ -127,23 +126,13 @@ def compose(template: str, parts: Mapping[str, str | None]) -> str:
 
 def compose_message(message: Message, parts: Mapping[str, str | None]) -> Message:
     """Fill components into all parts of a message; a part that ends up empty is left out."""
-    return _mapped(message, lambda text: compose(text, parts), lambda url: compose(url, parts))
+    return mapped(message, lambda text: compose(text, parts), lambda url: compose(url, parts))
 
 
-def render(prompt: Prompt, row: Mapping[str, Any]) -> tuple[Message, ...]:
-    """The messages that are sent for one row: its fields in their placeholders.
-
-    Raises InputError when a picture's address would be made of something that is no text.
-    """
-    return tuple(
-        _mapped(m, lambda text: fill(text, row), lambda url: _address(url, row))
-        for m in prompt.messages
-    )
-
-
-def _mapped(
+def mapped(
     message: Message, of_text: Callable[[str], str], of_url: Callable[[str], str]
 ) -> Message:
+    """With all texts and addresses of pictures changed; a part that ends up empty is left out."""
     if isinstance(message.content, str):
         content: Content = of_text(message.content)
     else:
@@ -153,14 +142,3 @@ def _mapped(
         )
         content = tuple(one for one in changed if (one.url if isinstance(one, Image) else one))
     return Message(message.role, content, message.more)
-
-
-def _address(url: str, row: Mapping[str, Any]) -> str:
-    for name in placeholders(url):
-        if name in row and not isinstance(row[name], str):
-            raise InputError(
-                f"the picture {url} is {row[name]!r} in a row, which is no text",
-                name,
-                "write the path of a file, or a web address",
-            )
-    return fill(url, row)

@@ -20,9 +20,9 @@ from typing import Any
 
 from promptlathe.data.values import copied, plain
 from promptlathe.errors import InputError
-from promptlathe.records import Answer, Failure, Json, Message, Prompt, Request
+from promptlathe.records import Answer, Failure, Json, Message, Prompt
 from promptlathe.runtime.seam import CallFailed, Context, UnitEnded
-from promptlathe.space import placeholders, render
+from promptlathe.space import fields_of, request_of
 from promptlathe.targets.prompt import output_of
 
 Function = Callable[..., Any]
@@ -149,11 +149,11 @@ class Llm:
         if self.over:
             raise asyncio.CancelledError
         made = prompt if isinstance(prompt, Prompt) else Prompt(_messages(prompt))
-        lost = {n for m in made.messages for n in placeholders(m.text)} - fields.keys()
+        lost = fields_of(made) - fields.keys()
         if lost:
             raise ValueError(f"no value for {', '.join(sorted(lost))}: pass it to llm(...)")
         step = next((name for name, one in self.prompts.items() if one is made), "")
-        request = Request(render(made, fields), made.parameters, repeat)
+        request = request_of(made, fields, repeat=repeat)
         try:
             answer = await self.ctx.call(request, step=step)
         except UnitEnded as ended:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptlathe.records import PROMPT, Answer, Json, Prompt, Request
+from promptlathe.records import PROMPT, Answer, Json, Prompt
 from promptlathe.runtime.seam import Context
-from promptlathe.space import render
+from promptlathe.space import request_of
 
 
 def output_of(answer: Answer) -> Json:
@@ -25,4 +25,4 @@ class PromptTarget:
         self, prompts: Mapping[str, Prompt], row: Mapping[str, Json], ctx: Context
     ) -> Json:
         prompt = prompts[PROMPT]
-        return output_of(await ctx.call(Request(render(prompt, row), prompt.parameters)))
+        return output_of(await ctx.call(request_of(prompt, row)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptlathe.records import Json, Prompt, Request
+from promptlathe.records import Json, Prompt
 from promptlathe.runtime.seam import Context
-from promptlathe.space import render
+from promptlathe.space import request_of
 from promptlathe.targets.prompt import output_of
 
 
@@ -23,6 +23,5 @@ class StepsTarget:
     ) -> Json:
         known = dict(row)
         for name, prompt in prompts.items():
-            request = Request(render(prompt, known), prompt.parameters)
-            known[name] = output_of(await ctx.call(request, step=name))
+            known[name] = output_of(await ctx.call(request_of(prompt, known), step=name))
         return known[self.output]

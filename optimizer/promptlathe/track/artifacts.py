@@ -15,6 +15,7 @@ def prompts_json(prompts: Mapping[str, Prompt]) -> str:
             "id": prompt.id,
             "messages": [message.to_dict() for message in prompt.messages],
             "parameters": dict(prompt.parameters),
+            **({"fills": dict(prompt.fills)} if prompt.fills else {}),
         }
         for name, prompt in prompts.items()
     }
@@ -40,6 +41,9 @@ def _text(prompt: Prompt) -> str:
     parts = [f"[{message.role}]\n{plain(message)}" for message in prompt.messages]
     if prompt.parameters:
         parts.append("[parameters]\n" + "\n".join(f"{k} = {v}" for k, v in prompt.parameters))
+    for name, rule in prompt.fills:
+        lines = "\n".join(f"{key} = {value}" for key, value in rule.items() if value is not None)
+        parts.append(f"[{name}, filled in for each row]\n{lines}")
     return "\n\n".join(parts) + "\n"
 
 

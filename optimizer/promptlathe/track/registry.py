@@ -18,7 +18,9 @@ from typing import Any
 
 from promptlathe.errors import InputError
 from promptlathe.records import Content, Example, Image, Message, Prompt
-from promptlathe.space.template import STATEMENT, placeholders, render
+from promptlathe.space.fills import filled
+from promptlathe.space.rendering import fields_of, render
+from promptlathe.space.template import STATEMENT
 from promptlathe.track.artifacts import plain
 from promptlathe.track.backend import Backend
 from promptlathe.track.records import Champion, RegisteredPrompt
@@ -33,6 +35,9 @@ EXPERIMENT_IDS = "_mlflow_experiment_ids"
 PARAMETERS = "promptlathe.parameters"
 MESSAGES = "promptlathe.messages"
 """Version tag: the messages as they are, when the template is not the same."""
+FILLS = "promptlathe.fills"
+"""Version tag: the rules by which placeholders are filled in for each row, as JSON by placeholder;
+what they take from is known by its hash only."""
 SET = "promptlathe.set"
 """Version tag: the run, and the versions that were promoted together, by registry name."""
 FORMAT = "response_format"
@@ -113,7 +118,11 @@ def read(version: Any) -> Prompt:
             parameters.pop(key, None)
         if version.response_format:
             parameters[FORMAT] = _sent_format(version.response_format)
-    return Prompt(tuple(_message(message) for message in told), tuple(sorted(parameters.items())))
+    return Prompt(
+        tuple(_message(message) for message in told),
+        tuple(sorted(parameters.items())),
+        tuple(json.loads(version.tags.get(FILLS, "{}")).items()),
+    )
 
 
 def _message(told: Mapping[str, Any]) -> Message:
@@ -154,13 +163,17 @@ def unfaithful(version: Any, prompt: Prompt, examples: Iterable[Example]) -> str
     """The first example that MLflow would format to other messages than were scored."""
     from mlflow.exceptions import MlflowException
 
-    names = {name for message in prompt.messages for name in placeholders(plain(message))}
     for example in examples:
-        if names - example.row.keys():
+        if fields_of(prompt) - example.row.keys():
             continue  # a step's prompt, filled in with what another one gave
-        ours = template(render(prompt, example.row))
         try:
-            same = version.format(**example.row) == ours
+            made = filled(prompt, example.row)
+        except InputError:
+            return None  # what it takes from is not here
+        ours = template(render(prompt, example.row))
+        values = {**example.row, **{name: one.text for name, one in made.items()}}
+        try:
+            same = version.format(**values) == ours
         except (MlflowException, TypeError, re.error):  # a field's name is used as a pattern
             same = False
         if not same:
