@@ -373,7 +373,7 @@ def test_nearest_has_no_draws():
 
 def test_a_changed_pool_is_refused():
     prompt = nearest().prompt
-    bare = Prompt(prompt.messages, prompt.parameters, prompt.fills)
+    bare = Prompt(prompt.messages, prompt.parameters, fills=prompt.fills)
     assert bare == prompt
     with pytest.raises(InputError, match="the nearest demos of a pool"):
         render(bare, TRAIN[0])
@@ -393,3 +393,28 @@ def test_nearest_needs_a_field_that_both_show():
 
 def test_what_a_forecast_rests_on_grows_with_what_is_filled_in():
     assert nearest(**{"demos.count": 1}).size < nearest().size
+
+
+def test_nearest_demos_may_be_turns():
+    space = SearchSpace(
+        [{"demos": "{{ demos }}"}, {"user": "{{ text }}"}],
+        {
+            "demos": Demos(
+                count=(0, 1),
+                template={"user": "{{ text }}", "assistant": "{{ team }}"},
+                select="nearest",
+            )
+        },
+    )
+    bound = BoundSpace(space, [Example(r["id"], r, "train") for r in TRAIN], "team")
+    assert [m.role for m in render(bound.seed.prompt, TRAIN[0])] == ["user"]
+    prompt = bound.candidate({**bound.space.seed_levels, "demos.count": 1, **_nearest()}).prompt
+    assert [m.to_dict() for m in render(prompt, {"text": "This invoice is wrong"})] == [
+        {"role": "user", "content": "My invoice is wrong"},
+        {"role": "assistant", "content": "billing"},
+        {"role": "user", "content": "This invoice is wrong"},
+    ]
+
+
+def _nearest() -> dict[str, Any]:
+    return {"demos.select": "nearest", "demos.order": "drawn"}

@@ -3,8 +3,14 @@
 from promptlathe.space.bound import BoundSpace
 from promptlathe.space.caching import caching_notes
 from promptlathe.space.components import Choice, Demos, Float, Int, Level, Order, Recruited, Text
+from promptlathe.space.conversation import transcript
 from promptlathe.space.corpus import Corpus
-from promptlathe.space.data_checks import check_data, check_images, single_braced
+from promptlathe.space.data_checks import (
+    check_conversations,
+    check_data,
+    check_images,
+    single_braced,
+)
 from promptlathe.space.fills import with_sources
 from promptlathe.space.joined import JoinedSpace, join
 from promptlathe.space.parameters import Categorical, Integer, Parameter, Real
@@ -15,6 +21,7 @@ from promptlathe.space.size import Size
 from promptlathe.space.space import SearchSpace
 from promptlathe.space.steps import LoadedSteps, Step, Steps, load_steps
 from promptlathe.space.template import fill_declared, is_inert, not_placeholder, placeholders
+from promptlathe.space.tools import Tool, keyed, output_of, shown_tools
 
 __all__ = [
     "BoundSpace",
@@ -39,7 +46,9 @@ __all__ = [
     "Step",
     "Steps",
     "Text",
+    "Tool",
     "caching_notes",
+    "check_conversations",
     "check_data",
     "check_images",
     "check_passages",
@@ -47,11 +56,15 @@ __all__ = [
     "fill_declared",
     "is_inert",
     "join",
+    "keyed",
     "load_steps",
     "not_placeholder",
+    "output_of",
     "placeholders",
     "render",
     "request_of",
+    "shown_tools",
     "single_braced",
+    "transcript",
     "with_sources",
 ]

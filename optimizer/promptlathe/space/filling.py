@@ -6,15 +6,15 @@ from functools import cached_property
 from typing import Any
 
 from promptlathe.errors import InputError
-from promptlathe.records import Example, Prompt, Value
+from promptlathe.records import Example, Prompt, Value, content_hash
 from promptlathe.space.components import NEAREST, Component, Demos
 from promptlathe.space.conditions import holds
 from promptlathe.space.corpus import Corpus
+from promptlathe.space.demos import names_of
 from promptlathe.space.fills import ContextsRule, NearestRule, RetrieveRule, Rule, to_json
 from promptlathe.space.nearest import NearestPool
 from promptlathe.space.passages import Contexts, Retrieve
 from promptlathe.space.space import SearchSpace
-from promptlathe.space.template import placeholders
 
 SAMPLE = 16
 """Rows of `train` by which the size of what is filled in is estimated."""
@@ -50,7 +50,7 @@ class Filling:
                 return NearestRule(
                     count,
                     str(active[f"{name}.order"]),
-                    spec.template,
+                    spec.model_dump(mode="json")["template"],
                     spec.separator,
                     self.target,
                     pool.compared,
@@ -75,12 +75,13 @@ class Filling:
 
     def _size(self, rule: Rule, source: Any) -> int:
         """Bytes for a row of `train`, on average; 0 where no such row has the rule's fields."""
-        if rule not in self._sizes:
+        key = content_hash(to_json(rule))
+        if key not in self._sizes:
             rows = (example.row for example in self.train)
             fitting = [r for r in rows if all(name in r for name in rule.takes)][:SAMPLE]
-            sizes = [len(rule.made(row, source).text.encode()) for row in fitting]
-            self._sizes[rule] = sum(sizes) // max(1, len(sizes))
-        return self._sizes[rule]
+            sizes = [rule.made(row, source).size for row in fitting]
+            self._sizes[key] = sum(sizes) // max(1, len(sizes))
+        return self._sizes[key]
 
     def _corpus(self, one: Retrieve) -> Corpus:
         found = self.corpora.get((one.spec.corpus, one.spec.field))
@@ -94,13 +95,13 @@ class Filling:
         rows = [example.row for example in self.train]
         demos = {n: one.demos for n, one in self.space.components.items() if isinstance(one, Demos)}
         return {
-            name: NearestPool.of(rows, spec.template, compared(self.space, name))
+            name: NearestPool.of(rows, names_of(spec), compared(self.space, name))
             for name, spec in demos.items()
             if NEAREST in spec.select
         }
 
     @cached_property
-    def _sizes(self) -> dict[Rule, int]:
+    def _sizes(self) -> dict[str, int]:
         return {}
 
 
@@ -109,4 +110,4 @@ def compared(space: SearchSpace, name: str) -> tuple[str, ...]:
     that stand in a demo, too."""
     one = space.components[name]
     assert isinstance(one, Demos)
-    return tuple(n for n in placeholders(one.demos.template) if n in space.shown)
+    return tuple(n for n in names_of(one.demos) if n in space.shown)

@@ -14,7 +14,7 @@ from promptlathe.errors import InputError
 from promptlathe.records import Example, Json, Prompt
 from promptlathe.space.components import DemosSpec
 from promptlathe.space.corpus import Corpus
-from promptlathe.space.demos import write_demos
+from promptlathe.space.demos import names_of, write_demos
 from promptlathe.space.nearest import NearestPool
 from promptlathe.space.written import Filled, chosen, passages_of, written
 
@@ -91,7 +91,8 @@ class NearestRule:
     kind: ClassVar[str] = "nearest"
     count: int
     order: str
-    template: str
+    template: Any
+    """As it is spelled: a text, or messages."""
     separator: str
     target: str | None
     compared: tuple[str, ...]
@@ -110,11 +111,14 @@ class NearestRule:
             raise InputError("the prompt shows the nearest demos of a pool of rows", *_GIVE)
         near = reversed(source.nearest(row, self.count))
         shown = [Example(str(n), one, "train") for n, one in enumerate(near)]
-        spec = DemosSpec(
+        written = write_demos(self.spec, shown, order=self.order, target=self.target, answers={})
+        return Filled(written) if isinstance(written, str) else Filled("", turns=written)
+
+    @property
+    def spec(self) -> DemosSpec:
+        return DemosSpec(
             count=(self.count, self.count), template=self.template, separator=self.separator
         )
-        text = write_demos(spec, shown, order=self.order, target=self.target, answers={})
-        return Filled(text)
 
 
 _GIVE = (None, "give it:  promptlathe.render(prompt, row, pool=…)")
@@ -176,7 +180,7 @@ def with_sources(
     for name, rule in rules_of(prompt).items():
         match rule:
             case NearestRule() if rows is not None:
-                pool = NearestPool.of(rows, rule.template, rule.compared)
+                pool = NearestPool.of(rows, names_of(rule.spec), rule.compared)
                 if pool.digest != rule.pool:
                     raise _changed("pool of demos", rule.pool, pool.digest)
                 sources[name] = pool

@@ -12,7 +12,7 @@ from typing import Any
 
 from promptlathe.records import content_hash
 from promptlathe.space.similarity import TextIndex, best_first
-from promptlathe.space.template import is_inert, placeholders
+from promptlathe.space.template import is_inert
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +26,10 @@ class NearestPool:
 
     @classmethod
     def of(
-        cls, rows: Iterable[Mapping[str, Any]], template: str, compared: tuple[str, ...]
+        cls, rows: Iterable[Mapping[str, Any]], names: Iterable[str], compared: tuple[str, ...]
     ) -> "NearestPool":
-        """Of rows that have all fields of the template, and none that an engine would change."""
-        names = placeholders(template)
+        """Of rows with the fields that demos show, and none that an engine would change."""
+        names = tuple(names)
         kept: dict[str, dict[str, Any]] = {}
         for row in rows:
             shown = {name: row.get(name) for name in names}

@@ -7,10 +7,10 @@ from promptlathe.documents import nearest
 from promptlathe.errors import InputError
 from promptlathe.space.components import NEAREST, Demos
 from promptlathe.space.declaration import Loc
+from promptlathe.space.demos import names_of
 from promptlathe.space.filling import compared
 from promptlathe.space.passages import Contexts, Retrieve
 from promptlathe.space.space import SearchSpace
-from promptlathe.space.template import placeholders
 from promptlathe.space.written import passages_of
 
 Where = Callable[[Loc], str | None]
@@ -44,7 +44,7 @@ def check_nearest(space: SearchSpace, where: Where) -> None:
     """Nearest demos need a field to be near in. Raises InputError."""
     for key, one in space.components.items():
         if isinstance(one, Demos) and NEAREST in one.demos.select and not compared(space, key):
-            listed = ", ".join(f"{{{{ {name} }}}}" for name in placeholders(one.demos.template))
+            listed = ", ".join(f"{{{{ {name} }}}}" for name in names_of(one.demos))
             raise InputError(
                 f"{key} cannot take the nearest rows: the prompt shows no field that a demo shows "
                 f"(it has {listed or 'none'})",

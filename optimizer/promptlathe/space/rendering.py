@@ -3,25 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from promptlathe.errors import InputError
 from promptlathe.records import Message, Prompt, Request
 from promptlathe.space.fills import filled, rules_of
-from promptlathe.space.template import fill, mapped, placeholders
+from promptlathe.space.template import placeholders, rendered
 
 
 def request_of(prompt: Prompt, row: Mapping[str, Any], *, repeat: int = 0) -> Request:
     """What is asked of a model for one row: its fields in their placeholders, and what the prompt's
     rules make of it.
 
-    Raises InputError when a picture's address would be made of something that is no text, and
-    for a row or a pool that a rule cannot use.
+    Raises InputError as `rendered` does, and for a row or a pool that a rule cannot use.
     """
     made = filled(prompt, row) if prompt.fills else {}
     values = {**row, **{name: one.text for name, one in made.items()}} if made else row
-    messages = tuple(
-        mapped(m, lambda text: fill(text, values), lambda url: _address(url, values))
-        for m in prompt.messages
-    )
+    turns = {name: one.turns for name, one in made.items()}
+    messages = rendered(prompt.messages, values, turns)
     shown = tuple(passage for one in made.values() for passage in one.passages)
     return Request(messages, prompt.parameters, repeat, shown)
 
@@ -36,14 +32,3 @@ def fields_of(prompt: Prompt) -> set[str]:
     rules = rules_of(prompt)
     named = {n for m in prompt.messages for n in placeholders(m.text)} - rules.keys()
     return named.union(*(rule.takes for rule in rules.values()))
-
-
-def _address(url: str, row: Mapping[str, Any]) -> str:
-    for name in placeholders(url):
-        if name in row and not isinstance(row[name], str):
-            raise InputError(
-                f"the picture {url} is {row[name]!r} in a row, which is no text",
-                name,
-                "write the path of a file, or a web address",
-            )
-    return fill(url, row)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 from xml.sax.saxutils import escape, quoteattr
 
-from promptlathe.records import Passage
+from promptlathe.records import Message, Passage
 from promptlathe.space.template import fill_declared, placeholders
 
 INDENT = "    "
@@ -25,6 +25,13 @@ class Filled:
 
     text: str
     passages: tuple[Passage, ...] = ()
+    turns: tuple[Message, ...] = ()
+    """In place of the text, where demos are turns."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.text.encode()) + sum(len(m.text.encode()) for m in self.turns)
 
 
 def passages_of(given: Any) -> tuple[list[Passage], list[float]]:

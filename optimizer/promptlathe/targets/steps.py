@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptlathe.records import Json, Prompt
+from promptlathe.records import Json, Prompt, Trace
 from promptlathe.runtime.seam import Context
-from promptlathe.space import request_of
-from promptlathe.targets.prompt import output_of
+from promptlathe.space import output_of, request_of
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,9 @@ class StepsTarget:
     async def run(
         self, prompts: Mapping[str, Prompt], row: Mapping[str, Json], ctx: Context
     ) -> Json:
-        known = dict(row)
+        known, outputs = dict(row), dict[str, Json]()
         for name, prompt in prompts.items():
-            known[name] = output_of(await ctx.call(request_of(prompt, known), step=name))
-        return known[self.output]
+            answer = await ctx.call(request_of(prompt, known), step=name)
+            outputs[name] = output_of(answer, prompt)
+            known[name] = Trace(outputs[name]).text
+        return outputs[self.output]

@@ -25,6 +25,7 @@ from promptlathe.track.registry import (
     PARAMETERS,
     RUN_IDS,
     SET,
+    TOOL_KEYS,
     template,
     versions_listed,
     with_alias,
@@ -173,6 +174,8 @@ def _new_version(
         tags[MESSAGES] = json.dumps(messages, ensure_ascii=False)
     if prompt.fills:
         tags[FILLS] = json.dumps(dict(prompt.fills), ensure_ascii=False)
+    if prompt.tool_keys:
+        tags[TOOL_KEYS] = json.dumps(dict(prompt.tool_keys))
     parameters = {**about.parameters, **dict(prompt.parameters)}
     version: Any = backend.client.create_prompt_version(
         registered,

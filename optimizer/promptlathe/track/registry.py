@@ -5,7 +5,8 @@ have the alias, and each version has a tag with the run and the versions of the 
 
 A template is what MLflow can fill in: a role and one text for each message, where a picture stands
 as its address on a line of its own. What that cannot hold (parts, tool calls) is kept as it is in
-a tag, from which the champion is read.
+a tag, from which the champion is read. Where the turns of a row go, a message with the role
+`conversation` names their field. Tools stand in the version's model configuration.
 
 MLflow's `register_prompt` and `link_prompt_version_to_run` also write to the *active*
 experiment and store, whichever these are; the calls used here write only where they are told.
@@ -20,7 +21,7 @@ from promptlathe.errors import InputError
 from promptlathe.records import Content, Example, Image, Message, Prompt
 from promptlathe.space.fills import filled
 from promptlathe.space.rendering import fields_of, render
-from promptlathe.space.template import STATEMENT
+from promptlathe.space.template import CONVERSATION, DEMOS, STATEMENT
 from promptlathe.track.artifacts import plain
 from promptlathe.track.backend import Backend
 from promptlathe.track.records import Champion, RegisteredPrompt
@@ -38,6 +39,8 @@ MESSAGES = "promptlathe.messages"
 FILLS = "promptlathe.fills"
 """Version tag: the rules by which placeholders are filled in for each row, as JSON by placeholder;
 what they take from is known by its hash only."""
+TOOL_KEYS = "promptlathe.tool_keys"
+"""Version tag: the keys of the tools whose name is not the key."""
 SET = "promptlathe.set"
 """Version tag: the run, and the versions that were promoted together, by registry name."""
 FORMAT = "response_format"
@@ -118,9 +121,11 @@ def read(version: Any) -> Prompt:
             parameters.pop(key, None)
         if version.response_format:
             parameters[FORMAT] = _sent_format(version.response_format)
+    keys: dict[str, str] = json.loads(version.tags.get(TOOL_KEYS, "{}"))
     return Prompt(
         tuple(_message(message) for message in told),
         tuple(sorted(parameters.items())),
+        tuple(sorted(keys.items())),
         tuple(json.loads(version.tags.get(FILLS, "{}")).items()),
     )
 
@@ -154,6 +159,11 @@ def is_program(prompt: Prompt) -> bool:
     return any(STATEMENT.search(plain(message)) for message in prompt.messages)
 
 
+def is_placed(prompt: Prompt) -> bool:
+    """True when turns of a row, or demos that are turns, stand in place of a message."""
+    return any(message.role in (CONVERSATION, DEMOS) for message in prompt.messages)
+
+
 def template(messages: Iterable[Message]) -> list[dict[str, Any]]:
     """As MLflow fills it in."""
     return [{"role": message.role, "content": plain(message)} for message in messages]
@@ -164,8 +174,8 @@ def unfaithful(version: Any, prompt: Prompt, examples: Iterable[Example]) -> str
     from mlflow.exceptions import MlflowException
 
     for example in examples:
-        if fields_of(prompt) - example.row.keys():
-            continue  # a step's prompt, filled in with what another one gave
+        if fields_of(prompt) - example.row.keys() or is_placed(prompt):
+            continue  # filled in with what another step gave, or with turns: MLflow has no way to
         try:
             made = filled(prompt, example.row)
         except InputError:
