@@ -397,7 +397,7 @@ def test_what_a_forecast_rests_on_grows_with_what_is_filled_in():
 
 def test_nearest_demos_may_be_turns():
     space = SearchSpace(
-        [{"demos": "{{ demos }}"}, {"user": "{{ text }}"}],
+        [{"demos": "demos"}, {"user": "{{ text }}"}],
         {
             "demos": Demos(
                 count=(0, 1),
