@@ -64,8 +64,11 @@ def test_half_of_the_rows_are_french(task: str) -> None:
 
 
 @pytest.mark.parametrize("task", KNOWN)
-def test_a_reference_keeps_the_rules_of_its_task(task: str) -> None:
+def test_a_reference_keeps_the_rules_of_its_task(
+    task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All that needs no judge; the scripted model's poor answers score less."""
+    monkeypatch.chdir(starter() / "objectives" / task)  # where the metric is
     objective = objective_of(task)
     objective = Objective(
         list(rows(task)),
