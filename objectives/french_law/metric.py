@@ -4,7 +4,7 @@ import re
 
 
 def citations(row, answer):
-    """F1 of the ids that are cited against those that decide; 1 where none is due and none stands."""
+    """F1 of the ids that are cited against those that decide; 1 where none is due or cited."""
     known = {article["id"] for article in row["articles"]}
     cited = set(re.findall(r"[\w.-]+-[\w.-]+", " ".join(re.findall(r"\[([^\]]*)\]", answer))))
     due = set(row["cites"])
