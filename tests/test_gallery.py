@@ -95,12 +95,12 @@ def test_a_run_file_finds_what_helps(task: str, tmp_path: Path) -> None:
     with ScriptedServer(model_of(task)) as server:
         settings = {
             "model": f"{{name: scripted, base_url: '{server.base_url}', retries: 0}}",
-            "budget.calls": "260",
+            "budget.calls": "180",
             "track": "false",
         }
         result = run(Job.load(file, settings=tuple(settings.items())))
     assert result.verdict == "better"
-    assert result.spent.calls == len(server.arrived) <= 260
+    assert result.spent.calls == len(server.arrived) <= 180
     seed, best = (
         "\n".join(m.text for prompt in one.prompts.values() for m in prompt.messages)
         for one in (result.seed, result.best)
