@@ -6,7 +6,7 @@ trace ─ parsing → parsed ─ scorers → scores ─ goal → value
 from promptlathe.scoring.contract import Contract
 from promptlathe.scoring.functions import function
 from promptlathe.scoring.goal import Goal
-from promptlathe.scoring.judging import judge
+from promptlathe.scoring.judging import compare, judge
 from promptlathe.scoring.limits import Limit, Limits
 from promptlathe.scoring.objective import Objective
 from promptlathe.scoring.scorer import Scorer
@@ -28,6 +28,7 @@ __all__ = [
     "Objective",
     "Scorer",
     "ToolCall",
+    "compare",
     "contains",
     "exact_match",
     "function",

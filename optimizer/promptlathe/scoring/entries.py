@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, core_schema
 from promptlathe.documents import Model
 from promptlathe.errors import InputError
 from promptlathe.scoring.functions import SECONDS, Ranged, function
-from promptlathe.scoring.judging import Judge
+from promptlathe.scoring.judging import Compare, Judge
 from promptlathe.scoring.scorer import Name, Scorer
 from promptlathe.scoring.scorers import (
     Contains,
@@ -59,6 +59,7 @@ class ScorerEntry(Model):
     token_f1: Annotated[TokenF1, _short(TokenF1)] | Absent = None
     tool_call: Annotated[ToolCall, _short(ToolCall)] | Absent = None
     judge: Annotated[Judge, _short(Judge)] | Absent = None
+    compare: Annotated[Compare, _short(Compare)] | Absent = None
     function: FunctionEntry | Absent = None
 
     @model_validator(mode="after")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field
 
 from promptlathe.data.dataset import Rows
 from promptlathe.documents import Model, Within
-from promptlathe.records import Api, Example, Score, Trace
+from promptlathe.records import Api, Example, Json, Score, Trace
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring.reading import VERSION
 
@@ -33,6 +33,19 @@ class Unscored(Exception):
     """A scorer could not score an output; the text says why. The cell has no score then."""
 
 
+class Rival(Protocol):
+    """Another prompt, which answers the same rows."""
+
+    @property
+    def id(self) -> str:
+        """The content hash."""
+        ...
+
+    async def output(self, example: Example, ctx: Context) -> Json:
+        """What it answers. What `ctx.call` raises goes through."""
+        ...
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What a scorer may ask for before the first output comes."""
@@ -51,6 +64,8 @@ class Surroundings:
     """All scorers that ask the job's judge: what they ask of one output may go together."""
     api: Api = "chat"
     """By which API the judge is asked."""
+    rivals: Mapping[str, Rival] = field(default_factory=dict[str, "Rival"])
+    """Prompts that an answer may be compared with, by name; none outside of a run."""
 
 
 class Scorer(Model):
