@@ -24,6 +24,7 @@ from promptlathe.scoring.goal import Goal, parse_goal
 from promptlathe.scoring.judging import Compare, Judge
 from promptlathe.scoring.judging.judge import Asking
 from promptlathe.scoring.limits import METRICS, Limits
+from promptlathe.scoring.questions import Questions
 from promptlathe.scoring.ranges import ranges_of
 from promptlathe.scoring.scorecard import Scorecard
 from promptlathe.scoring.scorer import Rival, Scorer, Surroundings
@@ -254,16 +255,17 @@ class Objective(documents.Model):
     @property
     def judges(self) -> tuple[str, ...]:
         """Names of the scorers that are judges."""
-        return tuple(scorer.name for scorer in self.scorers if isinstance(scorer, Asking))
+        return tuple(one.name for one in self.scorers if isinstance(one, Asking | Questions))
 
     @property
     def judge_calls(self) -> int:
         """Calls to the judge for one output, at most."""
         samples = [scorer.samples for scorer in self.scorers if isinstance(scorer, Judge)]
         pairs = sum(isinstance(scorer, Compare) for scorer in self.scorers)
+        lists = sum(isinstance(scorer, Questions) for scorer in self.scorers)
         if self._api == "decisions":
-            return max(samples, default=0) + pairs
-        return sum(samples) + 2 * pairs
+            return max(samples, default=0) + pairs + lists
+        return sum(samples) + 2 * pairs + lists
 
     @property
     def rivals(self) -> frozenset[str]:

@@ -67,6 +67,8 @@ class Compare(Asking):
         both = self._together(form, shown) if together else self._in_turn(form, shown)
 
         async def score(example: Example, trace: Trace, ctx: Context) -> Score:
+            if trace.picture is not None:
+                raise Unscored("pictures are not compared: ask `questions`, or a judge")
             try:
                 other = await self._other(example, ctx, around)
             except CallFailed as ended:

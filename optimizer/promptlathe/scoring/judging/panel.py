@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from promptlathe.models.settings import QUESTIONS
-from promptlathe.records import Example, Message, Request, Trace
+from promptlathe.records import Content, Example, Message, Request, Trace
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring.judging.form import Form
 from promptlathe.scoring.judging.scale import Scale
 from promptlathe.scoring.judging.verdict import Verdict
+from promptlathe.scoring.pictured import pictured, said
 from promptlathe.scoring.scorer import Unscored
 
 
@@ -51,7 +52,7 @@ class Panel:
             question(one.name, form, {k: v for k, v in shown.items() if k not in shared})
             for one, (form, shown) in zip(asked, forms, strict=True)
         ]
-        material = frame.material(shared, trace.text)
+        material = pictured(trace, frame.material(shared, said(trace)))
         scales = [form.scale for form, _ in forms]
         place = [one.name for one in asked].index(name)
         found = await ask_questions(
@@ -63,7 +64,7 @@ class Panel:
 async def ask_questions(
     ctx: Context,
     rules: str,
-    material: str,
+    material: Content,
     questions: Sequence[Mapping[str, Any]],
     scales: Sequence[Scale],
     *,
