@@ -59,7 +59,7 @@ def _params(job: Job, plan: Plan) -> Mapping[str, object]:
         "rows.select": len(plan.select),
         "rows.test": len(plan.test),
         **limits,
-        **{f"limits.{limit.metric}": limit.most for limit in job.objective.limits.all},
+        **{f"limits.{limit.metric}": limit.bound for limit in job.objective.limits.all},
     }
 
 
@@ -134,6 +134,9 @@ def metrics(result: Result) -> dict[str, float]:
             f"step_{one.step}_cut_off": one.cut_off,
             f"step_{one.step}_failed": sum(one.failed.values()),
         }
+    for one in result.limits:
+        found |= {f"limit_{one.limit.metric}": one.best.mean}
+        found |= {f"limit_{one.limit.metric}_95": one.best.end}
     for role in ("rewrite", "judge"):
         used = spent.of(role)
         found |= {f"{role}_calls": used.calls, f"{role}_tokens": used.tokens}
