@@ -72,18 +72,12 @@ def optimize(
         "parallel": {} if parallel is None else parallel,
         "track": {} if track is None else track,
         "model": model,
-        "step_models": {} if step_models is None else step_models,
+        "step_models": step_models,
         "prices": {} if prices is None else prices,
     }
 
     def read(part: str, kind: Any) -> Any:
         return documents.parse(kind, Document(given).at(part))
-
-    def read_models(part: str) -> dict[str, ModelSettings]:
-        named: Mapping[str, Any] = given[part]
-        return {
-            step: documents.parse(ModelSettings, Document(given).at(part, step)) for step in named
-        }
 
     try:
         folder = Path.cwd() if workspace is None else Path(workspace)
@@ -98,7 +92,10 @@ def optimize(
         space=joined,
         objective=objective,
         model=read("model", ModelSettings),
-        step_models=read_models("step_models"),
+        step_models={
+            step: documents.parse(ModelSettings, Document(given).at("step_models", step))
+            for step in step_models or {}
+        },
         rewriter=None if rewriter is None else read("rewriter", ModelSettings),
         judge=None if judge is None else read("judge", ModelSettings),
         function=function,
