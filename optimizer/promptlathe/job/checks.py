@@ -111,7 +111,7 @@ WARN_DAYS = 60
 def shutdown_notes(job: Job, today: date) -> list[str]:
     """A line for each model of the job that its service will shut down soon; asks the services for
     their lists of models, and sends no call."""
-    services = {one.endpoint: one for _, one in _models(job) if not one.embedded}
+    services = {one.endpoint: one for _, one in _models(job) if not one.here}
     dates = {name: day for one in services.values() for name, day in shutdown_dates(one).items()}
     notes: list[str] = []
     for name in dict.fromkeys(models_of(job)):
@@ -123,9 +123,9 @@ def shutdown_notes(job: Job, today: date) -> list[str]:
 
 
 def models_of(job: Job) -> Iterator[str]:
-    """The names of all models that the job may call, the embedded one aside."""
+    """The names of all models that the job may call, those that are computed here aside."""
     for _, settings in _models(job):
-        if not settings.embedded:
+        if not settings.here:
             yield settings.name
     for part in job.space.prompts.values():
         if "name" in part.model:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import Protocol
 
 from pydantic import SecretStr
 
-from promptlathe.errors import InputError
+from promptlathe.errors import InputError, MissingExtra
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Answer, Call, Failure
 
@@ -41,6 +42,11 @@ def connect(settings: ModelSettings, *, key: SecretStr | None = None) -> Model:
         from promptlathe.models.embedded import EmbeddedModel
 
         return EmbeddedModel()
+    if settings.gguf is not None:
+        check_key(settings)
+        from promptlathe.models.local_model import LocalModel
+
+        return LocalModel(settings)
     from promptlathe.models.openai_compatible import OpenAICompatibleModel
 
     return OpenAICompatibleModel(settings, key or check_key(settings))
@@ -50,8 +56,11 @@ def check_key(settings: ModelSettings) -> SecretStr:
     """The key of the model's service, from the environment; its `repr` hides it.
 
     Raises `InputError`, before anything is called, when the variable is not set, or it or the
-    address that the environment gives cannot be used.
+    address that the environment gives cannot be used; and when a local file cannot be served.
     """
+    if settings.gguf is not None:
+        _check_local(settings)
+        return _NO_KEY
     if settings.embedded or (settings.base_url and not settings.api_key_env):
         return _NO_KEY
     _ = settings.endpoint
@@ -72,3 +81,16 @@ def check_key(settings: ModelSettings) -> SecretStr:
         f"set it (export {variable}=…), name another with model.api_key_env, "
         "or use `model: pocket`, which needs none",
     )
+
+
+def _check_local(settings: ModelSettings) -> None:
+    weights = settings.weights
+    if settings.context and weights.context and settings.context > weights.context:
+        raise InputError(
+            f"context is {settings.context:,} tokens, and {weights.path.name} was trained for "
+            f"{weights.context:,}",
+            "model.context",
+            "lower it",
+        )
+    if find_spec("xllamacpp") is None:
+        raise MissingExtra("xllamacpp", "local", f"a GGUF file ({weights.path.name})")

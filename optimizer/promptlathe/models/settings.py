@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from promptlathe import documents
+from promptlathe.documents import Document
 from promptlathe.errors import InputError
 from promptlathe.models.dialect import DialectSettings
+from promptlathe.models.local_weights import PACKAGED, Weights, weights_of
 from promptlathe.models.pocket import VERSION
 from promptlathe.records import Api, Call, Json, Message, Role
 
@@ -43,6 +46,9 @@ PARAMETERS = (
 """The names that are sent with a call, sorted. A prompt may set these, and `name`."""
 _OURS = ("max_completion_tokens", "max_tokens", "messages", "model", "n", "stream")
 """What `extra_body` may not say: one whole answer a call, and its bound is `max_tokens`."""
+_LOCAL_TIMEOUT = 600
+"""Seconds, by default: a slow machine reads a long prompt for minutes."""
+_LOCAL_CONTEXT = 4096
 _KEY_HEADERS = ("authorization", "proxy-authorization", "api-key", "x-api-key", "cookie")
 
 
@@ -53,7 +59,14 @@ class ModelSettings(documents.Model):
     """
 
     name: Annotated[str, Field(min_length=1)]
-    """The service's name for the model, or `pocket`, the embedded one."""
+    """The service's name for the model, or `pocket`, the embedded one; of a local file, its stem
+    unless it is given."""
+    gguf: Annotated[str, Field(min_length=1)] | None = None
+    """In place of a service, the weights of a model that is served here: a GGUF file, or
+    `smollm2`."""
+    context: Annotated[int, Field(ge=256)] | None = None
+    """Tokens of one call of a local file, prompt and answer; by default 4096, or fewer where the
+    model was trained for fewer."""
     base_url: str | None = None
     """An OpenAI-compatible service; by default OPENAI_BASE_URL, or else OpenAI itself."""
     api: Api = "chat"
@@ -100,10 +113,39 @@ class ModelSettings(documents.Model):
     def _from_name(cls, data: Any) -> Any:
         if isinstance(data, str):
             return {"name": data}
-        if isinstance(data, dict) and "max_completion_tokens" in data and "max_tokens" not in data:
-            data = dict(data)
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        if "max_completion_tokens" in data and "max_tokens" not in data:
             data["max_tokens"] = data.pop("max_completion_tokens")
+        if isinstance(gguf := data.get("gguf"), str) and gguf:
+            data = {"name": Path(gguf).stem, "timeout": _LOCAL_TIMEOUT} | data
         return data
+
+    @field_validator("gguf")
+    @classmethod
+    def _located(cls, given: str | None, info: ValidationInfo) -> str | None:
+        """Relative to the file that it stands in, which is the context of the validation."""
+        if given is None or given in PACKAGED:
+            return given
+        here = info.context if isinstance(info.context, Document) else Document(None)
+        try:
+            return str(documents.find(here.folder, given, here.within).absolute())
+        except InputError as error:
+            raise ValueError(error.what, error.fix) from None
+
+    @model_validator(mode="after")
+    def _local_or_not(self) -> Self:
+        if self.gguf is None and self.context is not None:
+            raise ValueError("`context` is of a local file", "remove it, or name a file with gguf")
+        elsewhere = ("base_url", "api_key_env", "api", "dialect")
+        said = [name for name in elsewhere if name in self.model_fields_set]
+        if self.gguf is not None and said:
+            raise ValueError(
+                f"`gguf` names a model that is served here, and `{said[0]}` is of a service",
+                "remove one of the two",
+            )
+        return self
 
     @field_validator("extra_body")
     @classmethod
@@ -125,14 +167,34 @@ class ModelSettings(documents.Model):
     @property
     def embedded(self) -> bool:
         """The pocket model inside this process."""
-        return self.name == POCKET and self.base_url is None
+        return self.name == POCKET and self.base_url is None and self.gguf is None
+
+    @property
+    def here(self) -> bool:
+        """It is computed on this machine: without an address, a key or a price."""
+        return self.embedded or self.gguf is not None
+
+    @property
+    def weights(self) -> Weights:
+        """Of a local file. Raises InputError unless it is a whole GGUF."""
+        assert self.gguf is not None, "it is no local file"
+        return weights_of(self.gguf)
+
+    @property
+    def tokens_of_a_call(self) -> int:
+        """Of a local file: prompt and answer, at most."""
+        trained = self.weights.context
+        return self.context or min(_LOCAL_CONTEXT, trained or _LOCAL_CONTEXT)
 
     @property
     def endpoint(self) -> str:
-        """The service's base URL; of the embedded model its version.
+        """The service's base URL; of the embedded model its version, of a local file its content.
 
-        Raises `InputError` when it is OPENAI_BASE_URL's, and no address without a key in it.
+        Raises `InputError` when it is OPENAI_BASE_URL's, and no address without a key in it; and
+        for a local file that cannot be read.
         """
+        if self.gguf is not None:
+            return self.weights.endpoint
         if self.embedded:
             return f"{POCKET}-{VERSION}"
         if self.base_url:
