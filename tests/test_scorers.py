@@ -98,10 +98,21 @@ class TestJudge(ScorerSuite):
         return judge("Polite", levels=("no", "partly", "yes"))
 
     def others(self) -> list[Scorer]:
-        return [judge("Rude", levels=("no", "partly", "yes")), judge("Polite")]
+        return [
+            judge("Rude", levels=("no", "partly", "yes")),
+            judge("Polite"),
+            judge("Polite", score=(1, 5)),
+            judge("Polite", levels=("no", "partly", "yes"), language="fr"),
+            judge(builtin="tone"),
+        ]
 
     def answer(self, asked: Asked) -> str:
         return '{"rationale": "so so", "level": "partly"}'
+
+
+class TestSeveralSamples(TestJudge):
+    def scorer(self) -> Scorer:
+        return judge(builtin="tone", samples=3)
 
 
 METRIC = '''

@@ -357,6 +357,25 @@ def test_pictures_and_a_response_format_come_back_as_they_were(
     assert Teller(state).start(about()).champion.prompts["prompt"].prompt == best
 
 
+def test_a_conversation_and_tools_come_back_as_they_were(book: Teller, client: Any, state: Path):
+    tool = {"type": "function", "function": {"name": "dim", "parameters": {"type": "object"}}}
+    best = Prompt(
+        (Message("system", "You run a house."), Message("conversation", "{{ messages }}")),
+        (("tools", [tool]),),
+        (("dim", "lights"),),
+    )
+    book.start(about())
+    turns = [{"role": "user", "content": "Dim the {{ label }} light."}]
+    row = Example("a", {"messages": turns, "label": "x"}, "test")
+    book.test_outcome("best", outcome(Cell(Candidate.single((), best), row), Answer("x")))
+    assert book.conclude(conclusion(best={"prompt": best})).problems == ()
+    version = client.get_prompt_version_by_alias("support-triage", "champion")
+    assert version.template[1] == {"role": "conversation", "content": "{{ messages }}"}
+    assert version.model_config["tools"] == [tool]
+    read = Teller(state).start(about()).champion.prompts["prompt"].prompt
+    assert (read, read.id) == (best, best.id)
+
+
 def test_the_decision_against_a_champion_is_told(book: Teller, client: Any):
     started = book.start(about())
     over = Comparison(0.7, 0.75, 0.05, 0.01, 0.09, 108, 0, alpha=0.02)

@@ -18,7 +18,7 @@ FinalistName = Literal["seed", "champion", "best"]
 """Who meets in the decision."""
 Role = Literal["task", "rewrite", "judge"]
 """Who pays for a call: the target under test, an operator, or a model that scores."""
-Api = Literal["chat"]
+Api = Literal["chat", "decisions"]
 """Which of a service's APIs takes a call."""
 Key = tuple[str, str, int]
 """Identifies a unit within a run."""
@@ -101,6 +101,12 @@ class Message:
         return "\n".join(part for part in self.content if isinstance(part, str))
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """Each text that may hold placeholders: of the parts, and addresses of pictures."""
+        parts = (self.content,) if isinstance(self.content, str) else self.content
+        return tuple(part.url if isinstance(part, Image) else part for part in parts)
+
+    @property
     def images(self) -> tuple[Image, ...]:
         """The pictures."""
         if isinstance(self.content, str):
@@ -131,11 +137,14 @@ class Prompt:
     messages: tuple[Message, ...]
     parameters: Parameters = ()
     """Model parameters that this prompt sets."""
+    tool_keys: tuple[tuple[str, str], ...] = ()
+    """(name as it is sent, key) of tools whose name is not the key by which scorers know them."""
 
     @cached_property
     def id(self) -> str:
         """The content hash."""
-        return content_hash([[m.to_dict() for m in self.messages], dict(self.parameters)])
+        content = [[m.to_dict() for m in self.messages], dict(self.parameters)]
+        return content_hash([*content, self.tool_keys] if self.tool_keys else content)
 
 
 PROMPT = "prompt"

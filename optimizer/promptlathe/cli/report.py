@@ -12,6 +12,8 @@ from promptlathe.job.plan import Plan
 from promptlathe.job.result import Finalist, Result, Test
 from promptlathe.search.lathe.effects import Effect
 from promptlathe.search.operators import OperatorReport
+from promptlathe.space.tools import PARAMETER as TOOLS
+from promptlathe.space.tools import shown_tools
 
 if TYPE_CHECKING:
     from promptlathe.job import Job
@@ -211,8 +213,11 @@ def _show_prompts(side: Finalist) -> None:
         for message in prompt.messages:
             say(f"\n[{message.role}]", bold=True)
             say(message.text)
-        if prompt.parameters:
-            say(f"\n[parameters] {_levels(prompt.parameters)}")
+        if tools := shown_tools(prompt):
+            say("\n[tools]", bold=True)
+            say(tools)
+        if parameters := tuple(one for one in prompt.parameters if one[0] != TOOLS):
+            say(f"\n[parameters] {_levels(parameters)}")
 
 
 def _spent(result: Result) -> str:

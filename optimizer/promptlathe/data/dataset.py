@@ -41,6 +41,11 @@ class Targeted(Protocol):
         """The row's field with the right answer; None for a scorer that needs none."""
         ...
 
+    @property
+    def whole_target(self) -> bool:
+        """The scorer looks at the rows itself: the field may be empty, and of any kind."""
+        ...
+
     def flaw(self, target: Any) -> str | None:
         """Why this scorer cannot use a row's target, in words; None when it can."""
         ...
@@ -112,7 +117,7 @@ def check_field(rows: Rows, name: str, where: str | None) -> None:
 def check_target(rows: Rows, scorer: Targeted, where: str | None) -> None:
     """Raise `InputError` unless every row's target is there, of one kind, and fit to score with."""
     field = scorer.target_field
-    if field is None:
+    if field is None or scorer.whole_target:
         return
     check_field(rows, field, where)
     first = rows[0]

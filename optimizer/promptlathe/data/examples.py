@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from promptlathe.data.dataset import (
     Rows,
@@ -77,6 +78,16 @@ class Examples:
             value = row.values.get(field)
             found.update(as_text(v) for v in (value if isinstance(value, list) else [value]))
         return sorted(found)
+
+    def check(self, field: str, check: Callable[[Any], object]) -> None:
+        """`check` is given each row's value of a field, and raises ValueError(what, fix) for a
+        wrong one. Raises `InputError` then, with the row's place."""
+        for row in self.rows:
+            try:
+                check(row.values.get(field))
+            except ValueError as error:
+                what, fix = error.args
+                raise InputError(f"{field!r} {what}", row.where, fix) from None
 
     def place(self, field: str, label: str) -> str | None:
         """Where the first row stands that has `label` among its `labels` of a field."""

@@ -109,6 +109,8 @@ def _nearest_branch(
 
 
 def _mistake(group: list[_Placed], schema: Mapping[str, Any]) -> Mistake:
+    # A validator of ours speaks of a value that has the right shape: that one was meant.
+    group = [item for item in group if item.error["type"] == "value_error"][:1] or group
     first = group[0]
     kind = first.error["type"] if len(group) == 1 else "union"
     keys = tuple(_keys(schema, first.loc[:-1] if kind == "extra_forbidden" else first.loc))

@@ -2,12 +2,13 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from functools import partial
 
 from pydantic import ValidationError
 
-from promptlathe.documents import describe
+from promptlathe.documents import describe, nearest
 from promptlathe.errors import InputError
 from promptlathe.job.job import Job
 from promptlathe.models.images import check_picture
@@ -15,7 +16,8 @@ from promptlathe.models.seam import check_key
 from promptlathe.models.settings import PARAMETERS, POCKET, ModelSettings
 from promptlathe.models.shutdown import shutdown_dates
 from promptlathe.records import LIMITS, Budget, Example, Json
-from promptlathe.scoring import Objective
+from promptlathe.scoring import Objective, ToolCall
+from promptlathe.scoring.tool_call import expected
 from promptlathe.search import check_policy
 from promptlathe.search.operators.portfolio import DEMOS, Portfolio, load_portfolio
 from promptlathe.space import (
@@ -25,6 +27,7 @@ from promptlathe.space import (
     Int,
     SearchSpace,
     Text,
+    Tool,
     fill_declared,
     placeholders,
 )
@@ -40,6 +43,7 @@ def check_inputs(job: Job) -> None:
     _check_kinds(job)
     _check_budget(job)
     check_policy(job.search.policy)
+    _check_judge(job)
     for place, settings in _models(job):
         try:
             check_key(settings)
@@ -56,6 +60,44 @@ def check_inputs(job: Job) -> None:
                     job.place("space", ("components", name, "demos", "count")),
                     "lower the count, or give `splits.train` a larger share",
                 )
+
+
+def check_tools(job: Job) -> None:
+    """The tools that rows expect must be offered. Raises InputError, with file and line."""
+    offered = {tool.known_as: tool for part in job.space.prompts.values() for tool in part.tools}
+    others = [one.tools or [] for one in (job.model, *job.step_models.values())]
+    named = {str(one.get("function", {}).get("name")) for tools in others for one in tools}
+    for i, scorer in enumerate(job.objective.scorers):
+        if not isinstance(scorer, ToolCall) or job.function is not None:
+            continue
+        if not offered and not named:
+            raise InputError(
+                f"the scorer {scorer.name} compares calls of tools, and the space offers none",
+                job.place("objective", ("scorers", i)),
+                "add  tools: [{name: …, description: …, parameters: {…}}]  to the space",
+            )
+        job.objective.check_values(
+            scorer.target, partial(_check_called, offered=offered, others=named)
+        )
+
+
+def _check_called(value: Json, offered: Mapping[str, Tool], others: set[str]) -> None:
+    for call in expected(value):
+        if call.tool not in offered:
+            if call.tool in others:
+                continue
+            near = nearest(call.tool, [*offered, *others])
+            raise ValueError(
+                f"expects a call of {call.tool!r}, and there is no such tool",
+                f"did you mean {near!r}?" if near else f"tools: {', '.join([*offered, *others])}",
+            )
+        known = offered[call.tool].parameters.get("properties", {})
+        if name := next((one for one in call.arguments if one not in known), None):
+            near = nearest(name, known)
+            raise ValueError(
+                f"expects {call.tool} with {name!r}, and the tool has no such parameter",
+                f"did you mean {near!r}?" if near else f"parameters: {', '.join(known) or 'none'}",
+            )
 
 
 def check_operators(job: Job, train: int) -> None:
@@ -178,10 +220,34 @@ def _check_budget(job: Job) -> None:
         )
 
 
+def _check_judge(job: Job) -> None:
+    """Who scores must be able to read, and who writes must be able to write."""
+    for place, settings in _models(job):
+        if settings.api == "decisions" and place != ("judge",):
+            raise InputError(
+                "the Decisions API answers questions, and writes no text",
+                job.place("run", (*place, "api")),
+                "use it under `judge:`, and  api: chat  here",
+            )
+    judges = job.objective.judges
+    if judges and job.scorer.embedded:
+        raise InputError(
+            f"the scorer {judges[0]} asks a model, and the pocket model cannot judge",
+            job.place("run", ("judge",) if job.judge else ("model",)),
+            "name a model that judges:  judge: {name: …, base_url: …}",
+        )
+
+
 def _check_parameters(job: Job) -> None:
     """What the space sets for the model must be what a model takes."""
     for step, part in job.space.prompts.items():
         root = ("steps", step, "space") if job.space.chained else ()
+        if part.tools and job.step_models.get(step, job.model).tools:
+            raise InputError(
+                "tools stand in the space and in the model's settings",
+                job.place("space", (*root, "tools")),
+                "write all of them into the space",
+            )
         for name, component in part.model.items():
             for value in _extremes(component):
                 try:

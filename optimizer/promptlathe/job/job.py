@@ -70,6 +70,8 @@ class Job:
         shown = getattr(self.space, "shown", None)
         if showing and shown is not None and self.function is None:
             object.__setattr__(self, "objective", showing(shown))
+        if showing:
+            object.__setattr__(self, "objective", self.objective.judged_by(self.scorer.api))
 
     @classmethod
     def load(
@@ -128,6 +130,11 @@ class Job:
         if self.function is not None:
             return self.function
         return StepsTarget(self.space.output) if isinstance(self.space, JoinedSpace) else ALONE
+
+    @property
+    def scorer(self) -> ModelSettings:
+        """Who scores, for scorers that ask a model."""
+        return self.judge or self.model
 
     @property
     def writer(self) -> ModelSettings:

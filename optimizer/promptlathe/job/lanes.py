@@ -17,7 +17,7 @@ def lanes_of(job: Job) -> Lanes:
     for step, settings in job.step_models.items():
         found[f"task/{step}"] = _lane(job, settings)
     if job.objective.may_judge:
-        found["judge"] = _lane(job, job.judge or job.model)
+        found["judge"] = _lane(job, job.scorer)
     if job.operators:
         found["rewrite"] = Lane(job.writer, ASKED)
     return Lanes(found, job.objective.folder, job.objective.within)
@@ -45,4 +45,4 @@ def fixed_models(job: Job) -> dict[Role, str]:
     """By role, the only model that its calls may go to; none where the space names others."""
     named = any("name" in part.model for part in job.space.prompts.values())
     task: dict[Role, str] = {} if named or job.step_models else {"task": job.model.name}
-    return {**task, "judge": (job.judge or job.model).name}
+    return {**task, "judge": job.scorer.name}

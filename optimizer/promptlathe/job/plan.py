@@ -6,13 +6,26 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from promptlathe.errors import BudgetTooSmall, InputError
-from promptlathe.job.checks import check_inputs, check_operators, check_pictures, models_of
+from promptlathe.job.checks import (
+    check_inputs,
+    check_operators,
+    check_pictures,
+    check_tools,
+    models_of,
+)
 from promptlathe.job.estimate import Estimate, estimate
 from promptlathe.job.job import Job
+from promptlathe.models.images import check_picture
 from promptlathe.models.pricing import check_prices
 from promptlathe.records import Budget, Example, content_hash
 from promptlathe.runtime.amounts import Amounts
-from promptlathe.space import BoundSpace, check_data, check_images, single_braced
+from promptlathe.space import (
+    BoundSpace,
+    check_conversations,
+    check_data,
+    check_images,
+    single_braced,
+)
 
 DECISION_SHARE = 0.4
 """At most this part of the budget is kept for the final comparison."""
@@ -68,13 +81,17 @@ def make_plan(job: Job) -> Plan:
     )
     check_images(job.space, (*train, *select, *test), where=place)
     check_pictures(job, (*train, *select, *test))
+    if job.function is None:
+        picture = partial(check_picture, folder=objective.folder, within=objective.within)
+        check_conversations(job.space, objective.check_values, picture=picture)
+    check_tools(job)
     check_operators(job, len(train))
     opened = job.space.opened() if job.operators else job.space
     space = BoundSpace(opened, train, objective.target, labels)
     _check_rows(job, len(test), objective.repeated["test"])
     _check_prices(job)
     one = estimate(job, space, (*select, *test))
-    each = len(space.seed.prompts) + len(objective.judges)
+    each = len(space.seed.prompts) + objective.judge_calls
     limit = _tightest(job, one)
     rows = _rows(limit, each, len(select), len(test))
     notes = [*objective.notes, *single_braced(job.space, objective.fields - {objective.target})]

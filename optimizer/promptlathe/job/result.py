@@ -253,6 +253,7 @@ def _prompt(prompt: Prompt) -> dict[str, Any]:
     return {
         "messages": [message.to_dict() for message in prompt.messages],
         "parameters": dict(prompt.parameters),
+        **({"tool_keys": dict(prompt.tool_keys)} if prompt.tool_keys else {}),
     }
 
 

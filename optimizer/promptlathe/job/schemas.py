@@ -9,12 +9,14 @@ from pathlib import Path
 from promptlathe import documents
 from promptlathe.job.runfile import RunFile
 from promptlathe.scoring import Objective
+from promptlathe.scoring.judging.texts import JudgeFile
 from promptlathe.space import SearchSpace
 from promptlathe.starter import starter
 
 FILES = {
     "search_spaces/schema.json": (SearchSpace, "promptlathe search space"),
     "objectives/schema.json": (Objective, "promptlathe objective"),
+    "objectives/judges/schema.json": (JudgeFile, "promptlathe judge"),
     "runs/schema.json": (RunFile, "promptlathe run file"),
 }
 

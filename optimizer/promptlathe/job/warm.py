@@ -15,9 +15,12 @@ if TYPE_CHECKING:  # numpy and scipy load when they are needed
 
 def terms(job: Job) -> ScoringTerms:
     """Under which the job's scores are comparable with those of other runs."""
-    model = job.model
+    model, scoring = job.model, job.objective.scoring
+    if job.objective.may_judge:  # another judge gives other scores
+        judge = job.scorer
+        scoring = content_hash([scoring, judge.name, judge.endpoint, judge.api, judge.parameters])
     sent = content_hash(model.parameters)
-    return ScoringTerms(job.objective.scoring, model.name, model.endpoint, sent)
+    return ScoringTerms(scoring, model.name, model.endpoint, sent)
 
 
 def comparable(space: BoundSpace, known: Iterable[EarlierOutcome]) -> "list[Earlier]":

@@ -38,15 +38,15 @@ _MANY = 1_000_000
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q"}
 _SCALARS |= {12: "d"}
 _TEXT, _LIST = 8, 9
-# ggml's GGML_QUANT_SIZES: `kind:bytes` of a block, by how many weights a block has. Of a newer kind,
-# a file that was cut off shows when it is loaded.
+# ggml's GGML_QUANT_SIZES: `kind:bytes` of a block, by how many weights a block has. Of a newer
+# kind, a file that was cut off shows when it is loaded.
 _KINDS = {
     1: "0:4 1:2 24:1 25:2 26:4 27:8 28:8 30:2",
     32: "2:18 3:20 6:22 7:24 8:34 9:40 20:18 39:17",
     64: "40:36",
     128: "41:18",
-    256: "10:84 11:110 12:144 13:176 14:210 15:292 16:66 17:74 18:98 19:50 21:110 22:82 23:136 29:56 "
-    "34:54 35:66",
+    256: "10:84 11:110 12:144 13:176 14:210 15:292 16:66 17:74 18:98 19:50 21:110 22:82 23:136 "
+    "29:56 34:54 35:66",
 }
 _BLOCKS = {
     int(kind): (weights, int(size))

@@ -26,7 +26,7 @@ BYTES_PER_TOKEN = 4
 """A rule of thumb for English and French prose; a bound counts each byte."""
 TYPICAL_OUTPUT = 200
 """Tokens of an answer, where `max_tokens` allows more: it says little about them."""
-_JSON = ("extra_body", "response_format", "tools")
+_JSON = ("extra_body", "questions", "response_format", "tools")
 """Parameters that the model reads."""
 
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]

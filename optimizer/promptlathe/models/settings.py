@@ -44,6 +44,10 @@ PARAMETERS = (
     "verbosity",
 )
 """The names that are sent with a call, sorted. A prompt may set these, and `name`."""
+QUESTIONS = "questions"
+"""The parameter of a call to the Decisions API that holds them."""
+DECISIONS_TAKE = ("max_tokens", "prompt_cache_key", "extra_body", "extra_headers")
+"""What may be set for that API; `max_tokens` bounds what is held for a call, and is not sent."""
 _OURS = ("max_completion_tokens", "max_tokens", "messages", "model", "n", "stream")
 """What `extra_body` may not say: one whole answer a call, and its bound is `max_tokens`."""
 _LOCAL_TIMEOUT = 600
@@ -147,6 +151,13 @@ class ModelSettings(documents.Model):
             )
         return self
 
+    @model_validator(mode="after")
+    def _taken(self) -> Self:
+        wrong = [name for name in self.parameters if name not in DECISIONS_TAKE]
+        if self.api == "decisions" and wrong:
+            raise ValueError(f"the Decisions API takes no {wrong[0]}", f"remove `{wrong[0]}`")
+        return self
+
     @field_validator("extra_body")
     @classmethod
     def _no_override(cls, body: dict[str, Json] | None) -> dict[str, Json] | None:
@@ -229,8 +240,12 @@ class ModelSettings(documents.Model):
         given = dict(parameters)
         if "max_completion_tokens" in given:
             given["max_tokens"] = given.pop("max_completion_tokens")
+        asks = self.api == "decisions"
+        if asks and QUESTIONS not in given:
+            what = "the Decisions API answers questions, and none are asked"
+            raise InputError(what, "judge.api", "use  api: chat")
         for name in given:
-            if name not in PARAMETERS and name != "name":
+            if name not in PARAMETERS and name != "name" and not (asks and name == QUESTIONS):
                 fix = f"use one of: {', '.join(PARAMETERS)}"
                 raise InputError(f"unknown model parameter {name!r}", "parameters", fix)
         for name in ("extra_body", "extra_headers"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from promptlathe.models import chat
+from promptlathe.models import chat, decisions
 from promptlathe.models.dialect import Dialect
 from promptlathe.records import Answer, Api, Call, Failure
 
@@ -42,7 +42,15 @@ class Chat:
     read = staticmethod(chat.read_answer)
 
 
-_WIRES: dict[Api, Wire] = {"chat": Chat()}
+class Decisions:
+    """Questions with probabilities."""
+
+    path = decisions.PATH
+    body = staticmethod(decisions.request_body)
+    read = staticmethod(decisions.read_answer)
+
+
+_WIRES: dict[Api, Wire] = {"chat": Chat(), "decisions": Decisions()}
 
 
 def wire_of(api: Api) -> Wire:

@@ -6,7 +6,7 @@ trace ─ parsing → parsed ─ scorers → scores ─ goal → value
 from promptlathe.scoring.contract import Contract
 from promptlathe.scoring.functions import function
 from promptlathe.scoring.goal import Goal
-from promptlathe.scoring.judge import judge
+from promptlathe.scoring.judging import judge
 from promptlathe.scoring.limits import Limit, Limits
 from promptlathe.scoring.objective import Objective
 from promptlathe.scoring.scorer import Scorer
@@ -18,6 +18,7 @@ from promptlathe.scoring.scorers import (
     regex,
     token_f1,
 )
+from promptlathe.scoring.tool_call import ToolCall, tool_call
 
 __all__ = [
     "Contract",
@@ -26,6 +27,7 @@ __all__ = [
     "Limits",
     "Objective",
     "Scorer",
+    "ToolCall",
     "contains",
     "exact_match",
     "function",
@@ -34,4 +36,5 @@ __all__ = [
     "numeric",
     "regex",
     "token_f1",
+    "tool_call",
 ]

@@ -35,7 +35,7 @@ def state(answer: Answer, parsed: Json) -> State:
     answered  something was read, even where the service says that the answer was cut off
     cut off   it reached the limit of tokens, or its reasoning does not end
     empty     there is no visible text
-    unread    there is a text, and nothing could be read in it
+    unread    there is a text or a call of a tool, and nothing could be read in it
     """
     if answer.finish_reason in REFUSED:
         return "refused"
@@ -46,5 +46,5 @@ def state(answer: Answer, parsed: Json) -> State:
         return "cut off"
     text = normal(text).strip()
     if not text:
-        return "empty"
+        return "unread" if answer.tool_calls else "empty"
     return "refused" if _STOCK.match(text) else "unread"

@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, core_schema
 from promptlathe.documents import Model
 from promptlathe.errors import InputError
 from promptlathe.scoring.functions import SECONDS, Ranged, function
-from promptlathe.scoring.judge import Judge
+from promptlathe.scoring.judging import Judge
 from promptlathe.scoring.scorer import Name, Scorer
 from promptlathe.scoring.scorers import (
     Contains,
@@ -23,6 +23,7 @@ from promptlathe.scoring.scorers import (
     Regex,
     TokenF1,
 )
+from promptlathe.scoring.tool_call import ToolCall
 
 Absent = SkipJsonSchema[None]
 
@@ -56,6 +57,7 @@ class ScorerEntry(Model):
     numeric: Annotated[Numeric, _short(Numeric)] | Absent = None
     json_match: Annotated[JsonMatch, _short(JsonMatch)] | Absent = None
     token_f1: Annotated[TokenF1, _short(TokenF1)] | Absent = None
+    tool_call: Annotated[ToolCall, _short(ToolCall)] | Absent = None
     judge: Annotated[Judge, _short(Judge)] | Absent = None
     function: FunctionEntry | Absent = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +16,12 @@ from promptlathe.data.examples import Examples, Sources, divided, first_target, 
 from promptlathe.data.quality import label_counts, label_notes
 from promptlathe.data.splits import SPLITS, Splits
 from promptlathe.errors import InputError
-from promptlathe.records import Cell, Example, Failure, Outcome, Split, Trace, content_hash
+from promptlathe.records import Api, Cell, Example, Failure, Outcome, Split, Trace, content_hash
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring.contract import Contract, contract_of
 from promptlathe.scoring.entries import AnyScorer
 from promptlathe.scoring.goal import Goal, parse_goal
+from promptlathe.scoring.judging.judge import Asking, Judge
 from promptlathe.scoring.limits import METRICS, Limits
 from promptlathe.scoring.ranges import ranges_of
 from promptlathe.scoring.scorecard import Scorecard
@@ -51,6 +52,8 @@ class Objective(documents.Model):
     goal: str | None = None
     limits: Limits = Limits()
     _document: documents.Document = PrivateAttr(default=documents.Document(None))
+    _api: Api = PrivateAttr(default="chat")
+    """By which judges are asked."""
     _shown: frozenset[str] | None = PrivateAttr(default=None)
     """The fields that prompts show, which make a row's input; None: all but `id` and targets."""
 
@@ -79,6 +82,7 @@ class Objective(documents.Model):
         }
         super().__init__(**{key: value for key, value in data.items() if value is not None})
         self._check_limits()
+        self._check_wanted()
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # see documents.Model
 
@@ -127,6 +131,7 @@ class Objective(documents.Model):
         objective = documents.parse(cls, document)
         objective._document = document
         objective._check_limits()
+        objective._check_wanted()
         return objective
 
     def _check_limits(self) -> None:
@@ -142,6 +147,29 @@ class Objective(documents.Model):
                     f"there is nothing named {limit.metric!r} to limit{hint}",
                     self._document.where(("limits", limit.metric)),
                     f"there are: {', '.join(known)}",
+                )
+
+    def judged_by(self, api: Api) -> Self:
+        """The same objective, where judges are asked by this API."""
+        if api == self._api:
+            return self
+        other = self.model_copy()
+        other._api = api
+        vars(other).pop("_scorecard", None)
+        return other
+
+    def _check_wanted(self) -> None:
+        """Nobody wants more of what a judge finds bad. Raises `InputError`."""
+        for scorer in self.scorers:
+            if isinstance(scorer, Judge) and scorer.unwanted:
+                if self._goal.weights.get(scorer.name, 0.0) <= 0:
+                    continue
+                raise InputError(
+                    f"the goal maximizes {scorer.name}, and a high score of the judge "
+                    f"{scorer.builtin} is bad",
+                    self._document.where(("goal",) if self.goal else ("scorers",)),
+                    f"write  goal: minimize {scorer.name}  or subtract it, or leave it out of the "
+                    f'goal and limit it:  limits: {{{scorer.name}: "<= 0.01"}}',
                 )
 
     def showing(self, fields: frozenset[str]) -> Self:
@@ -210,7 +238,13 @@ class Objective(documents.Model):
     @property
     def judges(self) -> tuple[str, ...]:
         """Names of the scorers that are judges."""
-        return tuple(scorer.name for scorer in self.scorers if scorer.keyword == "judge")
+        return tuple(scorer.name for scorer in self.scorers if isinstance(scorer, Asking))
+
+    @property
+    def judge_calls(self) -> int:
+        """Calls to the judge for one output, at most."""
+        samples = [scorer.samples for scorer in self.scorers if isinstance(scorer, Judge)]
+        return max(samples, default=0) if self._api == "decisions" else sum(samples)
 
     @property
     def may_judge(self) -> bool:
@@ -230,6 +264,11 @@ class Objective(documents.Model):
     def partly(self) -> Mapping[str, str]:
         """The fields that some rows lack, with these rows' places."""
         return self._examples.partly
+
+    def check_values(self, field: str, check: Callable[[Any], object]) -> None:
+        """`check` is given the field's value of each row, and raises ValueError(what, fix) for a
+        wrong one. Raises `InputError` then, with file and line."""
+        self._examples.check(field, check)
 
     @property
     def repeated(self) -> Mapping[Split, int]:
@@ -254,11 +293,14 @@ class Objective(documents.Model):
     @property
     def labels(self) -> Sequence[str]:
         """The right answers, where they are labels: a few that many rows share; else none."""
-        if self.target is None:
+        if self.target is None or self._is_whole(self.target):
             return ()
         found = self._examples.labels(self.target)
         few = min(MOST_LABELS, max(2, len(self._examples.rows) // 2))
         return found if len(found) <= few else ()
+
+    def _is_whole(self, target: str) -> bool:
+        return any(s.whole_target for s in self.scorers if s.target_field == target)
 
     @cached_property
     def digest(self) -> str:
@@ -316,7 +358,11 @@ class Objective(documents.Model):
 
     @cached_property
     def _sources(self) -> Sources:
-        return read_sources(self.dataset, self.splits, self.scorers, self._document)
+        sources = read_sources(self.dataset, self.splits, self.scorers, self._document)
+        for index, scorer in enumerate(self.scorers):
+            at = ("scorers", index, scorer.keyword)
+            scorer.check_rows(sources.rows, lambda key, at=at: self._document.where((*at, key)))
+        return sources
 
     @cached_property
     def _examples(self) -> Examples:
@@ -334,6 +380,10 @@ class Objective(documents.Model):
             document.folder,
             document.within,
             lambda field, label: self._examples.place(field, label),
+            frozenset(s.target_field for s in self.scorers if s.target_field is not None)
+            | {s.reference for s in self.scorers if isinstance(s, Asking) and s.reference},
+            tuple(s for s in self.scorers if isinstance(s, Asking)),
+            self._api,
         )
 
     def __eq__(self, other: object) -> bool:

@@ -10,8 +10,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from promptlathe.data.dataset import Rows
 from promptlathe.documents import Model, Within
-from promptlathe.records import Example, Score, Trace
+from promptlathe.records import Api, Example, Score, Trace
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring.reading import VERSION
 
@@ -44,6 +45,12 @@ class Surroundings:
     """The folders that they may not lead out of."""
     place: Callable[[str, str], str | None] = lambda field, label: None
     """Where the first row stands that has a text as the value of a field; None where unknown."""
+    answers: frozenset[str] = frozenset()
+    """The fields with right answers, which a judge sees only when it is told to."""
+    judges: tuple[Scorer, ...] = ()
+    """All scorers that ask the job's judge: what they ask of one output may go together."""
+    api: Api = "chat"
+    """By which API the judge is asked."""
 
 
 class Scorer(Model):
@@ -59,6 +66,11 @@ class Scorer(Model):
     def target_field(self) -> str | None:
         """The row's field with the right answer; None for a scorer that needs none."""
         return None
+
+    @property
+    def whole_target(self) -> bool:
+        """The target is looked at as a whole by `check_rows`: it may be empty, and of any kind."""
+        return False
 
     @property
     def ranges(self) -> Range | Mapping[str, Range] | None:
@@ -88,6 +100,9 @@ class Scorer(Model):
         """Why this scorer cannot use a row's target, in words; None when it can."""
         del target
         return None
+
+    def check_rows(self, rows: Rows, where: Callable[[str], str | None]) -> None:
+        """Raises `InputError` for rows that lack a field which it shows. where: a key's place."""
 
     def fingerprint(self, around: Surroundings) -> Any:
         """JSON-like content that changes when the same output may get another score."""

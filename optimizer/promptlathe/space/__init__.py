@@ -2,7 +2,13 @@
 
 from promptlathe.space.bound import BoundSpace
 from promptlathe.space.components import Choice, Demos, Float, Int, Level, Order, Recruited, Text
-from promptlathe.space.data_checks import check_data, check_images, single_braced
+from promptlathe.space.conversation import transcript
+from promptlathe.space.data_checks import (
+    check_conversations,
+    check_data,
+    check_images,
+    single_braced,
+)
 from promptlathe.space.joined import JoinedSpace, join
 from promptlathe.space.parameters import Categorical, Integer, Parameter, Real
 from promptlathe.space.size import Size
@@ -15,6 +21,7 @@ from promptlathe.space.template import (
     placeholders,
     render,
 )
+from promptlathe.space.tools import Tool, keyed, output_of, shown_tools
 
 __all__ = [
     "BoundSpace",
@@ -36,14 +43,20 @@ __all__ = [
     "Step",
     "Steps",
     "Text",
+    "Tool",
+    "check_conversations",
     "check_data",
     "check_images",
     "fill_declared",
     "is_inert",
     "join",
+    "keyed",
     "load_steps",
     "not_placeholder",
+    "output_of",
     "placeholders",
     "render",
+    "shown_tools",
     "single_braced",
+    "transcript",
 ]

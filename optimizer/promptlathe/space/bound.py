@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from promptlathe.records import Candidate, Example, Json, Prompt, Value
+from promptlathe.records import Candidate, Example, Json, Message, Prompt, Value
 from promptlathe.space.components import Choice, Component, Demos, Float, Int, Level, Order, Text
 from promptlathe.space.conditions import holds
 from promptlathe.space.contracts import PARAMETER, sent_format
 from promptlathe.space.demos import Pool, write_demos
 from promptlathe.space.space import SearchSpace
-from promptlathe.space.template import compose_message, fill_declared
+from promptlathe.space.template import DEMOS, compose_message, fill_declared, named_by
+from promptlathe.space.tools import PARAMETER as TOOLS
+from promptlathe.space.tools import keys_of
 
 
 @dataclass(frozen=True)
@@ -45,16 +47,30 @@ class BoundSpace:
         return Candidate(tuple(active.items()), prompts)
 
     def _prompt(self, active: Mapping[str, Value]) -> Prompt:
-        parts: dict[str, str | None] = {
-            name: self._text(name, one, active)
-            for name, one in self.space.components.items()
-            if not isinstance(one, Order)
-        }
+        parts: dict[str, str | None] = {}
+        turns: dict[str, tuple[Message, ...]] = {}
+        for name, one in self.space.components.items():
+            match one:
+                case Order():
+                    pass
+                case Demos():
+                    written = self._demos(name, one, active)
+                    if isinstance(written, tuple):
+                        turns[name] = written
+                    else:
+                        parts[name] = written
+                case _:
+                    parts[name] = self._text(name, one, active)
         for name, one in self.space.components.items():
             if isinstance(one, Order):
                 parts[name] = self._ordered(name, one, active, parts)
-        messages = (compose_message(m, parts) for m in self.space.messages)
-        return Prompt(tuple(m for m in messages if m.content), self._parameters(active))
+        composed = (
+            turns.get(named_by(m), ()) if m.role == DEMOS else (compose_message(m, parts),)
+            for m in self.space.messages
+        )
+        messages = tuple(one for several in composed for one in several if one.content or one.more)
+        tools = self.space.tools
+        return Prompt(messages, self._parameters(active, parts), keys_of(tools, parts))
 
     @cached_property
     def _parts(self) -> "dict[str, BoundSpace]":
@@ -70,16 +86,22 @@ class BoundSpace:
             case Choice(choice=levels):
                 text = next(level.text for level in levels if level.name == active[name])
                 return text and fill_declared(text, {})
-            case Demos(demos=spec):
-                return write_demos(
-                    spec,
-                    self._rows(name, active),
-                    order=active.get(f"{name}.order", "drawn"),
-                    target=self.target,
-                    answers=self._pools[name].answers(_select(name, active)),
-                )
             case _:
                 return str(active[name])
+
+    def _demos(
+        self, name: str, component: Demos, active: Mapping[str, Value]
+    ) -> str | tuple[Message, ...] | None:
+        """Their section, or their turns."""
+        if not holds(component.when, active):
+            return None
+        return write_demos(
+            component.demos,
+            self._rows(name, active),
+            order=active.get(f"{name}.order", "drawn"),
+            target=self.target,
+            answers=self._pools[name].answers(_select(name, active)),
+        )
 
     def _ordered(
         self,
@@ -93,8 +115,11 @@ class BoundSpace:
         sections = component.arrangements[str(active[name])]
         return component.separator.join(part for s in sections if (part := parts[s]))
 
-    def _parameters(self, active: Mapping[str, Value]) -> tuple[tuple[str, Json], ...]:
-        chosen: dict[str, Json] = {}
+    def _parameters(
+        self, active: Mapping[str, Value], parts: Mapping[str, str | None]
+    ) -> tuple[tuple[str, Json], ...]:
+        tools = [tool.sent(parts) for tool in self.space.tools]
+        chosen: dict[str, Json] = {TOOLS: tools} if tools else {}
         for name, one in self.space.components.items():
             level = _level(one, active.get(name)) if isinstance(one, Choice) else None
             if level and level.response_format:

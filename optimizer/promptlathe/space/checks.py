@@ -16,6 +16,7 @@ from promptlathe.space.parameters import (
 )
 from promptlathe.space.placeholder_checks import check_placeholders
 from promptlathe.space.size import has_any
+from promptlathe.space.tool_checks import check_tools
 
 MODEL_PARAMETERS = (
     "name",
@@ -39,6 +40,7 @@ def check_declaration(space: Declaration) -> None:
     _check_ranges(space)
     _check_orders(space)
     check_placeholders(space)
+    check_tools(space)
     _check_protected(space)
     declared = {p.name: p for n, one in space.varied.items() for p in parameters_of(n, one)}
     _check_conditions(space, declared)

@@ -31,8 +31,11 @@ from typing_extensions import TypedDict
 
 from promptlathe import documents
 from promptlathe.errors import InputError
+from promptlathe.records import Message
 from promptlathe.space.conditions import Condition
 from promptlathe.space.contracts import PARAMETER, Format, checked_format
+from promptlathe.space.messages import MessagesInput, read_messages, spell_messages
+from promptlathe.space.template import DEMOS
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 MAX_SECTIONS = 6
@@ -302,13 +305,43 @@ def _sets(recruited: dict[str, tuple[Recruited, ...]]) -> dict[str, tuple[Recrui
     return recruited
 
 
+def _template(given: Any) -> Any:
+    """A text, or the messages of a solved example, the last of which is the assistant's."""
+    if isinstance(given, str):
+        if not given:
+            raise ValueError("the template of a demo is empty", "write one")
+        return given
+    messages: tuple[Message, ...] = read_messages(given)
+    if any(one.role in ("system", "developer", DEMOS) for one in messages):
+        raise ValueError(
+            "a demo is turns of the user and of the assistant",
+            'write {user: "{{ text }}", assistant: "{{ label }}"}',
+        )
+    if messages[-1].role != "assistant":
+        raise ValueError(
+            "a demo ends with what the assistant answers",
+            'let the last message be  assistant: "{{ label }}"',
+        )
+    return messages
+
+
+Template = Annotated[
+    str | tuple[Message, ...],
+    BeforeValidator(_template, json_schema_input_type=str | MessagesInput),
+    PlainSerializer(lambda given: given if isinstance(given, str) else spell_messages(given)),
+]
+
+
 class DemosSpec(Declared):
     """How demos are drawn from the `train` split and written."""
 
     count: Annotated[
         tuple[int, int], BeforeValidator(_count, json_schema_input_type=int | list[int])
     ] = Field(description="How many, from and to")
-    template: str = Field(min_length=1, description="One demo; `{{ field }}` is a row's field")
+    template: Template = Field(
+        description="One demo; `{{ field }}` is a row's field. A text, or messages for demos that "
+        "are turns of their own: {user: …, assistant: …}"
+    )
     select: Annotated[
         tuple[Selection, ...],
         BeforeValidator(_one_or_more, json_schema_input_type=Selection | list[Selection]),
@@ -334,6 +367,13 @@ class DemosSpec(Declared):
     )
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """Those of the template."""
+        if isinstance(self.template, str):
+            return (self.template,)
+        return tuple(text for message in self.template for text in message.texts)
+
+    @property
     def selections(self) -> tuple[str, ...]:
         """What `select` may be: as declared, then the recruited sets by name."""
         return (*self.select, *self.recruited)
@@ -346,7 +386,7 @@ class Demos(Declared):
     when: Condition = ()
 
     def __init__(
-        self, *, count: Any, template: str, when: Mapping[str, Any] | None = None, **more: Any
+        self, *, count: Any, template: Any, when: Mapping[str, Any] | None = None, **more: Any
     ) -> None:
         super().__init__(demos={"count": count, "template": template, **more}, when=when or ())
 

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from promptlathe.documents import nearest
 from promptlathe.errors import InputError
 from promptlathe.records import Example
 from promptlathe.space.components import Choice, Demos
 from promptlathe.space.contracts import uses_labels
+from promptlathe.space.conversation import asks, turns_of
 from promptlathe.space.declaration import Loc
 from promptlathe.space.space import SearchSpace
-from promptlathe.space.template import escaped, is_name, placeholders
+from promptlathe.space.template import CONVERSATION, escaped, is_name, named_by, placeholders
 
 SHOWN_FIELDS = 20
 """Of the data, that a message lists."""
@@ -77,6 +79,49 @@ def check_images(
                     )
 
 
+def check_conversations(
+    space: SearchSpace,
+    check_values: Callable[[str, Callable[[Any], object]], None],
+    *,
+    picture: Callable[[str], object] = lambda url: None,
+) -> None:
+    """A field that is placed as a conversation must be one in every row, and leave the next word to
+    the model, unless a message of the template follows it.
+
+    check_values: gives a check the field's value of each row (`Objective.check_values`). picture:
+    raises InputError for the address of one that is not there. Raises InputError.
+    """
+    for part in space.prompts.values():
+        last = len(part.messages) - 1
+        for i, message in enumerate(part.messages):
+            if message.role == CONVERSATION:
+                check_values(named_by(message), _is_conversation(i == last, picture))
+        for one in part.components.values():
+            template = one.demos.template if isinstance(one, Demos) else ""
+            for message in () if isinstance(template, str) else template:
+                if message.role == CONVERSATION:
+                    check_values(named_by(message), _is_conversation(False, picture))
+
+
+def _is_conversation(at_the_end: bool, picture: Callable[[str], object]) -> Callable[[Any], object]:
+    def check(value: Any) -> None:
+        turns = turns_of(value)
+        if at_the_end and not asks(turns):
+            raise ValueError(
+                f"ends with a turn of the {turns[-1].role}: the model has no question to answer",
+                "let the last turn be the user's, or add a message after the conversation to the "
+                "space",
+            )
+        for turn in turns:
+            for image in turn.images:
+                try:
+                    picture(image.url)
+                except InputError as error:
+                    raise ValueError(f"shows {image.url[:60]!r}: {error.what}", error.fix) from None
+
+    return check
+
+
 def _under(where: Where, root: Loc) -> Where:
     return lambda loc: where((*root, *loc))
 
@@ -113,6 +158,13 @@ def _check_fields(
                 f"rename the column {name!r}, or write it otherwise",
             )
     used = {n: loc for loc, text in space.texts() for n in placeholders(text)}
+    placed = {named_by(m): i for i, m in enumerate(space.messages) if m.role == CONVERSATION}
+    if name := next((name for name in placed if name in before), None):
+        raise InputError(
+            f"a conversation is a field of the rows, and {name!r} is a step: its output is a text",
+            where(("messages", placed[name], CONVERSATION)),
+            f"place {{{{ {name} }}}} in a message",
+        )
     for name, loc in used.items():
         if name in space.components and name in known:
             raise InputError(
@@ -136,7 +188,7 @@ def _check_fields(
         )
     for key, component in space.components.items():
         if isinstance(component, Demos):
-            for name in placeholders(component.demos.template):
+            for name in (n for text in component.demos.texts for n in placeholders(text)):
                 place = where(("components", key, "demos", "template"))
                 _check_known(name, known, partly, place, {})
 

@@ -10,6 +10,7 @@ from pydantic_core import InitErrorDetails
 from promptlathe.records import Message, Scalar, Value
 from promptlathe.space.components import Component
 from promptlathe.space.size import Constraint
+from promptlathe.space.tools import Tool
 
 Loc = tuple[str | int, ...]
 
@@ -23,6 +24,8 @@ class Declaration(Protocol):
     def components(self) -> Mapping[str, Component]: ...
     @property
     def model(self) -> Mapping[str, Scalar | Component]: ...
+    @property
+    def tools(self) -> tuple[Tool, ...]: ...
     @property
     def constraints(self) -> tuple[Constraint, ...]: ...
     @property

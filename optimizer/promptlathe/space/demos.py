@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from promptlathe.errors import InputError
-from promptlathe.records import Example, Value, content_hash
+from promptlathe.records import Example, Message, Value, content_hash
 from promptlathe.space.components import DemosSpec, Recruited
 from promptlathe.space.similarity import Vectors, farthest_first, text_vectors
-from promptlathe.space.template import fill_declared, is_inert, placeholders
+from promptlathe.space.template import fill_declared, is_inert, placeholders, render_declared
 
 MOST_COMPARED = 512
 """Rows among which `diverse` looks for those that are far apart."""
@@ -90,7 +90,7 @@ class Pool:
         """The rows that `diverse` compares, each with its place in their vectors."""
         some = sorted(self._usable, key=lambda example: content_hash(example.id))
         some = some[: max(MOST_COMPARED, self.spec.count[1])]
-        names = placeholders(self.spec.template)
+        names = _names(self.spec)
         texts = tuple("\n".join(str(e.row.get(name, "")) for name in names) for e in some)
         return {e.id: i for i, e in enumerate(some)}, _vectors_of(texts)
 
@@ -124,24 +124,38 @@ def write_demos(
     order: Value,
     target: str | None,
     answers: Mapping[str, str],
-) -> str:
-    """The demos' section of a prompt; `answers` (by row id) stand in the target's place."""
+) -> str | tuple[Message, ...]:
+    """The demos' section of a prompt, or their turns; `answers` (by row id) stand in the target's
+    place."""
     written = [(_written(spec, one, target, answers.get(one.id)), one) for one in rows]
     if order == "short_first":
-        written.sort(key=lambda one: len(one[0]))
+        written.sort(key=lambda one: sum(len(message.text) for message in one[0]))
     elif order == "by_label" and target is not None:
         written.sort(key=lambda one: str(one[1].row[target]))
-    return spec.separator.join(text.strip("\n") for text, _ in written)
+    if isinstance(spec.template, str):
+        return spec.separator.join(turn.text.strip("\n") for (turn,), _ in written)
+    return tuple(turn for turns, _ in written for turn in turns)
 
 
-def _written(spec: DemosSpec, example: Example, target: str | None, answer: str | None) -> str:
+def _written(
+    spec: DemosSpec, example: Example, target: str | None, answer: str | None
+) -> tuple[Message, ...]:
+    """One demo; that of a text template is one message."""
     instead = {} if target is None or answer is None else {target: answer}
-    return fill_declared(spec.template, {**example.row, **instead})
+    row = {**example.row, **instead}
+    if isinstance(spec.template, str):
+        return (Message("user", fill_declared(spec.template, row)),)
+    return render_declared(spec.template, row)
+
+
+def _names(spec: DemosSpec) -> tuple[str, ...]:
+    """The fields that a demo shows."""
+    return tuple(dict.fromkeys(name for text in spec.texts for name in placeholders(text)))
 
 
 def usable(spec: DemosSpec, train: Sequence[Example]) -> list[Example]:
     """Rows that may be baked into a prompt: none that a template engine would change."""
-    names = placeholders(spec.template)
+    names = _names(spec)
     return [e for e in train if all(is_inert(str(e.row.get(name, ""))) for name in names)]
 
 

@@ -35,6 +35,7 @@ class JoinedSpace(SearchSpace):
             None,
             messages=tuple(m for part in parts.values() for m in part.messages),
             components=_flat({step: part.components for step, part in parts.items()}),
+            tools=(),
             model={},
             constraints=tuple(
                 Forbid.model_construct(forbid=_renamed(one.forbid, f"{step}.", ""))

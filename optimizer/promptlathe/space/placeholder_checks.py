@@ -5,17 +5,69 @@ from collections.abc import Iterator
 from promptlathe.documents import nearest
 from promptlathe.space.components import Choice, Demos, Order, Text
 from promptlathe.space.declaration import Declaration, Loc, problem
-from promptlathe.space.template import STATEMENT, not_placeholder, placeholders
+from promptlathe.space.template import (
+    CONVERSATION,
+    DEMOS,
+    STATEMENT,
+    named_by,
+    not_placeholder,
+    placeholders,
+)
+
+TEMPLATES = ("messages", "tools")
+"""Where components stand."""
 
 
 def check_placeholders(space: Declaration) -> None:
     """Raises a located pydantic error."""
     _check_placeholders(space)
+    _check_placed(space)
     _check_statements(space)
 
 
+def _check_placed(space: Declaration) -> None:
+    """What stands in place of a message names what it must, and demos stand where they can."""
+    turns = {
+        name
+        for name, one in space.components.items()
+        if isinstance(one, Demos) and not isinstance(one.demos.template, str)
+    }
+    for i, message in enumerate(space.messages):
+        place: Loc = ("messages", i, message.role)
+        if message.role == CONVERSATION and (name := named_by(message)) in space.components:
+            raise problem(
+                place,
+                f"a conversation is a field of the rows, and {name!r} is a component",
+                "name the field, or rename the component",
+            )
+        if message.role == DEMOS and (name := named_by(message)) not in turns:
+            near = nearest(name, turns)
+            raise problem(
+                place,
+                f"{name!r} is no component of demos that are turns",
+                f"did you mean {near!r}?"
+                if near
+                else 'give it  template: {user: "…", assistant: "…"}, or place its text in a '
+                "message as {{ " + name + " }}",
+            )
+    placed = [(i, named_by(m)) for i, m in enumerate(space.messages) if m.role == DEMOS]
+    for n, (i, name) in enumerate(placed):
+        if name in [other for _, other in placed[:n]]:
+            raise problem(
+                ("messages", i, DEMOS), f"the demos {name!r} are placed twice", "remove one"
+            )
+    ordered = {s for one in space.components.values() if isinstance(one, Order) for s in one.order}
+    inline = {n for loc, t in space.texts() if loc[-1] != DEMOS for n in placeholders(t)} | ordered
+    if name := next((name for name in turns if name in inline), None):
+        raise problem(
+            ("components", name, "demos", "template"),
+            f"the demos {name!r} are turns, and stand within a text",
+            f"place them as an item of `messages`:  - demos: {name}",
+        )
+
+
 def _check_placeholders(space: Declaration) -> None:
-    templates = [(loc, text) for loc, text in space.texts() if loc[0] == "messages"]
+    templates = [(loc, text) for loc, text in space.texts() if loc[0] in TEMPLATES]
     in_template = {n for _, text in templates for n in placeholders(text)}
     ordered = {s for one in space.components.values() if isinstance(one, Order) for s in one.order}
     for loc, text in _written(space):
@@ -26,7 +78,7 @@ def _check_placeholders(space: Declaration) -> None:
             raise problem(loc, "a separator holds double braces", "nothing is filled in there")
     for loc, text in space.texts():
         for name in placeholders(text):
-            if loc[0] != "messages" and name in space.components:
+            if loc[0] not in TEMPLATES and name in space.components:
                 raise problem(
                     loc,
                     f"a level cannot contain the component {{{{ {name} }}}}",
@@ -64,7 +116,8 @@ def _written(space: Declaration) -> Iterator[tuple[Loc, str]]:
     yield from space.texts()
     for name, one in space.components.items():
         if isinstance(one, Demos):
-            yield ("components", name, "demos", "template"), one.demos.template
+            for text in one.demos.texts:
+                yield ("components", name, "demos", "template"), text
 
 
 def _separators(space: Declaration) -> Iterator[tuple[Loc, str]]:

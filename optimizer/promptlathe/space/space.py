@@ -3,95 +3,22 @@
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NotRequired, Self, cast
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
-from typing_extensions import TypedDict
+from pydantic import BeforeValidator, Field, model_validator
 
 from promptlathe import documents
 from promptlathe.errors import InputError
-from promptlathe.records import PROMPT, Content, Image, Message, Scalar, Value
+from promptlathe.records import PROMPT, Image, Scalar, Value
 from promptlathe.space.checks import check_declaration
 from promptlathe.space.components import Choice, Component, Declared, Text
 from promptlathe.space.conditions import Condition, holds
+from promptlathe.space.messages import Messages
 from promptlathe.space.parameters import Parameter, in_dependency_order, parameters_of
 from promptlathe.space.size import Size, combinations, size_of
 from promptlathe.space.template import placeholders
-
-ROLES = ("system", "developer", "user", "assistant")
-
-
-class ImageInput(TypedDict):
-    """A picture in a message."""
-
-    image: str
-    detail: NotRequired[str]
-
-
-ContentInput = str | list[str | ImageInput]
-
-
-def _messages(given: Any) -> Any:
-    """A mapping {role: content}, a list of such or of chat messages, or one text (the user's)."""
-    if isinstance(given, str):
-        return (Message("user", given),)
-    if isinstance(given, Mapping):
-        given = [{role: content} for role, content in given.items()]
-    messages: list[Message] = []
-    for one in cast("list[Any]", given) if isinstance(given, list | tuple) else ():
-        if isinstance(one, Message):
-            messages.append(one)
-        elif isinstance(one, Mapping) and set(one) == {"role", "content"}:
-            messages.append(Message(str(one["role"]), _content(one["content"])))
-        elif isinstance(one, Mapping):
-            messages.extend(Message(str(role), _content(content)) for role, content in one.items())
-        else:
-            messages.clear()
-            break
-    if not messages:
-        raise _wrong_messages()
-    if wrong := next((m.role for m in messages if m.role not in ROLES), None):
-        raise ValueError(f"unknown role {wrong!r}", f"roles are: {', '.join(ROLES)}")
-    return tuple(messages)
-
-
-def _content(given: Any) -> Content:
-    if isinstance(given, str):
-        return given
-    if not isinstance(given, list | tuple) or not given:
-        raise _wrong_messages()
-    return tuple(_part(one) for one in cast("list[Any]", given))
-
-
-def _part(given: Any) -> str | Image:
-    if isinstance(given, str | Image):
-        return given
-    if isinstance(given, Mapping) and {"image"} <= set(given) <= {"image", "detail"}:
-        url, detail = given["image"], given.get("detail")
-        if isinstance(url, str) and isinstance(detail, str | None):
-            return Image(url, detail)
-    raise ValueError(
-        f"{given!r} is no part of a message", 'write a text, or {image: "{{ field }}"}'
-    )
-
-
-def _wrong_messages() -> ValueError:
-    return ValueError(
-        "must map roles to texts", 'write {system: "…", user: "…"}, or a list of such'
-    )
-
-
-def _spelling(message: Message) -> dict[str, Any]:
-    if isinstance(message.content, str):
-        return {message.role: message.content}
-    return {message.role: [_part_spelling(part) for part in message.content]}
-
-
-def _part_spelling(part: str | Image) -> Any:
-    if isinstance(part, str):
-        return part
-    return {"image": part.url} | ({} if part.detail is None else {"detail": part.detail})
+from promptlathe.space.tools import Tool
 
 
 def _named(given: Any) -> Any:
@@ -101,13 +28,6 @@ def _named(given: Any) -> Any:
     return {k: {"text": v} if isinstance(v, str) else v for k, v in given.items()}
 
 
-Messages = Annotated[
-    tuple[Message, ...],
-    BeforeValidator(
-        _messages, json_schema_input_type=dict[str, ContentInput] | list[dict[str, ContentInput]]
-    ),
-    PlainSerializer(lambda messages: [_spelling(m) for m in messages]),
-]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Components = Annotated[
     dict[Name, Component],
@@ -126,6 +46,7 @@ class SearchSpace(Declared):
 
     messages: the chat template; `{{ name }}` is a component or a field of the row.
     components: by name; the first level of each makes the seed prompt, unless `seed` says else.
+    tools: functions that the model may call; their names and descriptions may hold components.
     model: model parameters, each a number, a text or a component of its own.
     constraints: combinations of levels that are left out.
 
@@ -134,6 +55,7 @@ class SearchSpace(Declared):
 
     messages: Messages
     components: Components = Field(default_factory=dict)
+    tools: tuple[Tool, ...] = Field(default=(), description="Functions that the model may call")
     model: dict[str, Scalar | Component] = Field(default_factory=dict)
     constraints: tuple[Forbid, ...] = ()
     seed: dict[str, Value | None] = Field(default_factory=dict)
@@ -262,7 +184,7 @@ class SearchSpace(Declared):
 
     def texts(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Every text that may enter a prompt, with its place: templates, addresses of
-        pictures, and levels."""
+        pictures, texts of tools, and levels."""
         for i, message in enumerate(self.messages):
             place = ("messages", i, message.role)
             if isinstance(message.content, str):
@@ -270,6 +192,9 @@ class SearchSpace(Declared):
             else:
                 for j, part in enumerate(message.content):
                     yield (*place, j), part.url if isinstance(part, Image) else part
+        for i, tool in enumerate(self.tools):
+            for loc, text in tool.texts():
+                yield ("tools", i, *loc), text
         for name, component in self.components.items():
             match component:
                 case Text(text=text):

@@ -4,12 +4,13 @@ Nothing is ever evaluated: a value that itself looks like a placeholder stays te
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from promptlathe.errors import InputError
 from promptlathe.records import Content, Image, Message, Prompt
+from promptlathe.space.conversation import turns_of
 
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_.]+)?)\s*\}\}")
 """As MLflow finds them, dotted names included: it would fill these in."""
@@ -23,11 +24,19 @@ _KNOWN = re.compile(rf"{_ESCAPED.pattern}|\{{\{{[^\S\n]*{_NAME.pattern}[^\S\n]*\
 """What double braces may be: escaped, or a flat name on one line."""
 SHOWN = 60
 """Characters of a text that a message shows."""
+CONVERSATION, DEMOS = "conversation", "demos"
+"""Roles of what stands in place of a message: turns of the row, and turns that are demos. The
+content names what they are taken from, as a placeholder."""
 
 
 def placeholders(text: str) -> tuple[str, ...]:
     """The names in `text`, each once, in order of appearance."""
     return tuple(dict.fromkeys(PLACEHOLDER.findall(text)))
+
+
+def named_by(message: Message) -> str:
+    """The field or the component that a conversation or demos are taken from."""
+    return placeholders(message.text)[0]
 
 
 def is_name(name: str) -> bool:
@@ -131,14 +140,36 @@ def compose_message(message: Message, parts: Mapping[str, str | None]) -> Messag
 
 
 def render(prompt: Prompt, row: Mapping[str, Any]) -> tuple[Message, ...]:
-    """The messages that are sent for one row: its fields in their placeholders.
+    """The messages that are sent for one row: its fields in their placeholders, its conversation
+    as it is.
 
-    Raises InputError when a picture's address would be made of something that is no text.
+    Raises InputError when a picture's address would be made of something that is no text, and for
+    a conversation that is none.
     """
-    return tuple(
-        _mapped(m, lambda text: fill(text, row), lambda url: _address(url, row))
-        for m in prompt.messages
-    )
+    return _rendered(prompt.messages, row, fill)
+
+
+def render_declared(messages: Iterable[Message], row: Mapping[str, Any]) -> tuple[Message, ...]:
+    """The same for messages as they were declared: what is escaped becomes what it stands for."""
+    return _rendered(messages, row, fill_declared)
+
+
+def _rendered(
+    messages: Iterable[Message], row: Mapping[str, Any], fill_in: Callable[[str, Any], str]
+) -> tuple[Message, ...]:
+    return tuple(sent for message in messages for sent in _sent(message, row, fill_in))
+
+
+def _sent(
+    message: Message, row: Mapping[str, Any], fill_in: Callable[[str, Any], str]
+) -> tuple[Message, ...]:
+    if message.role != CONVERSATION:
+        return (_mapped(message, lambda text: fill_in(text, row), lambda url: _address(url, row)),)
+    field = named_by(message)
+    try:
+        return turns_of(row.get(field))
+    except ValueError as error:
+        raise InputError(f"the conversation {error.args[0]}", field, error.args[1]) from None
 
 
 def _mapped(

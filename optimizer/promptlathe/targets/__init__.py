@@ -6,7 +6,7 @@ function    a function of yours
 """
 
 from promptlathe.targets.function import FunctionTarget, target
-from promptlathe.targets.prompt import PromptTarget, output_of
+from promptlathe.targets.prompt import PromptTarget
 from promptlathe.targets.steps import StepsTarget
 
-__all__ = ["FunctionTarget", "PromptTarget", "StepsTarget", "output_of", "target"]
+__all__ = ["FunctionTarget", "PromptTarget", "StepsTarget", "target"]

@@ -22,8 +22,7 @@ from promptlathe.data.values import copied, plain
 from promptlathe.errors import InputError
 from promptlathe.records import Answer, Failure, Json, Message, Prompt, Request
 from promptlathe.runtime.seam import CallFailed, Context, UnitEnded
-from promptlathe.space import placeholders, render
-from promptlathe.targets.prompt import output_of
+from promptlathe.space import keyed, placeholders, render
 
 Function = Callable[..., Any]
 PROMPTS = "promptlathe_prompts"
@@ -62,7 +61,8 @@ MOST_THREADS = 4096
 
 
 class AnswerText(str):
-    """An answer's text, with all else that the model gave in `answer`."""
+    """An answer's text, with all else that the model gave in `answer`: the tools that it calls,
+    say, by their keys."""
 
     answer: Answer
 
@@ -159,9 +159,8 @@ class Llm:
         except UnitEnded as ended:
             self.ended = ended
             raise
-        text = output_of(answer)
-        reply = AnswerText(text if isinstance(text, str) else "")
-        reply.answer = answer
+        reply = AnswerText(answer.text)
+        reply.answer = keyed(answer, made)
         return reply
 
 

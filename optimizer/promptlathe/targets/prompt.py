@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptlathe.records import PROMPT, Answer, Json, Prompt, Request
+from promptlathe.records import PROMPT, Json, Prompt, Request
 from promptlathe.runtime.seam import Context
-from promptlathe.space import render
-
-
-def output_of(answer: Answer) -> Json:
-    """The answer's text; without one, its tool calls."""
-    if answer.text or not answer.tool_calls:
-        return answer.text
-    return [dict(call) for call in answer.tool_calls]
+from promptlathe.space import output_of, render
 
 
 @dataclass(frozen=True)
@@ -25,4 +18,5 @@ class PromptTarget:
         self, prompts: Mapping[str, Prompt], row: Mapping[str, Json], ctx: Context
     ) -> Json:
         prompt = prompts[PROMPT]
-        return output_of(await ctx.call(Request(render(prompt, row), prompt.parameters)))
+        answer = await ctx.call(Request(render(prompt, row), prompt.parameters))
+        return output_of(answer, prompt)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptlathe.records import Json, Prompt, Request
+from promptlathe.records import Json, Prompt, Request, Trace
 from promptlathe.runtime.seam import Context
-from promptlathe.space import render
-from promptlathe.targets.prompt import output_of
+from promptlathe.space import output_of, render
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,9 @@ class StepsTarget:
     async def run(
         self, prompts: Mapping[str, Prompt], row: Mapping[str, Json], ctx: Context
     ) -> Json:
-        known = dict(row)
+        known, outputs = dict(row), dict[str, Json]()
         for name, prompt in prompts.items():
             request = Request(render(prompt, known), prompt.parameters)
-            known[name] = output_of(await ctx.call(request, step=name))
-        return known[self.output]
+            outputs[name] = output_of(await ctx.call(request, step=name), prompt)
+            known[name] = Trace(outputs[name]).text
+        return outputs[self.output]

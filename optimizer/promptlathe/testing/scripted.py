@@ -4,6 +4,8 @@
     with ScriptedServer([("invoice", "billing"), ("", "other")]) as server: ...    # in a thread
     ScriptedServer(lambda arrived: Reply(f"call {arrived.number}", delay=0.2))
 
+Questions to the Decisions API are answered by a JSON object: see `decisions.py`.
+
 A rule is (words that stand in the prompt, or a function of what arrived; the answer): the first
 that fits holds, and a prompt that fits none gets status 400. `server.base_url` is its address.
 """
@@ -18,6 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aiohttp import web
+
+from promptlathe.testing.decisions import decision
 
 _STARTS = 30.0
 """Seconds that a server in a thread has to start or end."""
@@ -51,6 +55,8 @@ class Reply:
     """In place of the words that are counted; {} for a service that tells none."""
     cached_tokens: int = 0
     """Of the input."""
+    calls: Sequence[tuple[str, Mapping[str, Any] | str]] = ()
+    """Tools that it calls: the name, and the arguments, or a text in their place."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,25 @@ class Arrived:
 
     @property
     def prompt(self) -> str:
-        """The texts of all messages, a line break between two."""
-        return "\n".join(_text(message.get("content")) for message in self.body["messages"])
+        """The texts of all messages, and of questions, a line break between two."""
+        said = [message.get("content") for message in self._messages]
+        return "\n".join(map(_text, [*said, *(one["instructions"] for one in self.questions)]))
+
+    @property
+    def questions(self) -> list[Mapping[str, Any]]:
+        """Those to the Decisions API."""
+        return list(self.body.get("questions", ()))
+
+    @property
+    def _messages(self) -> list[Mapping[str, Any]]:
+        given = self.body.get("messages", self.body.get("input", ()))
+        return [{"content": given}] if isinstance(given, str) else list(given)
+
+    @property
+    def tools(self) -> Mapping[str, Mapping[str, Any]]:
+        """The functions that are offered, by name."""
+        offered = self.body.get("tools") or []
+        return {tool["function"]["name"]: tool["function"] for tool in offered}
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -84,6 +107,11 @@ class Arrived:
     def _properties(self) -> Mapping[str, Any]:
         asked = self.body.get("response_format") or {}
         return asked.get("json_schema", {}).get("schema", {}).get("properties", {})
+
+    @property
+    def decides(self) -> bool:
+        """It came to the Decisions API."""
+        return "questions" in self.body
 
 
 Answering = Callable[[Arrived], str | Reply]
@@ -113,6 +141,7 @@ class ScriptedServer:
     async def __aenter__(self) -> "ScriptedServer":
         app = web.Application(client_max_size=16 * 1024 * 1024)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/decisions", self._chat)
         self._closing = asyncio.Event()
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0
@@ -198,10 +227,13 @@ class ScriptedServer:
         usage = _usage(arrived, reply) if reply.usage is None else dict(reply.usage)
         self.input_tokens += usage.get("prompt_tokens", 0)
         self.output_tokens += usage.get("completion_tokens", 0)
+        if request.path.endswith("/decisions"):
+            made, status = decision(arrived.body, reply.text, usage)
+            return web.json_response(made, status=status)
         choice = {
             "index": 0,
-            "message": {"role": "assistant", "content": reply.text},
-            "finish_reason": reply.finish_reason,
+            "message": _message(reply),
+            "finish_reason": "tool_calls" if reply.calls else reply.finish_reason,
         }
         body: dict[str, Any] = {
             "id": f"scripted-{arrived.number}",
@@ -219,6 +251,23 @@ class ScriptedServer:
             await response.write(b" " * size)
             await asyncio.sleep(_PAUSE)
         return response
+
+
+def _message(reply: Reply) -> dict[str, Any]:
+    if not reply.calls:
+        return {"role": "assistant", "content": reply.text}
+    calls = [
+        {
+            "id": f"call_{number}",
+            "type": "function",
+            "function": {
+                "name": name,
+                "arguments": given if isinstance(given, str) else json.dumps(given),
+            },
+        }
+        for number, (name, given) in enumerate(reply.calls)
+    ]
+    return {"role": "assistant", "content": reply.text or None, "tool_calls": calls}
 
 
 def _text(content: Any) -> str:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptlathe.records import FinalistName, Message, Outcome, Prompt
+from promptlathe.space.conversation import transcript
+from promptlathe.space.tools import PARAMETER as TOOLS
+from promptlathe.space.tools import shown_tools
 
 
 def prompts_json(prompts: Mapping[str, Prompt]) -> str:
@@ -15,6 +18,7 @@ def prompts_json(prompts: Mapping[str, Prompt]) -> str:
             "id": prompt.id,
             "messages": [message.to_dict() for message in prompt.messages],
             "parameters": dict(prompt.parameters),
+            **({"tool_keys": dict(prompt.tool_keys)} if prompt.tool_keys else {}),
         }
         for name, prompt in prompts.items()
     }
@@ -38,8 +42,10 @@ def plain(message: Message) -> str:
 
 def _text(prompt: Prompt) -> str:
     parts = [f"[{message.role}]\n{plain(message)}" for message in prompt.messages]
-    if prompt.parameters:
-        parts.append("[parameters]\n" + "\n".join(f"{k} = {v}" for k, v in prompt.parameters))
+    if tools := shown_tools(prompt):
+        parts.append(f"[tools]\n{tools}")
+    if parameters := {k: v for k, v in prompt.parameters if k != TOOLS}:
+        parts.append("[parameters]\n" + "\n".join(f"{k} = {v}" for k, v in parameters.items()))
     return "\n\n".join(parts) + "\n"
 
 
@@ -95,7 +101,8 @@ def examples_table(
 
 
 def _compact(row: Mapping[str, Any]) -> str:
-    """The one field of a row as it is, several as JSON."""
-    if len(row) == 1:
-        return str(next(iter(row.values())))
-    return json.dumps(dict(row), ensure_ascii=False, default=str)
+    """The one field of a row as it is, several as JSON; conversations for people to read."""
+    shown = {name: transcript(value) or value for name, value in row.items()}
+    if len(shown) == 1:
+        return str(next(iter(shown.values())))
+    return json.dumps(shown, ensure_ascii=False, default=str)

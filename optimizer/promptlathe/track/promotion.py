@@ -24,6 +24,7 @@ from promptlathe.track.registry import (
     PARAMETERS,
     RUN_IDS,
     SET,
+    TOOL_KEYS,
     template,
     versions_listed,
     with_alias,
@@ -170,6 +171,8 @@ def _new_version(
     shown = template(prompt.messages)
     if shown != messages:
         tags[MESSAGES] = json.dumps(messages, ensure_ascii=False)
+    if prompt.tool_keys:
+        tags[TOOL_KEYS] = json.dumps(dict(prompt.tool_keys))
     parameters = {**about.parameters, **dict(prompt.parameters)}
     version: Any = backend.client.create_prompt_version(
         registered,

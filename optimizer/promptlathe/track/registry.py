@@ -5,7 +5,8 @@ have the alias, and each version has a tag with the run and the versions of the 
 
 A template is what MLflow can fill in: a role and one text for each message, where a picture stands
 as its address on a line of its own. What that cannot hold (parts, tool calls) is kept as it is in
-a tag, from which the champion is read.
+a tag, from which the champion is read. Where the turns of a row go, a message with the role
+`conversation` names their field. Tools stand in the version's model configuration.
 
 MLflow's `register_prompt` and `link_prompt_version_to_run` also write to the *active*
 experiment and store, whichever these are; the calls used here write only where they are told.
@@ -18,7 +19,7 @@ from typing import Any
 
 from promptlathe.errors import InputError
 from promptlathe.records import Content, Example, Image, Message, Prompt
-from promptlathe.space.template import STATEMENT, placeholders, render
+from promptlathe.space.template import CONVERSATION, STATEMENT, placeholders, render
 from promptlathe.track.artifacts import plain
 from promptlathe.track.backend import Backend
 from promptlathe.track.records import Champion, RegisteredPrompt
@@ -33,6 +34,8 @@ EXPERIMENT_IDS = "_mlflow_experiment_ids"
 PARAMETERS = "promptlathe.parameters"
 MESSAGES = "promptlathe.messages"
 """Version tag: the messages as they are, when the template is not the same."""
+TOOL_KEYS = "promptlathe.tool_keys"
+"""Version tag: the keys of the tools whose name is not the key."""
 SET = "promptlathe.set"
 """Version tag: the run, and the versions that were promoted together, by registry name."""
 FORMAT = "response_format"
@@ -113,7 +116,9 @@ def read(version: Any) -> Prompt:
             parameters.pop(key, None)
         if version.response_format:
             parameters[FORMAT] = _sent_format(version.response_format)
-    return Prompt(tuple(_message(message) for message in told), tuple(sorted(parameters.items())))
+    keys: dict[str, str] = json.loads(version.tags.get(TOOL_KEYS, "{}"))
+    messages = tuple(_message(message) for message in told)
+    return Prompt(messages, tuple(sorted(parameters.items())), tuple(sorted(keys.items())))
 
 
 def _message(told: Mapping[str, Any]) -> Message:
@@ -145,6 +150,11 @@ def is_program(prompt: Prompt) -> bool:
     return any(STATEMENT.search(plain(message)) for message in prompt.messages)
 
 
+def is_placed(prompt: Prompt) -> bool:
+    """True when the turns of a row stand in place of a message."""
+    return any(message.role == CONVERSATION for message in prompt.messages)
+
+
 def template(messages: Iterable[Message]) -> list[dict[str, Any]]:
     """As MLflow fills it in."""
     return [{"role": message.role, "content": plain(message)} for message in messages]
@@ -156,8 +166,8 @@ def unfaithful(version: Any, prompt: Prompt, examples: Iterable[Example]) -> str
 
     names = {name for message in prompt.messages for name in placeholders(plain(message))}
     for example in examples:
-        if names - example.row.keys():
-            continue  # a step's prompt, filled in with what another one gave
+        if names - example.row.keys() or is_placed(prompt):
+            continue  # filled in with what another step gave, or with turns: MLflow has no way to
         ours = template(render(prompt, example.row))
         try:
             same = version.format(**example.row) == ours

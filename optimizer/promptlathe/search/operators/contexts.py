@@ -11,7 +11,7 @@ from promptlathe.search.operators.guards import language_of
 from promptlathe.search.operators.lineage import LevelOrigin
 from promptlathe.search.operators.operator_context import MOST_ANSWERS, Case, OperatorContext
 from promptlathe.search.operators.reflection import ReflectionExamples
-from promptlathe.space import BoundSpace, Choice, SearchSpace
+from promptlathe.space import BoundSpace, Choice, SearchSpace, shown_tools
 
 LONGER, LEAST_LONGEST = 3, 400
 """A text may have LONGER times the words of the longest that was declared; or LEAST_LONGEST."""
@@ -132,8 +132,11 @@ def _marked(space: BoundSpace, subject: Candidate, name: str) -> str:
     marked = component.model_copy(update={"choice": tuple(shown)})
     changed = replace(space, space=space.space.with_components({name: marked}))
     prompts = changed.candidate(levels).prompts
-    messages = prompts[space.space.step_of(name) or PROMPT].messages
-    return "\n\n".join(f"[{message.role}]\n{message.text}" for message in messages)
+    prompt = prompts[space.space.step_of(name) or PROMPT]
+    parts = [f"[{message.role}]\n{message.text}" for message in prompt.messages]
+    if tools := shown_tools(prompt):
+        parts.append(f"[tools that it may call]\n{tools}")
+    return "\n\n".join(parts)
 
 
 def _beside(space: BoundSpace, name: str) -> tuple[tuple[str, str], ...]:

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from promptlathe.data.values import as_text
 from promptlathe.records import Example, FailureReason, Outcome
-from promptlathe.space import fill_declared, placeholders
+from promptlathe.space import fill_declared, placeholders, transcript
 
 MISTAKES = 24
 """Rows that are shown as mistakes, at most."""
@@ -174,7 +175,8 @@ class OperatorContext:
 
     def answer(self, example: Example) -> str:
         """The right answer of a row."""
-        return str(example.row[self.target]) if self.target is not None else ""
+        right = example.row[self.target] if self.target is not None else ""
+        return as_text(right) if isinstance(right, dict | list) else str(right)
 
     def _constraints(self) -> str:
         lines = [f'- Keep this phrase word for word: "{phrase}"' for phrase in self.protect]
@@ -214,6 +216,9 @@ def _told(case: Case) -> list[str]:
 
 
 def _short(value: object) -> str:
+    """Of a long conversation its end."""
+    if turns := transcript(value):
+        return turns if len(turns) <= SHOWN else f"… {turns[-SHOWN:]}"
     text = str(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]} …"
 
