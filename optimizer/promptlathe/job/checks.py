@@ -248,6 +248,13 @@ def _check_parameters(job: Job) -> None:
                 job.place("space", (*root, "tools")),
                 "write all of them into the space",
             )
+        local = job.step_models.get(step, job.model).gguf
+        if local is not None and "name" in part.model:
+            raise InputError(
+                f"a local file is one model ({local}), and the space names others",
+                job.place("space", (*root, "model", "name")),
+                "remove `name`, or serve the models yourself and give `base_url`",
+            )
         for name, component in part.model.items():
             for value in _extremes(component):
                 try:

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+from importlib import import_module
 from typing import Any, TypedDict
 
 _CACHE_MIB = 1024
@@ -48,8 +49,7 @@ def main() -> None:
 
 def serve(options: Options) -> Any:
     """The running server. Raises RuntimeError when it cannot load the file."""
-    import xllamacpp
-
+    xllamacpp: Any = import_module("xllamacpp")  # an extension without types
     params = xllamacpp.CommonParams()
     params.model.path = options["path"]
     params.hostnames, params.port = ["127.0.0.1"], 0

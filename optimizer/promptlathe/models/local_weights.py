@@ -35,8 +35,7 @@ _MANY = 1_000_000
 """Entries, tensors or dimensions; a file with more is broken."""
 
 # The format's scalars by their number; 8 is a text, 9 a list.
-_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q"}
-_SCALARS |= {12: "d"}
+_SCALARS = dict(zip((0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12), "BbHhIif?Qqd", strict=True))
 _TEXT, _LIST = 8, 9
 # ggml's GGML_QUANT_SIZES: `kind:bytes` of a block, by how many weights a block has. Of a newer
 # kind, a file that was cut off shows when it is loaded.
@@ -168,8 +167,10 @@ def _header(file: BinaryIO, size: int) -> tuple[Mapping[str, Any], int]:
     if not isinstance(alignment, int) or alignment < 1:
         raise ValueError(f"its data is aligned to {alignment!r}")
     start = -(-file.tell() // alignment) * alignment
-    if start > size or not ends:
-        raise EOFError(_CUT) if start > size else ValueError("it holds no weights")
+    if not ends:
+        raise ValueError("it holds no weights")
+    if start > size:
+        raise EOFError(_CUT)
     return said, start + max(ends)
 
 
