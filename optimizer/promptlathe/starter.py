@@ -1,6 +1,7 @@
 """The content that ships: search spaces, objectives and run files, ready to use."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from promptlathe.errors import InputError
@@ -15,26 +16,35 @@ def starter() -> Path:
     return shipped if shipped.is_dir() else package.parent.parent
 
 
-def copy_starter(directory: Path) -> tuple[list[Path], list[Path]]:
-    """Copy them into `directory`; (files made, files that were there and stay).
+def shipped_files() -> list[Path]:
+    """All of them, relative to `starter()`."""
+    source = starter()
+    return [
+        path.relative_to(source)
+        for folder in FOLDERS
+        for path in sorted((source / folder).rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+
+
+def copy_starter(
+    directory: Path, files: Iterable[Path] | None = None
+) -> tuple[list[Path], list[Path]]:
+    """Copy them, or only `files`, into `directory`; (files made, files that were there and stay).
 
     Raises InputError when the folder cannot be written.
     """
     made: list[Path] = []
     kept: list[Path] = []
-    source = starter()
     try:
-        for folder in FOLDERS:
-            for path in sorted((source / folder).rglob("*")):
-                target = directory / path.relative_to(source)
-                if path.is_dir() or "__pycache__" in path.parts:
-                    continue
-                if target.exists():
-                    kept.append(target)
-                    continue
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target)
-                made.append(target)
+        for file in shipped_files() if files is None else files:
+            target = directory / file
+            if target.exists():
+                kept.append(target)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(starter() / file, target)
+            made.append(target)
     except OSError as error:
         raise InputError(
             f"cannot be written: {error.strerror}",

@@ -55,6 +55,21 @@ class PlainProgress:
         """Nothing is in the way of what comes."""
 
 
+class Counting:
+    """A line now and then: so many of so many."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._next = time.monotonic() + EVERY_PLAIN / 5
+
+    def tell(self, done: int, total: int) -> None:
+        """So far."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + EVERY_PLAIN
+            say(f"{self._what} {done:,} of {total:,}", err=True)
+
+
 class LiveProgress:
     """A bar and a small table, redrawn in place."""
 

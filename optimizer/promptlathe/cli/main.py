@@ -137,20 +137,34 @@ Outside = click.option(
 )
 
 
-@main.command(epilog=example("promptlathe init", "promptlathe init my-prompts"))
+@main.command(
+    epilog=example(
+        "promptlathe init my-prompts",
+        "promptlathe init my-prompts --task extraction",
+        "promptlathe init --list",
+    )
+)
 @click.argument("directory", type=APath(file_okay=False), default=".")
+@click.option("--task", help="Copy the files of one task only, by its name or its family.")
+@click.option("--list", "listing", is_flag=True, help="Show the tasks that ship, and copy nothing.")
 @reported
-def init(directory: Path) -> None:
+def init(directory: Path, task: str | None, listing: bool) -> None:
     """Copy ready-made search spaces, objectives and run files into DIRECTORY (default: here)."""
+    from promptlathe.cli.gallery import find_task, tasks
     from promptlathe.starter import copy_starter
 
-    made, kept = copy_starter(directory)
+    if listing:
+        for one in tasks():
+            say(f"{one.family:<16}{one.name:<20}{one.about}")
+        return
+    chosen = find_task(task) if task is not None else None
+    made, kept = copy_starter(directory, chosen.files if chosen else None)
     for path in made:
         say(f"  made  {path}")
     for path in kept:
         say(f"  kept  {path} (it was there already)")
-    run = directory / "runs" / "support_triage.yaml"
-    shown = quote(str(run))
+    run = chosen.runs[0] if chosen else Path("runs", "support_triage.yaml")
+    shown = quote(str(directory / run))
     say(f"\nNext:  promptlathe check {shown}\n       promptlathe run {shown}")
 
 
@@ -167,6 +181,7 @@ def check(
     from promptlathe.cli.report import show_code, show_plan
     from promptlathe.job import Job
     from promptlathe.job import check as check_job
+    from promptlathe.job.calibrated import judge_reports
     from promptlathe.job.checks import shutdown_notes
 
     job = Job.load(
@@ -176,7 +191,9 @@ def check(
         allow_outside=allow_outside,
         announce=show_code,
     )
-    show_plan(job, check_job(job), shutdown_notes(job, date.today()))
+    plan = check_job(job)
+    judges = [one.words() for one in judge_reports(job)]
+    show_plan(job, plan, [*judges, *shutdown_notes(job, date.today())])
     say(f"\nNext:  promptlathe run {quote(str(file))}")
 
 
@@ -239,6 +256,68 @@ def run(
 
         result = run_job(job, progress=progress, replay=replay, tell=tell)
     telling.recorded(result)
+
+
+@main.command(
+    epilog=example(
+        "promptlathe judge runs/polite_replies.yaml labels.csv",
+        "promptlathe judge runs/polite_replies.yaml labels.jsonl --judge tone --budget 200",
+    )
+)
+@click.argument("file", type=APath())
+@click.argument("labels", type=APath())
+@click.option("--judge", "name", metavar="NAME", help="Which judge, where there are several.")
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    metavar="CALLS",
+    help="Calls at most, in place of the run file's budget.",
+)
+@Settings
+@click.option(
+    "--json",
+    "json_path",
+    type=APath(dir_okay=False, allow_dash=True),
+    help="Write the machine-readable result here (- for stdout).",
+)
+@Workspace
+@Outside
+@reported
+def judge(
+    file: Path,
+    labels: Path,
+    name: str | None,
+    budget: int | None,
+    settings: tuple[str, ...],
+    json_path: Path | None,
+    workspace: Path | None,
+    allow_outside: bool,
+) -> None:
+    """Compare a judge of FILE with the labels of people in LABELS.
+
+    FILE is a run file, or an objective (then name the model with --set judge.name=MODEL). LABELS
+    (.csv, .jsonl) has the rows' fields, `output`, and `label` where there is one.
+    """
+    from promptlathe.cli.calibration import show_calibration
+    from promptlathe.cli.display import Counting
+    from promptlathe.cli.report import show_code
+    from promptlathe.cli.telling import check_json, write_json
+    from promptlathe.job.calibrating import calibrate, load
+
+    job = load(
+        file,
+        settings=_pairs(settings),
+        workspace=workspace,
+        allow_outside=allow_outside,
+        announce=show_code,
+    )
+    if json_path:
+        check_json(json_path)
+    found = calibrate(job, labels, judge=name, calls=budget, tell=Counting("judged").tell)
+    if str(json_path) != "-":
+        show_calibration(found)
+    if json_path:
+        write_json(found, json_path)
 
 
 @main.command(epilog=example("promptlathe sync", "promptlathe sync --workspace my-prompts"))

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any, Protocol
 
 from promptlathe.cli.report import show_record, show_result
 from promptlathe.cli.terminal import visible_json
@@ -49,7 +50,13 @@ def check_json(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_json(result: Result, path: Path) -> None:
+class Told(Protocol):
+    """What has a JSON form."""
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+def write_json(result: Told, path: Path) -> None:
     """Write the result; `-` is stdout. Raises InputError when the file cannot be written."""
     text = json.dumps(result.to_dict(), ensure_ascii=False, indent=2) + "\n"
     if str(path) == "-":

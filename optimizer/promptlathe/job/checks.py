@@ -45,11 +45,7 @@ def check_inputs(job: Job) -> None:
     check_policy(job.search.policy)
     _check_judge(job)
     for place, settings in _models(job):
-        try:
-            check_key(settings)
-        except InputError as error:
-            where = job.place("run", place) or error.where
-            raise InputError(error.what, where, error.fix) from None
+        _check_key(job, place, settings)
     _check_parameters(job)
     for name, component in job.space.components.items():
         if isinstance(component, Demos):
@@ -236,6 +232,19 @@ def _check_judge(job: Job) -> None:
             job.place("run", ("judge",) if job.judge else ("model",)),
             "name a model that judges:  judge: {name: …, base_url: …}",
         )
+
+
+def check_judge_model(job: Job) -> None:
+    """Who scores, where nothing else is asked. Raises InputError."""
+    _check_judge(job)
+    _check_key(job, ("judge",) if job.judge else ("model",), job.scorer)
+
+
+def _check_key(job: Job, place: tuple[str, ...], settings: ModelSettings) -> None:
+    try:
+        check_key(settings)
+    except InputError as error:
+        raise InputError(error.what, job.place("run", place) or error.where, error.fix) from None
 
 
 def _check_parameters(job: Job) -> None:

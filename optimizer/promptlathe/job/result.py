@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptlathe.decide import Comparison, Verdict
 from promptlathe.job.answer_states import AnswerCounts
+from promptlathe.job.calibrated import JudgeReport
 from promptlathe.job.limits import Checked
 from promptlathe.job.pareto import cost_per_call, pareto, tokens_per_call
 from promptlathe.records import (
@@ -172,6 +173,8 @@ class Result:
     """Versions by name in the prompt registry, of all prompts that were promoted."""
     limits: tuple[Checked, ...] = ()
     """The objective's limits, with what seed and best took on `test`."""
+    judges: tuple[JudgeReport, ...] = ()
+    """How far the verdicts of judges may be off."""
     found_effects: tuple[Effect, ...] = ()
     """What `effects` shows."""
     lineage: tuple[LevelLineage, ...] = ()
@@ -226,6 +229,7 @@ class Result:
             "registered": dict(self.registered),
             "notes": list(self.notes),
             "limits": [checked.to_dict() for checked in self.limits],
+            "judges": [one.to_dict() for one in self.judges],
             "effects": [asdict(effect) for effect in self.found_effects],
             "pareto": [_point(standing) for standing in self.pareto],
             "lineage": [one.to_dict() for one in self.lineage],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError, Interrupted, PromptlatheError, StorageFailed
 from promptlathe.job.answer_states import AnswerStates
+from promptlathe.job.calibrated import judge_reports
 from promptlathe.job.checks import portfolio
 from promptlathe.job.decision import Decided, Decision
 from promptlathe.job.interrupts import interruptible
@@ -437,6 +438,9 @@ class Running:
         if failed := self._reserve.failures:
             reasons = ", ".join(f"{reason} {n}" for reason, n in failed.most_common())
             notes.append(f"{failed.total()} calls failed and were left unscored ({reasons})")
+        judges = judge_reports(self._job)
+        shown = decided.best_champion or decided.best_seed
+        notes += [one.words(shown.gain) for one in judges]
         spent, used = self._account.spent, self._account.used
         return Result(
             run_id=None,
@@ -462,6 +466,7 @@ class Running:
             usd_at_most=None if spent.usd is None else max(spent.usd, used.usd),
             seconds=self._account.seconds,
             limits=decided.limits,
+            judges=judges,
             found_effects=effects,
             lineage=lineage,
             operators=operators,

@@ -236,6 +236,11 @@ class Objective(documents.Model):
         return self._goal.bounds(ranges_of(self.scorers, self._goal))
 
     @property
+    def weights(self) -> Mapping[str, float]:
+        """Of each score in the goal, negative where less is better."""
+        return self._goal.weights
+
+    @property
     def judges(self) -> tuple[str, ...]:
         """Names of the scorers that are judges."""
         return tuple(scorer.name for scorer in self.scorers if isinstance(scorer, Asking))
@@ -259,6 +264,11 @@ class Objective(documents.Model):
     def fields(self) -> frozenset[str]:
         """The fields that every row has a value in."""
         return self._examples.fields
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The fields of the rows, in the order in which they come first."""
+        return tuple(dict.fromkeys(name for row in self._sources.rows for name in row.values))
 
     @property
     def partly(self) -> Mapping[str, str]:
@@ -340,6 +350,16 @@ class Objective(documents.Model):
         """What a failure is worth: of the prompt, the worst; of the service, nothing, which is not
         a score of 0."""
         return self._scorecard.failed(cell, trace, failure)
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What its scorers may ask for."""
+        return self._surroundings
+
+    def only(self, scorer: Scorer) -> Scorecard:
+        """One of its scorers, by itself."""
+        goal = Goal({scorer.name: 1.0})
+        return Scorecard([scorer], goal, self._surroundings, first=scorer.name)
 
     def close(self) -> None:
         """End the worker process of the scorers, if there is one. Another use starts it again."""

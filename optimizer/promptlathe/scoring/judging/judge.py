@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from promptlathe.data.dataset import Rows
-from promptlathe.records import Example, Score, Trace
+from promptlathe.records import Example, Json, Score, Trace
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring.judging.chat import Chat
 from promptlathe.scoring.judging.form import Form
@@ -207,6 +207,12 @@ class Judge(Asking):
             sorted(around.answers),
         ]
 
+    def sees(self, columns: Sequence[str], hidden: frozenset[str]) -> set[str]:
+        """Which of the rows' fields it is shown."""
+        shown = self.shown(hidden)
+        named = {name for name in (self.context, self.reference) if name is not None}
+        return named | shown.fields(dict.fromkeys(columns)).keys()
+
     def entry(self) -> Any:
         if self.builtin is None or self.name != self.builtin:
             return super().entry()
@@ -227,13 +233,21 @@ class Judge(Asking):
             for language, text in texts.items()
         }
 
+    def scale_of(self, around: Surroundings) -> Scale:
+        """Its levels: of the two languages, those of the first."""
+        return self.forms(around)[self.language or "en"].scale
+
     def spoken(self, example: Example) -> Language:
         """The language that it is asked in."""
         if self.language:
             return self.language
         if self.rubric is not None:
             return language_of([self.rubric, *self.levels])
-        return language_of_row(example.row, self.shown().fields(example.row))
+        return self.language_of(example.row)
+
+    def language_of(self, row: Mapping[str, Json]) -> Language:
+        """Of a row."""
+        return language_of_row(row, self.shown().fields(row))
 
     @property
     def _scale(self) -> Scale:

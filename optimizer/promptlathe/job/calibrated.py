@@ -1,0 +1,122 @@
+"""What is known of a job's judges: their calibrations, kept in the state folder.
+
+judges/OBJECTIVE.NAME.KEY.json    KEY changes with the judge's text, what it sees, and its model
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from promptlathe.job.job import Job
+from promptlathe.job.stores import make_state, write_whole
+from promptlathe.records import content_hash
+from promptlathe.scoring.calibration import Calibration
+from promptlathe.scoring.judging import Judge
+from promptlathe.scoring.judging.judge import Asking
+
+FOLDER = "judges"
+
+
+@dataclass(frozen=True)
+class JudgeReport:
+    """How far a judge's verdict may be off, as far as it is known."""
+
+    name: str
+    state: Literal["calibrated", "changed", "not calibrated"]
+    """`changed`: its text or its model is not what was calibrated, which counts as nothing."""
+    calibration: Calibration | None = None
+    weight: float = 0.0
+    """Of its score in the goal, without its sign."""
+
+    @property
+    def gain_off(self) -> float | None:
+        """By which a gain may be off, either way, if the judge's error on each of the two prompts
+        lies in the interval of its error; None where nothing is known."""
+        return self.weight * self.calibration.error.width if self.calibration else None
+
+    def words(self, gain: float | None = None) -> str:
+        """For a reader of the result, whose gain this is."""
+        known = self.calibration
+        if known is None:
+            why = {
+                "changed": "it was calibrated with another text or model, which counts as nothing",
+                "not calibrated": "it is not calibrated",
+            }[self.state]
+            return (
+                f"the judge {self.name}: {why}, so how far its verdict may be off is not known "
+                "(promptlathe judge FILE LABELS)"
+            )
+        agrees, error = known.agreement, known.error
+        said = (
+            f"the judge {self.name} agrees with people on {agrees.value:.0%} of {known.labelled} "
+            f"answers ({agrees.low:.0%} to {agrees.high:.0%}, kappa {known.kappa.value:.2f}); its "
+            f"mean is off by {error.value:+.3f} ({error.low:+.3f} to {error.high:+.3f})"
+        )
+        if not self.gain_off:
+            return said
+        said += f", so a gain by its scores may be off by {self.gain_off:.3f} either way"
+        small = gain is not None and 0 < abs(gain) <= self.gain_off
+        return f"{said}: the gain of {gain:+.3f} is not beyond that" if small else said
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-like."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "gain_off": self.gain_off,
+            "calibration": self.calibration.to_dict() if self.calibration else None,
+        }
+
+
+def judge_reports(job: Job) -> tuple[JudgeReport, ...]:
+    """One for each judge of the job."""
+    weights = job.objective.weights
+    return tuple(
+        _report(job, scorer, abs(weights.get(scorer.name, 0.0)))
+        for scorer in job.objective.scorers
+        if isinstance(scorer, Asking)
+    )
+
+
+def keep(job: Job, calibration: Calibration) -> Path:
+    """Write it down; the path."""
+    make_state(job.state)
+    path = _file(job, calibration.judge, calibration.key)
+    path.parent.mkdir(exist_ok=True)
+    text = json.dumps(calibration.to_dict(), ensure_ascii=False, indent=2) + "\n"
+    write_whole(path, text)
+    return path
+
+
+def key_of(job: Job, judge: Asking) -> str:
+    """What decides its verdicts, as a content hash."""
+    model = job.scorer
+    fingerprint = judge.fingerprint(job.objective.surroundings)
+    asked = [model.name, model.endpoint, model.api, model.parameters]
+    return content_hash([fingerprint, *asked])
+
+
+def _report(job: Job, judge: Asking, weight: float) -> JudgeReport:
+    found = _load(_file(job, judge.name, key_of(job, judge)))
+    if found:
+        return JudgeReport(judge.name, "calibrated", found, weight)
+    earlier = next(_others(job, judge), None) if isinstance(judge, Judge) else None
+    return JudgeReport(judge.name, "changed" if earlier else "not calibrated", weight=weight)
+
+
+def _file(job: Job, name: str, key: str) -> Path:
+    return job.state / FOLDER / f"{job.objective.name}.{name}.{key}.json"
+
+
+def _others(job: Job, judge: Asking) -> Iterator[Path]:
+    return (job.state / FOLDER).glob(f"{job.objective.name}.{judge.name}.*.json")
+
+
+def _load(path: Path) -> Calibration | None:
+    """None where there is none that can be read: it is made again."""
+    try:
+        return Calibration.from_dict(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
