@@ -82,7 +82,7 @@ def test_a_function_that_hangs_costs_its_own_cells_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scorer", [regex(r"(a+)+$"), exact_match("x", parse={"regex": "(a+)+$"})])
 def test_a_regular_expression_that_never_ends(scorer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptlathe.scoring.scorers.PATTERN_SECONDS", TIMEOUT)
+    monkeypatch.setattr("promptlathe.scoring.builtin.compared.PATTERN_SECONDS", TIMEOUT)
     objective = Objective([{**row, "x": "aa"} for row in ROWS], scorer=scorer)
     hung, fine = all_scored(objective, ["a" * 50 + "b", "aa"])
     assert "took longer than" in why(hung)

@@ -231,7 +231,7 @@ def test_short_and_long_forms_are_the_same():
         ({"function": {"path": "m.py:f", "timeout": 0}}, "must be more than 0"),
         ({"judge": {"rubric": "x", "levels": ["no", "No "]}}, "two levels are the same"),
         ({"judge": {"rubric": "x", "levels": ["no"]}}, "levels: must have at least 2 items"),
-        ({"judge": {"levels": ["no", "yes"]}}, "the key 'rubric' is missing"),
+        ({"judge": {"levels": ["no", "yes"]}}, "a judge needs a rubric"),
         ({"regex": "("}, "is not a regular expression"),
         ({"regex": {"pattern": "x", "parse": "label"}}, "`label` needs a target"),
         ({"numeric": {"target": "x", "abs_tol": -1}}, "must be at least 0"),

@@ -22,8 +22,8 @@ from promptlathe.scoring import (
     regex,
     token_f1,
 )
+from promptlathe.scoring.builtin.compared import ExactMatch
 from promptlathe.scoring.scorer import Measure, Surroundings
-from promptlathe.scoring.scorers import ExactMatch
 from promptlathe.testing.contexts import Asked
 from promptlathe.testing.scorers import ScorerSuite
 

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from promptlathe.scoring import Objective, exact_match
     from promptlathe.space import Choice, Demos, Float, Int, SearchSpace, Text
     from promptlathe.targets import target
+    from promptlathe.targets.frameworks import (
+        calling,
+        from_dspy,
+        from_langchain,
+        from_llama_index,
+    )
 
 __all__ = [
     "Budget",
@@ -28,7 +34,11 @@ __all__ = [
     "Objective",
     "SearchSpace",
     "Text",
+    "calling",
     "exact_match",
+    "from_dspy",
+    "from_langchain",
+    "from_llama_index",
     "optimize",
     "target",
 ]
@@ -39,6 +49,9 @@ _HOMES = {
     "exact_match": "scoring",
     "Budget": "records",
     "target": "targets",
+    **dict.fromkeys(
+        ("calling", "from_dspy", "from_langchain", "from_llama_index"), "targets.frameworks"
+    ),
     **dict.fromkeys(("SearchSpace", "Choice", "Text", "Demos", "Float", "Int"), "space"),
 }
 

@@ -11,19 +11,18 @@ from promptlathe.job import Job, Result, run
 from promptlathe.job.runfile import ParallelOptions, SearchOptions, TrackOptions
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
-from promptlathe.records import PROMPT, Budget
+from promptlathe.records import Budget
 from promptlathe.scoring import Objective
 from promptlathe.search import PolicyName
 from promptlathe.space import SearchSpace, join
-from promptlathe.targets import FunctionTarget
-from promptlathe.targets.function import PROMPTS, Function, check_signature
+from promptlathe.targets.given import check_target, given_target
 
 
 def optimize(
     space: SearchSpace | Mapping[str, SearchSpace],
     objective: Objective,
     *,
-    target: Function | None = None,
+    target: Any = None,
     model: str | Mapping[str, Any] = "pocket",
     budget: Budget | None = None,
     seed: int = 0,
@@ -43,7 +42,8 @@ def optimize(
 
     space: of one prompt, or a mapping of spaces by name: of a chain, in order, or of the prompts
         that `target` uses.
-    target: a function of yours, `f(row, prompts, llm)`, sync or async (see `target`).
+    target: a function of yours, `f(row, prompts, llm)`, sync or async (see `target`); or an
+        object of LangChain, LlamaIndex or DSPy, of which the space was made (`from_langchain`).
     model: a name, or a mapping with the keys of the run file's `model`.
     budget: upper limits in calls, tokens, USD and minutes; 1,000 calls by default.
     warm_start: learn from earlier runs of the same objective in the workspace.
@@ -81,13 +81,17 @@ def optimize(
     except TypeError:
         found = documents.describe(workspace)
         raise InputError(f"expected a path, found {found}", "workspace", "name a folder") from None
+    function = None if target is None else given_target(target)
+    joined = _joined(space, function=function is not None)
+    if function is not None and isinstance(joined, SearchSpace):
+        check_target(function, joined)
     job = Job(
-        space=_joined(space, target),
+        space=joined,
         objective=objective,
         model=read("model", ModelSettings),
         rewriter=None if rewriter is None else read("rewriter", ModelSettings),
         judge=None if judge is None else read("judge", ModelSettings),
-        function=None if target is None else FunctionTarget(target),
+        function=function,
         name=name,
         budget=Budget(calls=1000) if budget is None else budget,
         prices=read("prices", Prices),
@@ -99,20 +103,6 @@ def optimize(
     return run(job)
 
 
-def _joined(
-    space: SearchSpace | Mapping[str, SearchSpace], function: Function | None
-) -> SearchSpace:
-    """One space; the names of the prompts must be those that the function says it uses."""
-    if function is not None:
-        check_signature(function)
-    named = getattr(function, PROMPTS, None)
-    given = [PROMPT] if isinstance(space, SearchSpace) else list(space)
-    if named is not None and set(named) != set(given):
-        raise InputError(
-            f"the target uses the prompts {', '.join(named)}, and the space has {', '.join(given)}",
-            "target",
-            "give a mapping with a space for each: {name: SearchSpace(…)}",
-        )
-    if isinstance(space, Mapping):
-        return join(space, function=function is not None)
-    return space
+def _joined(space: Any, *, function: bool) -> Any:
+    """One space of several; what is neither is told later."""
+    return join(space, function=function) if isinstance(space, Mapping) else space

@@ -91,6 +91,11 @@ def compared(text: str) -> str:
     return " ".join(normal(text).split()).casefold()
 
 
+def bare(text: str) -> str:
+    """A text without accents."""
+    return text if text.isascii() else text.translate(_BASE)
+
+
 def words(text: str) -> list[str]:
     """The words of a text as they are compared; where a script has no spaces, its characters."""
     text = normal(text).casefold()
@@ -121,7 +126,7 @@ def written(text: str) -> Written:
         text = _ESCAPED.sub(r"\1", text)
     kept = normal(text)
     folded = _JOINT.sub(" ", kept.casefold())
-    plain = folded if folded.isascii() else folded.translate(_BASE)
+    plain = bare(folded)
     if len(kept) == len(folded) == len(plain):
         return Written(kept, folded, plain)
     return Written(plain, plain, plain)

@@ -20,7 +20,8 @@ from promptlathe.records import Budget
 from promptlathe.scoring import Objective
 from promptlathe.search.operators import USUAL, WITHOUT_REWRITER
 from promptlathe.space import JoinedSpace, SearchSpace
-from promptlathe.targets import FunctionTarget, PromptTarget, StepsTarget
+from promptlathe.targets import PromptTarget, StepsTarget
+from promptlathe.targets.given import GivenTarget
 
 WRITER_TOKENS = 4096
 """Of a rewriter's answer at most, unless the run file says else."""
@@ -48,8 +49,9 @@ class Job:
     """Who scores, for scorers that ask a model; None: the model itself."""
     step_models: Mapping[str, ModelSettings] = field(default_factory=dict[str, ModelSettings])
     """Of the steps that have a model of their own."""
-    function: FunctionTarget | None = None
-    """A function of yours under test; None: the prompt, or the chain of its steps."""
+    function: GivenTarget | None = None
+    """A function of yours, or a framework's object, under test; None: the prompt, or the chain of
+    its steps."""
     name: str = "promptlathe"
     """Of the studies, and by default of the experiment and of the prompt."""
     budget: Budget = field(default_factory=lambda: BudgetOptions().record)
@@ -98,14 +100,15 @@ class Job:
         own = [one for one in file.search.operators or () if ".py:" in one]
         if code := [*loaded.code, *((home, one) for one in own)]:
             announce([_shown(folder, one, home) for folder, one in code])
+        space = loaded.load_space()
         return cls(
-            space=loaded.space,
+            space=space,
             objective=loaded.objective,
             model=file.model,
             rewriter=file.rewriter,
             judge=file.judge,
             step_models=loaded.step_models,
-            function=loaded.load_target(),
+            function=loaded.load_target(space),
             name=NOT_IN_NAMES.sub("-", _resolved(path).stem)[:LONGEST_NAME].strip("-")
             or "promptlathe",
             budget=file.budget.record,
@@ -125,7 +128,7 @@ class Job:
         return self.workspace / STATE
 
     @property
-    def target(self) -> FunctionTarget | StepsTarget | PromptTarget:
+    def target(self) -> GivenTarget | StepsTarget | PromptTarget:
         """What is under test."""
         if self.function is not None:
             return self.function

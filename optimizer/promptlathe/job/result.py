@@ -189,6 +189,16 @@ class Result:
             return self.champion
         return self.best if self.recommended == "best" else self.seed
 
+    def apply(self, given: Any) -> Any:
+        """A copy of a LangChain, LlamaIndex or DSPy object with the recommended prompts.
+
+        given: what the space was made from, or one like it; it stays as it is, and the copy keeps
+        its models. Raises InputError for one with other prompts.
+        """
+        from promptlathe.targets.frameworks import applied
+
+        return applied(given, self.chosen.prompts)
+
     @property
     def effects(self) -> "pd.DataFrame":
         """What works, and by how much: a line for each level, demo row and interaction.

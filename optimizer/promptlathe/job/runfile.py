@@ -16,13 +16,12 @@ from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget
 from promptlathe.scoring import Objective
 from promptlathe.scoring.functions import Function
-from promptlathe.scoring.loading import load_function
+from promptlathe.scoring.loading import load_object
 from promptlathe.search import PolicyName
 from promptlathe.search.operators import NAMES, USUAL
 from promptlathe.space import SearchSpace
 from promptlathe.space.steps import Step, load_steps
-from promptlathe.targets import FunctionTarget
-from promptlathe.targets.function import check_signature
+from promptlathe.targets.given import GivenTarget, check_target, given_target
 
 LONGEST_NAME = 200
 """Characters; MLflow takes 256 for a prompt, of which the names of steps are a part."""
@@ -125,7 +124,10 @@ class ModelledStep(Step):
 class RunFile(documents.Model):
     """A whole job in one file."""
 
-    space: Part | None = Field(default=None, description="A path, or the content itself")
+    space: Part | None = Field(
+        default=None,
+        description="A path, or the content itself; or file.py:name, a space made in Python",
+    )
     steps: dict[str, ModelledStep] | None = Field(
         default=None,
         min_length=1,
@@ -135,7 +137,9 @@ class RunFile(documents.Model):
         default=None, description="The step whose output is scored; by default the last"
     )
     target: str | None = Field(
-        default=None, description="A function of yours, file.py:function, in the chain's place"
+        default=None,
+        description="A function of yours, or a framework's object, file.py:name, in the chain's "
+        "place",
     )
     objective: Part
     model: AModel
@@ -162,6 +166,11 @@ class RunFile(documents.Model):
             raise ValueError("`output` names a step, and there is none", "remove it")
         return self
 
+    @property
+    def made(self) -> str | None:
+        """The space that is made in Python."""
+        return self.space if isinstance(self.space, str) and ".py:" in self.space else None
+
     @classmethod
     def load(
         cls,
@@ -180,7 +189,9 @@ class RunFile(documents.Model):
         file = documents.parse(cls, document, context=document)
         objective_part = _part(document, "objective")
         objective = Objective.from_document(objective_part)
-        if file.steps is None:
+        if file.made is not None:
+            space, place = None, _at(document, "space")
+        elif file.steps is None:
             part = _part(document, "space")
             space, place = SearchSpace.from_document(part), part.where
         else:
@@ -198,7 +209,8 @@ class Loaded:
     """A run file with its space and objective. Nothing of yours was executed yet."""
 
     file: RunFile
-    space: SearchSpace
+    space: SearchSpace | None
+    """None: it is made in Python."""
     objective: Objective
     step_models: Mapping[str, ModelSettings]
     document: Document
@@ -212,24 +224,48 @@ class Loaded:
 
     @property
     def code(self) -> tuple[tuple[Path, str], ...]:
-        """What executes code when it is loaded: (folder, `file.py:function`), operators aside."""
-        target = [(self.document.folder, self.file.target)] if self.file.target else []
+        """What executes code when it is loaded: (folder, `file.py:name`), operators aside."""
+        named = [(self.document.folder, one) for one in (self.file.made, self.file.target) if one]
         scorers = [one for one in self.objective.scorers if isinstance(one, Function)]
-        return (*target, *((self.objective.folder, one.path) for one in scorers))
+        return (*named, *((self.objective.folder, one.path) for one in scorers))
 
-    def load_target(self) -> FunctionTarget | None:
-        """The target that is a function; its file is executed. Raises InputError."""
+    def load_space(self) -> SearchSpace:
+        """The space; the file of one that is made in Python is executed. Raises InputError."""
+        if self.space is not None:
+            return self.space
+        made = self._named("space", str(self.file.made), lambda found: found)
+        if not isinstance(made, SearchSpace):
+            raise InputError(
+                f"{self.file.made} is {documents.describe(made)}, and no space",
+                self.place("run", ("space",)),
+                "name one that pl.SearchSpace(…) or pl.from_langchain(…) made",
+            )
+        return made
+
+    def load_target(self, space: SearchSpace) -> GivenTarget | None:
+        """The target that is made in Python; its file is executed. Raises InputError."""
         if self.file.target is None:
             return None
-        document = self.document
+        target = self._named("target", self.file.target, given_target)
         try:
-            function = load_function(self.file.target, document.folder, document.within)
-            check_signature(function)
+            check_target(target, space)
         except InputError as error:
-            here = error.where in ("scorers", "target", self.file.target)
-            where = document.where(("target",)) if here else error.where
+            raise InputError(error.what, self.place("run", ("target",)), error.fix) from None
+        return target
+
+    def _named(self, key: str, path: str, made: Callable[[Any], Any]) -> Any:
+        """What `file.py:name` names, made what it shall be."""
+        try:
+            return made(load_object(path, self.document.folder, self.document.within))
+        except InputError as error:
+            here = error.where in ("scorers", "target", path)
+            where = self.document.where((key,)) if here else error.where
             raise InputError(error.what, where, error.fix) from None
-        return FunctionTarget(function)
+
+
+def _at(document: Document, key: str) -> Callable[[Loc], str | None]:
+    """The place of one key, whatever is asked for."""
+    return lambda loc: document.where((key,))
 
 
 def _part(document: Document, name: str) -> Document:

@@ -3,6 +3,13 @@
 trace ─ parsing → parsed ─ scorers → scores ─ goal → value
 """
 
+from promptlathe.scoring.builtin.code import tests
+from promptlathe.scoring.builtin.compared import contains, exact_match, numeric, regex, token_f1
+from promptlathe.scoring.builtin.language import language
+from promptlathe.scoring.builtin.measured import length, readability
+from promptlathe.scoring.builtin.objects import json_match, json_schema
+from promptlathe.scoring.builtin.overlap import chrf, rouge, similarity
+from promptlathe.scoring.builtin.phrases import banned, required
 from promptlathe.scoring.contract import Contract
 from promptlathe.scoring.functions import function
 from promptlathe.scoring.goal import Goal
@@ -10,14 +17,6 @@ from promptlathe.scoring.judging import judge
 from promptlathe.scoring.limits import Limit, Limits
 from promptlathe.scoring.objective import Objective
 from promptlathe.scoring.scorer import Scorer
-from promptlathe.scoring.scorers import (
-    contains,
-    exact_match,
-    json_match,
-    numeric,
-    regex,
-    token_f1,
-)
 from promptlathe.scoring.tool_call import ToolCall, tool_call
 
 __all__ = [
@@ -28,13 +27,23 @@ __all__ = [
     "Objective",
     "Scorer",
     "ToolCall",
+    "banned",
+    "chrf",
     "contains",
     "exact_match",
     "function",
     "json_match",
+    "json_schema",
     "judge",
+    "language",
+    "length",
     "numeric",
+    "readability",
     "regex",
+    "required",
+    "rouge",
+    "similarity",
+    "tests",
     "token_f1",
     "tool_call",
 ]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from promptlathe.scoring.parsing import JsonField, Parse, Pattern, Step, Tag, steps
 from promptlathe.scoring.scorer import Scorer
-from promptlathe.scoring.tool_call import ToolCall
 
 MOST_LISTED = 40
 """Right answers that a sentence lists."""
@@ -18,28 +17,30 @@ class Contract:
     """The parse steps of the scorer that the goal names first."""
 
     parse: tuple[Step, ...]
-    called: bool = False
-    """The tools that the model calls are read, not a text."""
+    said: str | None = None
+    """How the output is read, where the scorer says it itself."""
+    asks: tuple[str, ...] = ()
+    """And what asks for such an output."""
 
     @property
     def reading(self) -> str:
         """How the output is read."""
-        if self.called:
-            return "The tools that the model calls are read, and their arguments, as JSON."
+        if self.said is not None:
+            return self.said
         return " Then: ".join(_reading(step) for step in self.parse)
 
     @property
     def names_answers(self) -> bool:
         """What is read must be one of the right answers as they are written."""
-        return not self.called and self.parse[-1] not in ("number", "json")
+        return self.said is None and self.parse[-1] not in ("number", "json")
 
     def sentences(self, answers: Sequence[str]) -> tuple[str, ...]:
         """Requests for an output that can be read, the strictest first.
 
         answers: all right answers; none when they are free text.
         """
-        if self.called:
-            return ()
+        if self.said is not None:
+            return self.asks
         listed = ", ".join(answers) if 0 < len(answers) <= MOST_LISTED else ""
         match self.parse[0]:
             case "text" | "label" if answers:
@@ -64,7 +65,7 @@ class Contract:
 def contract_of(scorer: Scorer) -> Contract:
     """Of a scorer; one that parses nothing reads the text as it is."""
     parse: Parse = getattr(scorer, "parse", "text")
-    return Contract(steps(parse), isinstance(scorer, ToolCall))
+    return Contract(steps(parse), scorer.reading, scorer.asks)
 
 
 def _reading(step: Step) -> str:

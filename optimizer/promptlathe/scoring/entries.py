@@ -12,17 +12,16 @@ from pydantic_core import CoreSchema, core_schema
 
 from promptlathe.documents import Model
 from promptlathe.errors import InputError
+from promptlathe.scoring.builtin.code import Tests
+from promptlathe.scoring.builtin.compared import Contains, ExactMatch, Numeric, Regex, TokenF1
+from promptlathe.scoring.builtin.language import Language
+from promptlathe.scoring.builtin.measured import Length, Readability
+from promptlathe.scoring.builtin.objects import JsonMatch, JsonSchema
+from promptlathe.scoring.builtin.overlap import Chrf, Rouge, Similarity
+from promptlathe.scoring.builtin.phrases import Banned, Required
 from promptlathe.scoring.functions import SECONDS, Ranged, function
 from promptlathe.scoring.judging import Judge
 from promptlathe.scoring.scorer import Name, Scorer
-from promptlathe.scoring.scorers import (
-    Contains,
-    ExactMatch,
-    JsonMatch,
-    Numeric,
-    Regex,
-    TokenF1,
-)
 from promptlathe.scoring.tool_call import ToolCall
 
 Absent = SkipJsonSchema[None]
@@ -35,6 +34,15 @@ def _short(scorer: type[Scorer]) -> BeforeValidator:
         return {scorer.shorthand: value} if isinstance(value, str) else value
 
     return BeforeValidator(lengthen, json_schema_input_type=scorer | str)
+
+
+def _listed(scorer: type[Scorer]) -> BeforeValidator:
+    """The same, and for a list."""
+
+    def lengthen(value: Any) -> Any:
+        return {scorer.shorthand: value} if isinstance(value, str | list) else value
+
+    return BeforeValidator(lengthen, json_schema_input_type=scorer | str | list[str | list[str]])
 
 
 class FunctionEntry(Model):
@@ -57,6 +65,16 @@ class ScorerEntry(Model):
     numeric: Annotated[Numeric, _short(Numeric)] | Absent = None
     json_match: Annotated[JsonMatch, _short(JsonMatch)] | Absent = None
     token_f1: Annotated[TokenF1, _short(TokenF1)] | Absent = None
+    length: Length | Absent = None
+    readability: Readability | Absent = None
+    required: Annotated[Required, _listed(Required)] | Absent = None
+    banned: Annotated[Banned, _listed(Banned)] | Absent = None
+    json_schema: Annotated[JsonSchema, _short(JsonSchema)] | Absent = None
+    language: Annotated[Language, _short(Language)] | Absent = None
+    rouge: Annotated[Rouge, _short(Rouge)] | Absent = None
+    chrf: Annotated[Chrf, _short(Chrf)] | Absent = None
+    similarity: Annotated[Similarity, _short(Similarity)] | Absent = None
+    tests: Annotated[Tests, _short(Tests)] | Absent = None
     tool_call: Annotated[ToolCall, _short(ToolCall)] | Absent = None
     judge: Annotated[Judge, _short(Judge)] | Absent = None
     function: FunctionEntry | Absent = None

@@ -26,12 +26,10 @@ def load_function(path: str, folder: Path, within: Within = None) -> Callable[..
     Raises `InputError` for a file that is missing or does not load, and for a function that it
     does not have, listing those that it has.
     """
-    file, name = split_path(path)
-    place = find(folder, file, within, path)
-    module = _load(place)
-    found = getattr(module, name, None)
+    place, module, found = _find(path, folder, within)
     if callable(found):
         return found
+    name = path.rpartition(":")[2]
     has = [key for key, value in vars(module).items() if _is_public(key, value, module)]
     listed = f"its functions: {', '.join(has)}" if has else "it has no functions"
     if found is not None:
@@ -39,6 +37,24 @@ def load_function(path: str, folder: Path, within: Within = None) -> Callable[..
     near = nearest(name, has)
     hint = f"; did you mean {near!r}?" if near else ""
     raise InputError(f"has no function {name!r}{hint}", str(place), listed)
+
+
+def load_object(path: str, folder: Path, within: Within = None) -> Any:
+    """What `file.py:name` names, whatever it is; else as `load_function`."""
+    place, module, found = _find(path, folder, within)
+    if found is not None:
+        return found
+    name = path.rpartition(":")[2]
+    near = nearest(name, [key for key in vars(module) if not key.startswith("_")])
+    fix = f"did you mean {near!r}?" if near else "set it there, at the top level"
+    raise InputError(f"has no {name!r}", str(place), fix)
+
+
+def _find(path: str, folder: Path, within: Within) -> tuple[Path, ModuleType, Any]:
+    file, name = split_path(path)
+    place = find(folder, file, within, path)
+    module = _load(place)
+    return place, module, getattr(module, name, None)
 
 
 def split_path(path: str) -> tuple[str, str]:

@@ -10,8 +10,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from promptlathe.data.dataset import Rows
+from promptlathe.data.dataset import Rows, check_field
 from promptlathe.documents import Model, Within
+from promptlathe.errors import InputError
 from promptlathe.records import Api, Example, Score, Trace
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring.reading import VERSION
@@ -24,6 +25,8 @@ Range = tuple[float, float]
 UNIT: Range = (0.0, 1.0)
 Measure = Callable[[Example, Trace, Context], Score | Awaitable[Score]]
 """Gives the score of an output. Built-in ones give it at once: this is the hot path."""
+Need = Callable[[Any], str | None]
+"""Why a row's value cannot be used, in words; None when it can."""
 UNREAD = Score(None)
 PATTERN_SECONDS = 5.0
 """That a regular expression of yours may take on one output."""
@@ -68,6 +71,21 @@ class Scorer(Model):
         return None
 
     @property
+    def needs(self) -> Mapping[str, Need]:
+        """Further fields of the row, each of which must have a value that can be used."""
+        return {}
+
+    @property
+    def reading(self) -> str | None:
+        """How the output is read, in words; None: as its `parse` step says, to be compared."""
+        return None
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """Requests for an output that can be read, where `reading` says how it is read."""
+        return ()
+
+    @property
     def whole_target(self) -> bool:
         """The target is looked at as a whole by `check_rows`: it may be empty, and of any kind."""
         return False
@@ -102,7 +120,16 @@ class Scorer(Model):
         return None
 
     def check_rows(self, rows: Rows, where: Callable[[str], str | None]) -> None:
-        """Raises `InputError` for rows that lack a field which it shows. where: a key's place."""
+        """Raises `InputError` for rows that lack a field which it needs. where: a key's place."""
+        for field, flaw in self.needs.items():
+            if all(row.values.get(field) is None for row in rows):
+                check_field(rows, field, where(self.keyword))
+            for row in rows:
+                value = row.values.get(field)
+                if said := "is missing" if value is None else flaw(value):
+                    shown = "" if value is None else f": {str(value)[:100]!r}"
+                    fix = f"the scorer {self.name} needs another value"
+                    raise InputError(f"{field!r} {said}{shown}", row.where, fix)
 
     def fingerprint(self, around: Surroundings) -> Any:
         """JSON-like content that changes when the same output may get another score."""

@@ -53,6 +53,10 @@ class ToolCall(Scorer):
         return self.target
 
     @property
+    def reading(self) -> str:
+        return "The tools that the model calls are read, and their arguments, as JSON."
+
+    @property
     def whole_target(self) -> bool:
         return True
 

@@ -10,19 +10,18 @@ A function without `async` runs in a thread of its own, and there `llm(...)` giv
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from promptlathe.data.values import copied, plain
+from promptlathe.data.values import copied
 from promptlathe.errors import InputError
-from promptlathe.records import Answer, Failure, Json, Message, Prompt, Request
-from promptlathe.runtime.seam import CallFailed, Context, UnitEnded
+from promptlathe.records import Answer, Json, Message, Prompt, Request
+from promptlathe.runtime.seam import Context
 from promptlathe.space import keyed, placeholders, render
+from promptlathe.targets.calls import Calls, Threads
 
 Function = Callable[..., Any]
 PROMPTS = "promptlathe_prompts"
@@ -56,10 +55,6 @@ def check_signature(function: Function) -> None:
         ) from None
 
 
-MOST_THREADS = 4096
-"""As many as cells may be under way."""
-
-
 class AnswerText(str):
     """An answer's text, with all else that the model gave in `answer`: the tools that it calls,
     say, by their keys."""
@@ -74,70 +69,28 @@ class FunctionTarget:
     function: Function
 
     @cached_property
-    def _threads(self) -> ThreadPoolExecutor:
-        """A thread for each cell under way, made when it is needed."""
-        return ThreadPoolExecutor(MOST_THREADS, "promptlathe-target")
+    def _threads(self) -> Threads:
+        return Threads()
 
     async def run(
         self, prompts: Mapping[str, Prompt], row: Mapping[str, Json], ctx: Context
     ) -> Json:
-        llm = Llm(prompts, ctx)
+        calls = Calls(ctx)
+        llm = Llm(prompts, calls)
         arguments = copied(row), dict(prompts)
-        output: Json = None
-        failed: BaseException | None = None
-        try:
-            if inspect.iscoroutinefunction(self.function):
-                output = await self.function(*arguments, llm.ask)
-            else:
-                output = await self._in_a_thread(arguments, llm)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - told below
-            failed = error
-        finally:
-            llm.over = True
-        # A function of yours may have swallowed what ends the cell.
-        if llm.ended is not None:
-            raise llm.ended from None
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise asyncio.CancelledError
-        if failed is not None:
-            said = f"{type(failed).__name__}: {failed}"
-            raise CallFailed(Failure("target", said)) from failed
-        return _plain(output)
-
-    async def _in_a_thread(self, arguments: tuple[Any, ...], llm: Llm) -> Any:
-        loop = asyncio.get_running_loop()
-        asked = set[Future[AnswerText]]()
-
-        def ask(prompt: Any, /, **fields: Json) -> AnswerText:
-            future = asyncio.run_coroutine_threadsafe(llm.ask(prompt, **fields), loop)
-            asked.add(future)
-            try:
-                return future.result()
-            except CancelledError:  # an `Exception`, which a function of yours may catch
-                raise asyncio.CancelledError from None
-            finally:
-                asked.discard(future)
-
-        try:
-            given = await loop.run_in_executor(self._threads, self.function, *arguments, ask)
-            return await given if inspect.isawaitable(given) else given
-        finally:
-            llm.over = True
-            for future in tuple(asked):
-                future.cancel()
+        if inspect.iscoroutinefunction(self.function):
+            return await calls.output_of(lambda: self.function(*arguments, llm.ask))
+        return await calls.output_of(
+            lambda: self._threads.run(self.function, *arguments, llm.ask_and_wait)
+        )
 
 
-@dataclass
+@dataclass(frozen=True)
 class Llm:
     """What the function gets to make calls with: metered, cached, recorded."""
 
     prompts: Mapping[str, Prompt]
-    ctx: Context
-    ended: UnitEnded | None = None
-    """What a call raised."""
-    over: bool = False
-    """The cell has ended: there are no further calls."""
+    calls: Calls
 
     async def ask(self, prompt: Any, /, *, repeat: int = 0, **fields: Json) -> AnswerText:
         """The answer of one prompt, its placeholders filled with `fields`.
@@ -146,22 +99,29 @@ class Llm:
         ask the same again and get another answer. Raises ValueError for a placeholder that no
         field fills.
         """
-        if self.over:
-            raise asyncio.CancelledError
+        made, request, step = self._request(prompt, repeat, fields)
+        return _reply(await self.calls.send(request, step), made)
+
+    def ask_and_wait(self, prompt: Any, /, *, repeat: int = 0, **fields: Json) -> AnswerText:
+        """The same in a thread."""
+        made, request, step = self._request(prompt, repeat, fields)
+        return _reply(self.calls.wait(request, step), made)
+
+    def _request(
+        self, prompt: Any, repeat: int, fields: Mapping[str, Json]
+    ) -> tuple[Prompt, Request, str]:
         made = prompt if isinstance(prompt, Prompt) else Prompt(_messages(prompt))
         lost = {n for m in made.messages for n in placeholders(m.text)} - fields.keys()
         if lost:
             raise ValueError(f"no value for {', '.join(sorted(lost))}: pass it to llm(...)")
         step = next((name for name, one in self.prompts.items() if one is made), "")
-        request = Request(render(made, fields), made.parameters, repeat)
-        try:
-            answer = await self.ctx.call(request, step=step)
-        except UnitEnded as ended:
-            self.ended = ended
-            raise
-        reply = AnswerText(answer.text)
-        reply.answer = keyed(answer, made)
-        return reply
+        return made, Request(render(made, fields), made.parameters, repeat), step
+
+
+def _reply(answer: Answer, made: Prompt) -> AnswerText:
+    reply = AnswerText(answer.text)
+    reply.answer = keyed(answer, made)
+    return reply
 
 
 def _messages(given: Any) -> tuple[Message, ...]:
@@ -177,12 +137,3 @@ def _messages(given: Any) -> tuple[Message, ...]:
         )
         for one in given
     )
-
-
-def _plain(output: Any) -> Json:
-    """What a function gave, as JSON holds it: it is kept, and travels to other processes."""
-    try:
-        return plain(output)
-    except TypeError as error:
-        said = f"gave a {error}, which JSON cannot hold: return texts, numbers, lists or dicts"
-        raise CallFailed(Failure("target", said)) from None

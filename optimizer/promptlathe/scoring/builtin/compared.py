@@ -1,4 +1,4 @@
-"""The built-in scorers: frozen records that say how an answer is judged.
+"""Scorers that compare an answer with the row's right one, and the regular expression.
 
 Each has a `target` (the row's field with the right answer), a `parse` step and a `name`, and
 gives a score from 0 to 1. In Python `exact_match("label", parse="label")`, in YAML
@@ -12,27 +12,28 @@ A target that is a list holds alternatives, the best of which counts.
 
 from __future__ import annotations
 
-import json
 import re
-from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from promptlathe.data.values import as_text
-from promptlathe.documents import nearest
 from promptlathe.errors import InputError
 from promptlathe.records import Example, Score, Trace
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring import measures
+from promptlathe.scoring.builtin.read import Grade, Read
 from promptlathe.scoring.parsing import Parse, Parsed, compiles, has_pattern, parser, steps
 from promptlathe.scoring.reading.labels import alike
 from promptlathe.scoring.reading.numbers import read_number
 from promptlathe.scoring.scorer import PATTERN_SECONDS, UNREAD, Measure, Name, Scorer, Surroundings
 
+Comparison = Callable[[Parsed, Any], float | None]
+"""From what was read and the target to the score; None: of a kind that cannot be compared."""
 
-class _Compared(Scorer):
+
+class Compared(Scorer):
     """A scorer that compares the parsed answer with the target (or with each alternative)."""
 
     target: str
@@ -47,7 +48,7 @@ class _Compared(Scorer):
         return PATTERN_SECONDS if has_pattern(self.parse) else None
 
     def measure(self, around: Surroundings) -> Measure:
-        field, grade = self.target, self.grade
+        field, grade = self.target, self.grader(around)
         if "label" in steps(self.parse):
             _check_labels(around, field)
         read = parser(self.parse, lambda: around.labels(field))
@@ -67,12 +68,17 @@ class _Compared(Scorer):
 
         return score
 
-    @abstractmethod
+    def grader(self, around: Surroundings) -> Comparison:
+        """The function that compares; asked once."""
+        del around
+        return self.grade
+
     def grade(self, parsed: Parsed, target: Any) -> float | None:
         """The score; None when what was parsed is of a kind that cannot be compared."""
+        raise NotImplementedError
 
 
-class ExactMatch(_Compared):
+class ExactMatch(Compared):
     """1 when the answer is the target: as a text, typography, case and whitespace aside; where the
     target is a number, or the parse step reads one, as a number, to the last digit."""
 
@@ -89,7 +95,7 @@ class ExactMatch(_Compared):
                 return float(measures.same(parsed, target))
 
 
-class Contains(_Compared):
+class Contains(Compared):
     """1 when the target stands somewhere in the answer, as whole words; negated or not."""
 
     keyword = "contains"
@@ -99,7 +105,7 @@ class Contains(_Compared):
         return float(measures.contains(as_text(parsed), as_text(target)))
 
 
-class Numeric(_Compared):
+class Numeric(Compared):
     """1 when the answer's number is within `abs_tol`, or within `rel_tol` of the target."""
 
     keyword = "numeric"
@@ -118,7 +124,7 @@ class Numeric(_Compared):
         return float(measures.close(found, right, abs_tol=self.abs_tol, rel_tol=self.rel_tol))
 
 
-class TokenF1(_Compared):
+class TokenF1(Compared):
     """The overlap of the words of the answer and of the target (F1 over bags of words)."""
 
     keyword = "token_f1"
@@ -128,78 +134,27 @@ class TokenF1(_Compared):
         return measures.token_f1(as_text(parsed), as_text(target))
 
 
-class JsonMatch(_Compared):
-    """The share of the target object's fields that the answer's object has right.
-
-    `weights` by field, 1 where not given. The target is an object, or a text that holds one.
-    """
-
-    keyword = "json_match"
-    name: Name = "json_match"
-    parse: Parse = "json"
-    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-
-    def flaw(self, target: Any) -> str | None:
-        return None if _object(target) is not None else "is not a JSON object"
-
-    def measure(self, around: Surroundings) -> Measure:
-        known = {key for text in around.labels(self.target) for key in _object(text) or ()}
-        for key in self.weights:
-            if key not in known:
-                near = nearest(key, known)
-                hint = f"; did you mean {near!r}?" if near else ""
-                raise InputError(
-                    f"no target has the field {key!r}, which has a weight{hint}",
-                    f"{self.name}.weights",
-                )
-        return super().measure(around)
-
-    def grade(self, parsed: Parsed, target: Any) -> float | None:
-        found, right = _object(parsed), _object(target)
-        if found is None or right is None:
-            return None
-        return measures.object_match(found, right, self.weights)
-
-
-class Regex(Scorer):
+class Regex(Read):
     """1 when the regular expression is found in the answer (`(?i)` for any case)."""
 
     keyword = "regex"
     shorthand: ClassVar[str] = "pattern"
     name: Name = "regex"
     pattern: str
-    parse: Parse = "text"
 
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, pattern: str) -> str:
         return compiles(pattern)
 
-    @field_validator("parse")
-    @classmethod
-    def _needs_no_labels(cls, parse: Parse) -> Parse:
-        if "label" in steps(parse):
-            raise ValueError(
-                "`label` needs a target, which the scorer regex does not have",
-                "leave `parse` out, or take another scorer",
-            )
-        return parse
-
     def aside(self, around: Surroundings) -> float | None:
         del around
         return PATTERN_SECONDS
 
-    def measure(self, around: Surroundings) -> Measure:
-        read, search = parser(self.parse, list[str]), re.compile(self.pattern).search
-
-        def score(example: Example, trace: Trace, ctx: Context) -> Score:
-            del example, ctx
-            parsed = read(trace.text)
-            if parsed is None:
-                return UNREAD
-            return Score(float(bool(search(as_text(parsed)))), parsed)
-
-        return score
+    def grader(self, around: Surroundings) -> Grade:
+        del around
+        search = re.compile(self.pattern).search
+        return lambda text, row: (float(bool(search(text))), None)
 
 
 def exact_match(target: str, *, parse: Any = "text", name: str = "exact_match") -> ExactMatch:
@@ -230,17 +185,6 @@ def numeric(
     return Numeric(target=target, abs_tol=abs_tol, rel_tol=rel_tol, parse=parse, name=name)
 
 
-def json_match(
-    target: str,
-    *,
-    weights: Mapping[str, float] | None = None,
-    parse: Any = "json",
-    name: str = "json_match",
-) -> JsonMatch:
-    """The share of the target object's fields that the answer's object has right."""
-    return JsonMatch(target=target, weights=dict(weights or {}), parse=parse, name=name)
-
-
 def token_f1(target: str, *, parse: Any = "text", name: str = "token_f1") -> TokenF1:
     """The overlap of the words of the answer and of the target."""
     return TokenF1(target=target, parse=parse, name=name)
@@ -265,12 +209,3 @@ def _number(value: Any) -> int | float | None:
     if isinstance(value, str):
         return read_number(value)
     return value if isinstance(value, int | float) else None
-
-
-def _object(value: Any) -> Mapping[str, Any] | None:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return None
-    return value if isinstance(value, Mapping) else None
