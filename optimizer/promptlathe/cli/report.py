@@ -218,6 +218,9 @@ def _show_prompts(side: Finalist) -> None:
             say(tools)
         if parameters := tuple(one for one in prompt.parameters if one[0] != TOOLS):
             say(f"\n[parameters] {_levels(parameters)}")
+        for filled, rule in prompt.fills:
+            told = tuple((key, value) for key, value in rule.items() if value is not None)
+            say(f"\n[{filled}, filled in for each row] {_levels(told)}")
 
 
 def _spent(result: Result) -> str:

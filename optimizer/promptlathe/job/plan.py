@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from promptlathe.data.corpus import load_corpora
 from promptlathe.errors import BudgetTooSmall, InputError
 from promptlathe.job.checks import (
     check_inputs,
@@ -21,9 +22,11 @@ from promptlathe.records import Budget, Example, content_hash
 from promptlathe.runtime.amounts import Amounts
 from promptlathe.space import (
     BoundSpace,
+    caching_notes,
     check_conversations,
     check_data,
     check_images,
+    check_passages,
     single_braced,
 )
 
@@ -80,6 +83,7 @@ def make_plan(job: Job) -> Plan:
         where=place,
     )
     check_images(job.space, (*train, *select, *test), where=place)
+    filled = [n for p in job.space.prompts.values() for n in check_passages(p, objective.rows)]
     check_pictures(job, (*train, *select, *test))
     if job.function is None:
         picture = partial(check_picture, folder=objective.folder, within=objective.within)
@@ -87,7 +91,9 @@ def make_plan(job: Job) -> Plan:
     check_tools(job)
     check_operators(job, len(train))
     opened = job.space.opened() if job.operators else job.space
-    space = BoundSpace(opened, train, objective.target, labels)
+    inputs = None if job.function else tuple(sorted(job.space.shown))
+    corpora = load_corpora(job.space, place)
+    space = BoundSpace(opened, train, objective.target, labels, inputs, corpora)
     _check_rows(job, len(test), objective.repeated["test"])
     _check_prices(job)
     one = estimate(job, space, (*select, *test))
@@ -95,6 +101,7 @@ def make_plan(job: Job) -> Plan:
     limit = _tightest(job, one)
     rows = _rows(limit, each, len(select), len(test))
     notes = [*objective.notes, *single_braced(job.space, objective.fields - {objective.target})]
+    notes += [*filled, *caching_notes(job.space)]
     notes += [
         f"{used} of {there} {split} rows are used: the budget affords no more"
         for split, used, there in zip(

@@ -263,6 +263,11 @@ class Objective(documents.Model):
         return self._examples.by_split[split]
 
     @property
+    def rows(self) -> Sequence[tuple[Mapping[str, Any], str]]:
+        """All rows, each with its file and line."""
+        return [(row.values, row.where) for row in self._examples.rows]
+
+    @property
     def fields(self) -> frozenset[str]:
         """The fields that every row has a value in."""
         return self._examples.fields
