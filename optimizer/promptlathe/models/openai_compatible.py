@@ -15,7 +15,6 @@ from openai import AsyncOpenAI
 from pydantic import SecretStr
 
 from promptlathe.documents import hiding
-from promptlathe.models.dialect import dialect_of
 from promptlathe.models.failures import failure_from
 from promptlathe.models.settings import ModelSettings
 from promptlathe.models.transport import LeanClient
