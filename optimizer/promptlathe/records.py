@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -18,8 +19,10 @@ FinalistName = Literal["seed", "champion", "best"]
 """Who meets in the decision."""
 Role = Literal["task", "rewrite", "judge"]
 """Who pays for a call: the target under test, an operator, or a model that scores."""
-Api = Literal["chat", "decisions"]
+Api = Literal["chat", "decisions", "images", "text_to_image"]
 """Which of a service's APIs takes a call."""
+DRAWING: tuple[Api, ...] = ("images", "text_to_image")
+"""Those whose answer is a picture."""
 Key = tuple[str, str, int]
 """Identifies a unit within a run."""
 Scalar = str | int | float | bool
@@ -313,6 +316,10 @@ class Answer:
     """Of the output, those that reasoning took."""
     rest: float = field(default=0.0, compare=False)
     """Seconds that the service asks to wait before the next call; no part of what is kept."""
+    drawn: bytes | None = field(default=None, compare=False, repr=False)
+    """A picture on its way from the service; once it is kept, the text is its address."""
+    picture: Path | None = field(default=None, compare=False, repr=False)
+    """The file of the picture whose address the text is."""
 
     @property
     def tokens(self) -> int | None:
@@ -382,6 +389,17 @@ class Trace:
         if isinstance(self.output, str):
             return self.output
         return "" if self.output is None else json.dumps(self.output, ensure_ascii=False)
+
+    @property
+    def picture(self) -> Path | None:
+        """The file of the output, where that is a picture that a call drew."""
+        drawn = (one for one in reversed(self.answers()) if one.picture is not None)
+        return next((one.picture for one in drawn if one.text == self.output), None)
+
+    @property
+    def given(self) -> Json:
+        """The output as a function of yours gets it: a picture as the path of its file."""
+        return self.output if self.picture is None else str(self.picture)
 
     def answers(self, role: Role = "task") -> tuple[Answer, ...]:
         """Those of a role, in order."""

@@ -44,6 +44,7 @@ def check_inputs(job: Job) -> None:
     _check_budget(job)
     check_policy(job.search.policy)
     _check_judge(job)
+    _check_drawing(job)
     for place, settings in _models(job):
         _check_key(job, place, settings)
     _check_parameters(job)
@@ -216,6 +217,29 @@ def _check_budget(job: Job) -> None:
         )
 
 
+def _check_drawing(job: Job) -> None:
+    """A model that draws takes texts, and neither judges nor rewrites."""
+    for role, settings in (("judge", job.scorer), ("rewriter", job.writer)):
+        needed = job.objective.may_judge if role == "judge" else bool(job.operators)
+        own = getattr(job, role) is not None
+        if settings.draws and needed and (own or role == "judge"):
+            raise InputError(
+                f"{settings.name} draws pictures, and the {role} has to write",
+                job.place("run", (role,) if own else ("model",)),
+                f"name a chat model:  {role}: {{name: …}}",
+            )
+    for step, part in job.space.prompts.items():
+        if not job.step_models.get(step, job.model).draws:
+            continue
+        root = ("steps", step, "space") if job.space.chained else ()
+        if any(message.images for message in part.messages):
+            raise InputError(
+                "the model draws from texts, and the prompt shows it a picture",
+                job.place("space", (*root, "messages")),
+                "describe the picture, or take a chat model (without `api`)",
+            )
+
+
 def _check_judge(job: Job) -> None:
     """Who scores must be able to read, and who writes must be able to write."""
     for place, settings in _models(job):
@@ -251,6 +275,7 @@ def _check_parameters(job: Job) -> None:
     """What the space sets for the model must be what a model takes."""
     for step, part in job.space.prompts.items():
         root = ("steps", step, "space") if job.space.chained else ()
+        api = job.step_models.get(step, job.model).api
         if part.tools and job.step_models.get(step, job.model).tools:
             raise InputError(
                 "tools stand in the space and in the model's settings",
@@ -269,14 +294,21 @@ def _check_parameters(job: Job) -> None:
                 try:
                     if name not in (*PARAMETERS, "name"):
                         raise InputError(f"there is no model parameter {name!r}")
-                    ModelSettings.model_validate({"name": "any", name: value}, strict=True)
+                    given = {"name": "any", "api": api, name: value}
+                    ModelSettings.model_validate(given, strict=True)
                 except (ValidationError, InputError) as error:
-                    said = error.what if isinstance(error, InputError) else error.errors()[0]["msg"]
+                    said = error.what if isinstance(error, InputError) else _said(error)
                     raise InputError(
                         f"the model parameter {name!r} cannot be {value!r}: {said}",
                         job.place("space", (*root, "model", name)),
                         "write numbers as a float or an int component, within the model's range",
                     ) from None
+
+
+def _said(error: ValidationError) -> str:
+    found = error.errors()[0]
+    raised = found.get("ctx", {}).get("error")
+    return str(raised.args[0]) if isinstance(raised, ValueError) else found["msg"]
 
 
 def _extremes(component: "Json | Component") -> Iterable[Json]:

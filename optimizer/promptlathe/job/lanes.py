@@ -1,6 +1,7 @@
 """Which model answers which role and step of a job, with how many slots."""
 
 from promptlathe.job.job import Job
+from promptlathe.models.images import Pictures
 from promptlathe.models.local_server import SLOTS as LOCAL_SLOTS
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Role
@@ -20,7 +21,12 @@ def lanes_of(job: Job) -> Lanes:
         found["judge"] = _lane(job, job.scorer)
     if job.operators:
         found["rewrite"] = Lane(job.writer, ASKED)
-    return Lanes(found, job.objective.folder, job.objective.within)
+    return Lanes(found, job.objective.folder, job.objective.within, pictures_of(job))
+
+
+def pictures_of(job: Job) -> Pictures:
+    """Where the pictures are kept that models draw."""
+    return Pictures((job.state / "images").resolve())
 
 
 def _lane(job: Job, settings: ModelSettings) -> Lane:

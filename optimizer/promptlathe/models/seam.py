@@ -47,6 +47,10 @@ def connect(settings: ModelSettings, *, key: SecretStr | None = None) -> Model:
         from promptlathe.models.local_model import LocalModel
 
         return LocalModel(settings)
+    if settings.api == "text_to_image":
+        from promptlathe.models.images_hub import HubModel
+
+        return HubModel(settings, key or check_key(settings))
     from promptlathe.models.openai_compatible import OpenAICompatibleModel
 
     return OpenAICompatibleModel(settings, key or check_key(settings))
@@ -56,15 +60,21 @@ def check_key(settings: ModelSettings) -> SecretStr:
     """The key of the model's service, from the environment; its `repr` hides it.
 
     Raises `InputError`, before anything is called, when the variable is not set, or it or the
-    address that the environment gives cannot be used; and when a local file cannot be served.
+    address that the environment gives cannot be used; when a local file cannot be served, or the
+    client is not installed.
     """
     if settings.gguf is not None:
         _check_local(settings)
         return _NO_KEY
+    if settings.api == "text_to_image":
+        from promptlathe.models.images_hub import check_installed
+
+        check_installed()
     if settings.embedded or (settings.base_url and not settings.api_key_env):
         return _NO_KEY
     _ = settings.endpoint
-    variable = settings.api_key_env or "OPENAI_API_KEY"
+    usual = "HF_TOKEN" if settings.api == "text_to_image" else "OPENAI_API_KEY"
+    variable = settings.api_key_env or usual
     # A key with a line end would be an illegal header: files and shells append one.
     key = os.environ.get(variable, "").strip()
     if key and not (key.isascii() and key.isprintable()):

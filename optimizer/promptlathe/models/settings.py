@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -17,24 +17,32 @@ from promptlathe.errors import InputError
 from promptlathe.models.dialect import DialectSettings
 from promptlathe.models.local_weights import PACKAGED, Weights, weights_of
 from promptlathe.models.pocket import VERSION
-from promptlathe.records import Api, Call, Json, Message, Role
+from promptlathe.records import DRAWING, Api, Call, Json, Message, Role
 
 OPENAI_URL = "https://api.openai.com/v1"
+HUB_URL = "https://router.huggingface.co"
 POCKET = "pocket"
 """Of the embedded model's answers: the ledger keeps those of two versions apart."""
 PARAMETERS = (
+    "background",
     "extra_body",
     "extra_headers",
     "frequency_penalty",
     "logprobs",
     "max_tokens",
+    "moderation",
+    "negative_prompt",
+    "output_compression",
+    "output_format",
     "parallel_tool_calls",
     "presence_penalty",
     "prompt_cache_key",
+    "quality",
     "reasoning_effort",
     "response_format",
     "seed",
     "service_tier",
+    "size",
     "stop",
     "temperature",
     "tool_choice",
@@ -44,6 +52,24 @@ PARAMETERS = (
     "verbosity",
 )
 """The names that are sent with a call, sorted. A prompt may set these, and `name`."""
+_ALWAYS = ("extra_body", "extra_headers")
+_DRAWING: dict[Api, tuple[str, ...]] = {
+    "images": (
+        "background",
+        "moderation",
+        "output_compression",
+        "output_format",
+        "quality",
+        "size",
+        *_ALWAYS,
+    ),
+    "text_to_image": ("negative_prompt", "seed", "size", *_ALWAYS),
+}
+"""What APIs that draw take; they take nothing else, and no other API takes the first lines."""
+_OF_PICTURES = frozenset(name for names in _DRAWING.values() for name in names) - {
+    "seed",
+    *_ALWAYS,
+}
 QUESTIONS = "questions"
 """The parameter of a call to the Decisions API that holds them."""
 DECISIONS_TAKE = ("max_tokens", "prompt_cache_key", "extra_body", "extra_headers")
@@ -105,6 +131,16 @@ class ModelSettings(documents.Model):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     prompt_cache_key: str | None = None
+    size: Annotated[str, Field(pattern=r"^(auto|[1-9]\d*x[1-9]\d*)$")] | None = None
+    """Of a picture: WIDTHxHEIGHT."""
+    quality: str | None = None
+    """Of a picture, which decides its price."""
+    background: str | None = None
+    output_format: Literal["png", "jpeg", "webp", "gif"] | None = None
+    output_compression: Annotated[int, Field(ge=0, le=100)] | None = None
+    moderation: str | None = None
+    negative_prompt: str | None = None
+    """What a picture shall not show (`text_to_image`)."""
     extra_body: dict[str, Json] | None = None
     """Further keys of the request's JSON, as they are."""
     extra_headers: dict[str, str] | None = None
@@ -175,6 +211,17 @@ class ModelSettings(documents.Model):
     def _http_only(cls, url: str | None) -> str | None:
         return None if url is None else _web_address(url)
 
+    @model_validator(mode="after")
+    def _of_the_api(self) -> Self:
+        if self.api in DRAWING and self.name == POCKET and self.base_url is None:
+            raise ValueError("the embedded model draws no pictures", "name another model")
+        for name in PARAMETERS:
+            if name in self.model_fields_set and getattr(self, name) is not None:
+                check_parameter(name, self.api)
+        if self.api == "text_to_image" and self.size == "auto":
+            raise ValueError("`size: auto` says no width", "write WIDTHxHEIGHT, or leave it out")
+        return self
+
     @property
     def embedded(self) -> bool:
         """The pocket model inside this process."""
@@ -198,6 +245,16 @@ class ModelSettings(documents.Model):
         return self.context or min(_LOCAL_CONTEXT, trained or _LOCAL_CONTEXT)
 
     @property
+    def draws(self) -> bool:
+        """Its answers are pictures."""
+        return self.api in DRAWING
+
+    @property
+    def writes(self) -> bool:
+        """It writes any text that it is asked for."""
+        return not (self.embedded or self.draws)
+
+    @property
     def endpoint(self) -> str:
         """The service's base URL; of the embedded model its version, of a local file its content.
 
@@ -210,6 +267,8 @@ class ModelSettings(documents.Model):
             return f"{POCKET}-{VERSION}"
         if self.base_url:
             return self.base_url
+        if self.api == "text_to_image":
+            return HUB_URL
         said = os.environ.get("OPENAI_BASE_URL", "").strip()
         try:
             return _web_address(said) if said else OPENAI_URL
@@ -220,7 +279,8 @@ class ModelSettings(documents.Model):
     @property
     def parameters(self) -> dict[str, Json]:
         """What is sent with every call, by name, sorted; without what is not set."""
-        values = {name: getattr(self, name) for name in PARAMETERS}
+        taken = _DRAWING.get(self.api, PARAMETERS)
+        values = {name: getattr(self, name) for name in PARAMETERS if name in taken}
         return {name: value for name, value in values.items() if value is not None}
 
     def call(
@@ -274,6 +334,17 @@ def _web_address(url: str) -> str:
     if not good or not url.isprintable() or " " in url:
         raise ValueError(f"{url!r} is not a web address", "write it as https://host/v1")
     return url.rstrip("/")
+
+
+def check_parameter(name: str, api: Api) -> None:
+    """Raises ValueError(what, fix) for a parameter that the API does not take."""
+    if name == "name" or (name in _DRAWING[api] if api in _DRAWING else name not in _OF_PICTURES):
+        return
+    if api in _DRAWING:
+        fix = f"remove it; there are: {', '.join(_DRAWING[api])}"
+    else:
+        fix = "add `api: images`, or remove it"
+    raise ValueError(f"`api: {api}` takes no {name!r}", fix)
 
 
 def _check_call_extra(name: str, extra: Json) -> None:

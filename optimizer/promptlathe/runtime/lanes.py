@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptlathe.documents import Within
-from promptlathe.models.images import embed
+from promptlathe.models.images import Pictures, embed
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Call, Request, Role
 
@@ -31,6 +31,8 @@ class Lanes:
     """What the paths of pictures in messages are relative to."""
     within: Within = None
     """The folders that they may not lead out of."""
+    pictures: Pictures | None = None
+    """Those that models drew."""
 
     def name_of(self, role: Role, step: str) -> str:
         """The lane that a call takes. Raises KeyError for a role that has none."""
@@ -52,7 +54,7 @@ class Lanes:
         """
         messages = request.messages
         if any(message.images for message in messages):
-            messages = embed(messages, self.folder, self.within)
+            messages = embed(messages, self.folder, self.within, self.pictures)
         return self.settings(role, step).call(
             messages,
             request.parameters,

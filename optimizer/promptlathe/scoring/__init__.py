@@ -16,6 +16,7 @@ from promptlathe.scoring.goal import Goal
 from promptlathe.scoring.judging import judge
 from promptlathe.scoring.limits import Limit, Limits
 from promptlathe.scoring.objective import Objective
+from promptlathe.scoring.questions import questions
 from promptlathe.scoring.scorer import Scorer
 from promptlathe.scoring.tool_call import ToolCall, tool_call
 
@@ -38,6 +39,7 @@ __all__ = [
     "language",
     "length",
     "numeric",
+    "questions",
     "readability",
     "regex",
     "required",

@@ -23,6 +23,7 @@ from promptlathe.scoring.entries import AnyScorer
 from promptlathe.scoring.goal import Goal, parse_goal
 from promptlathe.scoring.judging.judge import Asking, Judge
 from promptlathe.scoring.limits import METRICS, Limits
+from promptlathe.scoring.questions import Questions
 from promptlathe.scoring.ranges import ranges_of
 from promptlathe.scoring.scorecard import Scorecard
 from promptlathe.scoring.scorer import Scorer, Surroundings
@@ -243,13 +244,14 @@ class Objective(documents.Model):
     @property
     def judges(self) -> tuple[str, ...]:
         """Names of the scorers that are judges."""
-        return tuple(scorer.name for scorer in self.scorers if isinstance(scorer, Asking))
+        return tuple(one.name for one in self.scorers if isinstance(one, Asking | Questions))
 
     @property
     def judge_calls(self) -> int:
         """Calls to the judge for one output, at most."""
         samples = [scorer.samples for scorer in self.scorers if isinstance(scorer, Judge)]
-        return max(samples, default=0) if self._api == "decisions" else sum(samples)
+        each = max(samples, default=0) if self._api == "decisions" else sum(samples)
+        return each + sum(isinstance(scorer, Questions) for scorer in self.scorers)
 
     @property
     def may_judge(self) -> bool:

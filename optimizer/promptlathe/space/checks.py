@@ -27,6 +27,11 @@ MODEL_PARAMETERS = (
     "presence_penalty",
     "seed",
     "reasoning_effort",
+    "service_tier",
+    "size",
+    "quality",
+    "background",
+    "negative_prompt",
 )
 SHOWN = 12
 LARGEST = 2**53

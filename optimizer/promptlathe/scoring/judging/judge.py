@@ -27,6 +27,7 @@ from promptlathe.scoring.judging.texts import (
     load_text,
 )
 from promptlathe.scoring.judging.verdict import Verdict, decided, settled
+from promptlathe.scoring.pictured import pictured, said
 from promptlathe.scoring.scorer import Measure, Name, Range, Scorer, Surroundings
 
 MOST_SAMPLES = 9
@@ -182,7 +183,7 @@ class Judge(Asking):
 
         async def ask(e: Example, trace: Trace, ctx: Context, repeat: int) -> Verdict | None:
             form, shown = ready.on(e)
-            material = form.frame.material(shown, trace.text)
+            material = pictured(trace, form.frame.material(shown, said(trace)))
             return await chats[self.spoken(e)].ask(material, ctx, step=self.name, repeat=repeat)
 
         return ask

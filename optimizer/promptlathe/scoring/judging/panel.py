@@ -15,6 +15,7 @@ from promptlathe.runtime.seam import Context
 from promptlathe.scoring.judging.form import Form
 from promptlathe.scoring.judging.scale import Scale
 from promptlathe.scoring.judging.verdict import Verdict
+from promptlathe.scoring.pictured import pictured, said
 from promptlathe.scoring.scorer import Unscored
 
 
@@ -63,7 +64,7 @@ class Panel:
             question(one.name, form, {k: v for k, v in shown.items() if k not in shared})
             for one, (form, shown) in zip(asked, forms, strict=True)
         ]
-        material = frame.material(shared, trace.text)
+        material = pictured(trace, frame.material(shared, said(trace)))
         messages = (Message("system", frame.rules), Message("user", material))
         return Request(messages, ((QUESTIONS, questions),), repeat)
 
