@@ -15,6 +15,7 @@ from promptlathe.job.checks import (
 )
 from promptlathe.job.estimate import Estimate, estimate
 from promptlathe.job.job import Job
+from promptlathe.job.lacking import lacking
 from promptlathe.models.images import check_picture
 from promptlathe.models.pricing import check_prices
 from promptlathe.records import Budget, Example, content_hash
@@ -95,6 +96,7 @@ def make_plan(job: Job) -> Plan:
     limit = _tightest(job, one)
     rows = _rows(limit, each, len(select), len(test))
     notes = [*objective.notes, *single_braced(job.space, objective.fields - {objective.target})]
+    notes += lacking(job)
     notes += [
         f"{used} of {there} {split} rows are used: the budget affords no more"
         for split, used, there in zip(

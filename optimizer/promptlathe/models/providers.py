@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
@@ -17,6 +16,8 @@ from promptlathe.errors import InputError
 from promptlathe.models.dialect import Dialect, DialectSettings, changed
 from promptlathe.records import Json
 
+MODEL = "{model}"
+"""In an address: what stands for the name of the call's model."""
 ProviderName = Literal[
     "openai",
     "azure",
@@ -41,6 +42,7 @@ class Provider(documents.Model):
 
     title: str
     base_url: str | None = None
+    example: str = ""
     address: str | None = None
     key: str | None = None
     path: str = ""
@@ -62,27 +64,33 @@ class Provider(documents.Model):
         return changed(plain, self.dialect)
 
     def endpoint(self, said: str | None, query: Mapping[str, str] | None) -> str:
-        """The base URL, `{model}` in it where the service wants the model there.
+        """The base URL, MODEL in it where the service wants the model there.
 
-        said: the run file's address, which goes before. Raises InputError when there is none.
+        said: an address, and a query, that go before. Raises InputError when there is none.
         """
-        base = said or os.environ.get(self.address or "", "").strip() or self.base_url
+        base = said or self.base_url
         if not base:
             raise InputError(
                 f"{self.title} needs the address of your resource",
                 "model.base_url",
-                f"write base_url: https://RESOURCE.openai.azure.com, or set {self.address}",
+                f"write base_url: {self.example}, or set {self.address}",
             )
-        if urlsplit(base).path in ("", "/"):
+        if self.path and urlsplit(base).path in ("", "/"):
             base = base.rstrip("/") + self.path
             query = self.dialect.query if query is None else query
-        return f"{base}?{urlencode(query)}" if query else base
+        return with_query(base, query)
+
+
+def with_query(address: str, query: Mapping[str, str] | None) -> str:
+    """The address, and behind it the query, unless it is there already."""
+    added = urlencode(query or {})
+    if not added or address.endswith(added):
+        return address
+    return f"{address}{'&' if '?' in address else '?'}{added}"
 
 
 @cache
 def providers() -> Mapping[ProviderName, Provider]:
     """All of them, by name."""
     known = documents.load(Path(__file__).with_name("providers.yaml"))
-    return {
-        name: documents.parse(Provider, known.at(name)) for name in get_args(ProviderName)
-    }
+    return {name: documents.parse(Provider, known.at(name)) for name in get_args(ProviderName)}
