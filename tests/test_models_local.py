@@ -23,6 +23,7 @@ from promptlathe.documents import Document, parse
 from promptlathe.errors import InputError
 from promptlathe.job import Job
 from promptlathe.job.lanes import engine_of, lanes_of
+from promptlathe.job.resolved import resolved
 from promptlathe.job.run import run
 from promptlathe.job.runfile import ParallelOptions, SearchOptions
 from promptlathe.models import ModelSettings, Prices, check_key, connect, cost
@@ -128,7 +129,7 @@ def test_no_cut_of_a_file_passes_or_breaks_anything(tiny: Path) -> None:
     [
         ({"gguf": "t.gguf", "base_url": "http://127.0.0.1/v1"}, "`base_url` is of a service"),
         ({"gguf": "t.gguf", "api_key_env": "KEY"}, "`api_key_env` is of a service"),
-        ({"gguf": "t.gguf", "api": "chat"}, "`api` is of a service"),
+        ({"gguf": "t.gguf", "api": "decisions"}, "`api` is of a service"),
         ({"gguf": "t.gguf", "context": 10}, "context"),
         ({"gguf": "t.gguf", "context": "long"}, "context"),
         ({"name": "m", "context": 1000}, "`context` is of a local file"),
@@ -233,6 +234,19 @@ def test_a_wrong_file_is_one_message(command: str, model: str, said: str, tmp_pa
     assert re.search(said, done.stderr), done.stderr
     assert done.stderr.count("error:") == 1
     assert not (tmp_path / ".promptlathe").exists()
+
+
+@served
+def test_the_resolved_run_file_names_the_same_model(tmp_path: Path) -> None:
+    gguf(tmp_path / "a.gguf")
+    one = Job.load(
+        workspace(tmp_path, "{gguf: ../a.gguf, context: 300}", rewriter="{gguf: run.gguf}")
+    )
+    (tmp_path / "again.yaml").write_text(resolved(one))
+    again = Job.load(tmp_path / "again.yaml")
+    assert again.model == one.model
+    assert again.model.endpoint == one.model.endpoint
+    assert (again.rewriter, one.model.context) == (one.rewriter, 300)
 
 
 @served

@@ -70,11 +70,12 @@ def check_key(settings: ModelSettings) -> SecretStr:
         from promptlathe.models.images_hub import check_installed
 
         check_installed()
-    if settings.embedded or (settings.base_url and not settings.api_key_env):
+    if settings.embedded:
         return _NO_KEY
     _ = settings.endpoint
-    usual = "HF_TOKEN" if settings.api == "text_to_image" else "OPENAI_API_KEY"
-    variable = settings.api_key_env or usual
+    variable = settings.api_key_env or _usual_variable(settings)
+    if variable is None:
+        return _NO_KEY
     # A key with a line end would be an illegal header: files and shells append one.
     key = os.environ.get(variable, "").strip()
     if key and not (key.isascii() and key.isprintable()):
@@ -85,12 +86,22 @@ def check_key(settings: ModelSettings) -> SecretStr:
         )
     if key:
         return SecretStr(key)
+    of = f" of {settings.preset.title}" if settings.preset else ""
     raise InputError(
-        f"the model {settings.name!r} needs an API key, and the variable {variable} is not set",
+        f"the model {settings.name!r}{of} needs an API key, and the variable {variable} is not set",
         "model.api_key_env" if settings.api_key_env else "model",
         f"set it (export {variable}=…), name another with model.api_key_env, "
         "or use `model: pocket`, which needs none",
     )
+
+
+def _usual_variable(settings: ModelSettings) -> str | None:
+    """Where the key is looked for, when the settings do not say; None: the service wants none."""
+    if settings.preset:
+        return settings.preset.key
+    if settings.base_url:
+        return None
+    return "HF_TOKEN" if settings.api == "text_to_image" else "OPENAI_API_KEY"
 
 
 def _check_local(settings: ModelSettings) -> None:
