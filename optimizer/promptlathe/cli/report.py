@@ -6,9 +6,8 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from promptlathe.cli.display import duration
-from promptlathe.cli.steps import changed_lines, step_lines
 from promptlathe.cli.display import duration, kind
+from promptlathe.cli.steps import changed_lines, step_lines
 from promptlathe.cli.terminal import say
 from promptlathe.job.plan import Plan
 from promptlathe.job.result import Finalist, Result, Test
