@@ -23,6 +23,7 @@ from promptlathe.job.recording import Recorder
 from promptlathe.job.reserve import Reserve
 from promptlathe.job.result import Finalist, Result, Test
 from promptlathe.job.resume import Course, begun, replayed
+from promptlathe.job.rivals import check_rivals, with_rivals
 from promptlathe.job.stores import (
     asking_file,
     check_stores,
@@ -80,6 +81,7 @@ def check(job: Job) -> Plan:
 
     Raises InputError or BudgetTooSmall; sends nothing.
     """
+    check_rivals(job)
     plan = make_plan(job)
     return replace(plan, notes=(*plan.notes, *check_stores(job)))
 
@@ -111,6 +113,7 @@ async def _run(
     replay: str | None,
     tell: Callable[[Result], object],
 ) -> Result:
+    job = with_rivals(job, plan)
     ledger = Ledger(ledger_url(job))
     try:
         recorded = _recorded(ledger, replay) if replay else None

@@ -13,7 +13,7 @@ from promptlathe.scoring.builtin.phrases import banned, required
 from promptlathe.scoring.contract import Contract
 from promptlathe.scoring.functions import function
 from promptlathe.scoring.goal import Goal
-from promptlathe.scoring.judging import judge
+from promptlathe.scoring.judging import compare, judge
 from promptlathe.scoring.limits import Limit, Limits
 from promptlathe.scoring.objective import Objective
 from promptlathe.scoring.questions import questions
@@ -30,6 +30,7 @@ __all__ = [
     "ToolCall",
     "banned",
     "chrf",
+    "compare",
     "contains",
     "exact_match",
     "function",

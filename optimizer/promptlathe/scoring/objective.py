@@ -21,12 +21,13 @@ from promptlathe.runtime.seam import Context
 from promptlathe.scoring.contract import Contract, contract_of
 from promptlathe.scoring.entries import AnyScorer
 from promptlathe.scoring.goal import Goal, parse_goal
-from promptlathe.scoring.judging.judge import Asking, Judge
+from promptlathe.scoring.judging import Compare, Judge
+from promptlathe.scoring.judging.judge import Asking
 from promptlathe.scoring.limits import METRICS, Limits
 from promptlathe.scoring.questions import Questions
 from promptlathe.scoring.ranges import ranges_of
 from promptlathe.scoring.scorecard import Scorecard
-from promptlathe.scoring.scorer import Scorer, Surroundings
+from promptlathe.scoring.scorer import Rival, Scorer, Surroundings
 
 MOST_LABELS = 200
 """Different right answers, beyond which they are no labels."""
@@ -55,6 +56,8 @@ class Objective(documents.Model):
     _document: documents.Document = PrivateAttr(default=documents.Document(None))
     _api: Api = PrivateAttr(default="chat")
     """By which judges are asked."""
+    _rivals: Mapping[str, Rival] = PrivateAttr(default_factory=dict)
+    """Prompts that answers are compared with."""
     _shown: frozenset[str] | None = PrivateAttr(default=None)
     """The fields that prompts show, which make a row's input; None: all but `id` and targets."""
 
@@ -159,6 +162,14 @@ class Objective(documents.Model):
         vars(other).pop("_scorecard", None)
         return other
 
+    def against(self, rivals: Mapping[str, Rival]) -> Self:
+        """The same objective, where answers are compared with those of these prompts."""
+        other = self.model_copy()
+        other._rivals = rivals
+        for name in ("_scorecard", "digest", "scoring"):
+            vars(other).pop(name, None)
+        return other
+
     def _check_wanted(self) -> None:
         """Nobody wants more of what a judge finds bad. Raises `InputError`."""
         for scorer in self.scorers:
@@ -250,8 +261,17 @@ class Objective(documents.Model):
     def judge_calls(self) -> int:
         """Calls to the judge for one output, at most."""
         samples = [scorer.samples for scorer in self.scorers if isinstance(scorer, Judge)]
-        each = max(samples, default=0) if self._api == "decisions" else sum(samples)
-        return each + sum(isinstance(scorer, Questions) for scorer in self.scorers)
+        pairs = sum(isinstance(scorer, Compare) for scorer in self.scorers)
+        lists = sum(isinstance(scorer, Questions) for scorer in self.scorers)
+        if self._api == "decisions":
+            return max(samples, default=0) + pairs + lists
+        return sum(samples) + 2 * pairs + lists
+
+    @property
+    def rivals(self) -> frozenset[str]:
+        """The prompts that answers are compared with: `seed`, `champion`."""
+        compared = (scorer for scorer in self.scorers if isinstance(scorer, Compare))
+        return frozenset(one.rival for one in compared if one.rival)
 
     @property
     def may_judge(self) -> bool:
@@ -411,6 +431,7 @@ class Objective(documents.Model):
             | {s.reference for s in self.scorers if isinstance(s, Asking) and s.reference},
             tuple(s for s in self.scorers if isinstance(s, Asking)),
             self._api,
+            self._rivals,
         )
 
     def __eq__(self, other: object) -> bool:
