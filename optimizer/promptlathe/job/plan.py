@@ -11,11 +11,13 @@ from promptlathe.job.checks import (
     check_inputs,
     check_operators,
     check_pictures,
+    check_steps,
     check_tools,
     models_of,
 )
 from promptlathe.job.estimate import Estimate, estimate
 from promptlathe.job.job import Job
+from promptlathe.job.lacking import lacking
 from promptlathe.job.limits import too_few
 from promptlathe.models.images import check_picture
 from promptlathe.models.pricing import check_prices
@@ -89,6 +91,7 @@ def make_plan(job: Job) -> Plan:
     if job.function is None:
         picture = partial(check_picture, folder=objective.folder, within=objective.within)
         check_conversations(job.space, objective.check_values, picture=picture)
+    check_steps(job)
     check_tools(job)
     check_operators(job, len(train))
     opened = job.space.opened() if job.operators else job.space
@@ -102,7 +105,7 @@ def make_plan(job: Job) -> Plan:
     limit = _tightest(job, one)
     rows = _rows(limit, each, len(select), len(test))
     notes = [*objective.notes, *single_braced(job.space, objective.fields - {objective.target})]
-    notes += [*filled, *caching_notes(job.space)]
+    notes += [*filled, *caching_notes(job.space), *lacking(job)]
     notes += [
         f"{used} of {there} {split} rows are used: the budget affords no more"
         for split, used, there in zip(
