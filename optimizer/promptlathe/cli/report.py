@@ -40,7 +40,7 @@ def show_plan(job: "Job", plan: Plan, more: Sequence[str] = ()) -> None:
         *([("labels", _counts(job.objective.label_counts))] if job.objective.labels else []),
         ("operators", ", ".join(job.operators) or "none"),
         ("model", f"{job.model.name}{kind(job.model)}"),
-        ("limits", ", ".join(f"{one.metric} <= {one.most:g}" for one in limited) or "none"),
+        ("limits", ", ".join(map(str, limited)) or "none"),
         ("budget", ", ".join(f"{v:,} {k}" for k, v in job.budget.limits.items())),
         ("calls", "as many as time allows" if plan.calls is None else f"about {plan.calls:,}"),
         ("tokens", _tokens(plan)),

@@ -17,6 +17,7 @@ from promptlathe.job.checks import (
 from promptlathe.job.estimate import Estimate, estimate
 from promptlathe.job.job import Job
 from promptlathe.job.lacking import lacking
+from promptlathe.job.limits import too_few
 from promptlathe.models.images import check_picture
 from promptlathe.models.pricing import check_prices
 from promptlathe.records import Budget, Example, content_hash
@@ -110,6 +111,7 @@ def make_plan(job: Job) -> Plan:
         )
         if used < there
     ]
+    notes += too_few(objective.limits.all, rows[1], objective.ranges)
     return Plan(
         space,
         _some(select, rows[0], job.search.seed),
