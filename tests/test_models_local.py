@@ -23,6 +23,7 @@ from promptlathe.cli.main import main
 from promptlathe.documents import Document, parse
 from promptlathe.errors import InputError
 from promptlathe.job import Job
+from promptlathe.job.lacking import lacking
 from promptlathe.job.lanes import engine_of, lanes_of
 from promptlathe.job.resolved import resolved
 from promptlathe.job.run import run
@@ -182,6 +183,7 @@ def test_ray_has_nothing_to_do_for_a_file_alone(tiny: Path, tmp_path: Path) -> N
     one = job(ModelSettings(gguf=str(tiny)), tmp_path, parallel=ParallelOptions(engine="ray"))
     assert isinstance(engine_of(one), LocalEngine)
     assert lanes_of(one).by_name["task"].slots == 4
+    assert lacking(one) == ["tiny is served on this machine: Ray gets none of its calls"]
 
 
 def workspace(folder: Path, model: str, **more: str) -> Path:
@@ -226,7 +228,7 @@ def test_check_tells_the_file_its_size_and_licence(tmp_path: Path) -> None:
         ("{gguf: run.yaml}", r"run.yaml:5: .*is no GGUF file: it begins with b'spac'"),
         ("{gguf: ../../out.gguf}", r"run.yaml:5: .*leads out of the workspace"),
         ("{gguf: [a]}", r"run.yaml:5: .*gguf"),
-        ("{gguf: smolm2}", r"run.yaml:5: .*no such file"),
+        ("{gguf: smolm2}", r"run.yaml:5: .*no such file(.|\n)*did you mean gguf: smollm2"),
     ],
 )
 @pytest.mark.parametrize("command", ["check", "run"])
