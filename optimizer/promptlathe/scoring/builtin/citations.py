@@ -68,14 +68,16 @@ class Citations(Scorer):
 
     def check_rows(self, rows: Rows, where: Callable[[str], str | None]) -> None:
         check_contexts(rows, self.contexts, where)
-        for row in rows if self.target is not None else ():
-            if self.target not in row.values:
-                check_field(rows, self.target, where("target"))
+        if (target := self.target) is None:
+            return
+        for row in rows:
+            if target not in row.values:
+                check_field(rows, target, where("target"))
             try:
-                _wanted(row.values.get(self.target))
+                _wanted(row.values.get(target))
             except ValueError as error:
                 raise InputError(
-                    f"{self.target!r} {error}", row.where, 'write ids: ["a", "b"], or []'
+                    f"{target!r} {error}", row.where, 'write ids: ["a", "b"], or []'
                 ) from None
 
     def measure(self, around: Surroundings) -> Measure:
