@@ -150,7 +150,7 @@ WARN_DAYS = 60
 def shutdown_notes(job: Job, today: date) -> list[str]:
     """A line for each model of the job that its service will shut down soon; asks the services for
     their lists of models, and sends no call."""
-    services = {one.endpoint: one for _, one in _models(job) if not one.embedded}
+    services = {one.endpoint: one for _, one in _models(job) if not one.here}
     dates = {name: day for one in services.values() for name, day in shutdown_dates(one).items()}
     notes: list[str] = []
     for name in dict.fromkeys(models_of(job)):
@@ -162,9 +162,9 @@ def shutdown_notes(job: Job, today: date) -> list[str]:
 
 
 def models_of(job: Job) -> Iterator[str]:
-    """The names of all models that the job may call, the embedded one aside."""
+    """The names of all models that the job may call, those that are computed here aside."""
     for _, settings in _models(job):
-        if not settings.embedded:
+        if not settings.here:
             yield settings.name
     for part in job.space.prompts.values():
         if "name" in part.model:
@@ -281,6 +281,13 @@ def _check_parameters(job: Job) -> None:
                 "tools stand in the space and in the model's settings",
                 job.place("space", (*root, "tools")),
                 "write all of them into the space",
+            )
+        local = job.step_models.get(step, job.model).gguf
+        if local is not None and "name" in part.model:
+            raise InputError(
+                f"a local file is one model ({local}), and the space names others",
+                job.place("space", (*root, "model", "name")),
+                "remove `name`, or serve the models yourself and give `base_url`",
             )
         for name, component in part.model.items():
             for value in _extremes(component):

@@ -16,6 +16,7 @@ from promptlathe.job.checks import (
 )
 from promptlathe.job.estimate import Estimate, estimate
 from promptlathe.job.job import Job
+from promptlathe.job.lacking import lacking
 from promptlathe.job.limits import too_few
 from promptlathe.models.images import check_picture
 from promptlathe.models.pricing import check_prices
@@ -102,7 +103,7 @@ def make_plan(job: Job) -> Plan:
     limit = _tightest(job, one)
     rows = _rows(limit, each, len(select), len(test))
     notes = [*objective.notes, *single_braced(job.space, objective.fields - {objective.target})]
-    notes += [*filled, *caching_notes(job.space)]
+    notes += [*filled, *caching_notes(job.space), *lacking(job)]
     notes += [
         f"{used} of {there} {split} rows are used: the budget affords no more"
         for split, used, there in zip(
