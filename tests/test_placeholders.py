@@ -9,8 +9,11 @@ from mlflow.entities.model_registry import PromptVersion
 from tests.test_operators import brief as context
 
 from promptlathe.errors import InputError
-from promptlathe.records import Example, Trace
+from promptlathe.records import Example
 from promptlathe.scoring import judge
+from promptlathe.scoring.judging.form import Form
+from promptlathe.scoring.judging.frames import FRAMES
+from promptlathe.scoring.judging.scale import Scale
 from promptlathe.search.operators.guards import Leaks, objection
 from promptlathe.search.operators.portfolio import load_portfolio
 from promptlathe.space import (
@@ -107,8 +110,8 @@ def test_they_are_refused_wherever_they_stand(place: str, braced: str) -> None:
 def test_a_rubric_fills_nothing_in() -> None:
     with pytest.raises(InputError, match="is not filled in"):
         judge("Is it a good answer to {{ text }}?")
-    asked = judge(r"It must hold \{{ a b }}").request(Example("1", {}, "test"), Trace("x"))
-    assert "It must hold {{ a b }}" in asked.messages[0].text
+    asked = Form(FRAMES["en"], r"It must hold \{{ a b }}", Scale.even(("no", "yes")))
+    assert "It must hold {{ a b }}" in asked.instructions
 
 
 def test_the_file_and_the_line_are_named(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def workspaces() -> tuple[tuple[str, Mapping[str, bytes]], ...]:
     shipped: Files = {}
     for folder in ("search_spaces", "objectives", "runs"):
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix in (".yaml", ".md", ".jsonl") and path.name != "README.md":
+            if path.suffix in (".yaml", ".md", ".jsonl", ".py") and path.name != "README.md":
                 text = path.read_bytes()
                 if path.suffix == ".jsonl":
                     text = b"".join(text.splitlines(keepends=True)[:ROWS])

@@ -83,8 +83,8 @@ def check(job: Job) -> Plan:
 
     Raises InputError or BudgetTooSmall; sends nothing.
     """
-    check_rivals(job)
     plan = make_plan(job)
+    check_rivals(job)
     return replace(plan, notes=(*plan.notes, *check_stores(job)))
 
 
