@@ -135,6 +135,13 @@ def test_no_two_tasks_have_a_name_in_common() -> None:
     assert len(names) == len(set(names))
 
 
+def test_they_are_found_through_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a virtual environment whose lib64 is a link."""
+    (tmp_path / "link").symlink_to(starter(), target_is_directory=True)
+    monkeypatch.setattr("promptlathe.cli.gallery.starter", lambda: tmp_path / "link")
+    assert [task.name for task in tasks()] == NAMES
+
+
 def test_init_lists_the_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lines = said("init", "--list").splitlines()

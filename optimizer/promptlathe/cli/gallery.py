@@ -35,7 +35,7 @@ class Task:
 
 def tasks() -> tuple[Task, ...]:
     """All of them, by name."""
-    shipped = starter()
+    shipped = starter().resolve()  # as the files that the YAML files name
     named = {
         run: frozenset(_named(run, shipped)) for run in sorted((shipped / "runs").glob("*.yaml"))
     }
