@@ -175,6 +175,13 @@ def check_pictures(job: Job, examples: Iterable[Example]) -> None:
             if all(name in example.row for name in placeholders(url)):
                 shown = fill_declared(url, example.row)
                 check_picture(shown, job.objective.folder, job.objective.within)
+    for component in job.space.components.values():
+        template = component.demos.template if isinstance(component, Demos) else ""
+        turns = () if isinstance(template, str) else template
+        for url in (image.url for message in turns for image in message.images):
+            for example in job.objective.examples("train"):
+                shown = fill_declared(url, example.row)
+                check_picture(shown, job.objective.folder, job.objective.within)
 
 
 def portfolio(job: Job) -> Portfolio:

@@ -63,7 +63,7 @@ class Case:
             return f"there is no output: {said} ({failure.detail})"
         if self.outcome.unread:
             return "the output could not be read"
-        if self.outcome.value:
+        if self.outcome.value or self.outcome.rationales:
             of = "" if self.best is None else f", the best is {self.best:.3g}"
             return f"scored {self.outcome.value:.3g}{of}"
         return f'it was read as "{self.outcome.parsed}"'
