@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 
@@ -13,7 +13,7 @@ from promptlathe.errors import InputError
 from promptlathe.job.job import Job
 from promptlathe.models.images import check_picture
 from promptlathe.models.seam import check_key
-from promptlathe.models.settings import PARAMETERS, POCKET, ModelSettings
+from promptlathe.models.settings import FLEX, PARAMETERS, POCKET, ModelSettings
 from promptlathe.models.shutdown import shutdown_dates
 from promptlathe.records import LIMITS, Budget, Example, Json
 from promptlathe.scoring import Objective, ToolCall
@@ -128,19 +128,49 @@ def check_operators(job: Job, train: int) -> None:
         raise InputError(error.what, where or place, error.fix) from None
 
 
-def check_pictures(job: Job, examples: Iterable[Example]) -> None:
-    """The files that prompts name as pictures must be there, as far as it is known beforehand."""
-    urls = [i.url for part in job.space.prompts.values() for m in part.messages for i in m.images]
-    for example in examples if urls and job.function is None else ():
-        for url in urls:
-            if all(name in example.row for name in placeholders(url)):
-                shown = fill_declared(url, example.row)
-                check_picture(shown, job.objective.folder, job.objective.within)
+def check_pictures(job: Job, examples: Sequence[Example]) -> None:
+    """What prompts name as pictures must be there, and be some, as far as it is known beforehand.
+    Raises InputError, with the row's file and line where a field names it."""
+    urls = {i.url for part in job.space.prompts.values() for m in part.messages for i in m.images}
+    folder, within = job.objective.folder, job.objective.within
+
+    def check(url: str, field: str, value: Json) -> None:
+        try:
+            if isinstance(value, str):
+                check_picture(fill_declared(url, {field: value}), folder, within)
+        except InputError as error:
+            raise ValueError(f"is {value[:100]!r}: {error.what}", error.fix) from None
+
+    for url in sorted(urls) if job.function is None else ():
+        names = set(placeholders(url))
+        if len(names) == 1 and names <= job.objective.fields:
+            (field,) = names
+            job.objective.check_values(field, partial(check, url, field))
+            continue
+        for example in examples if names else examples[:1]:
+            if names <= example.row.keys():
+                check_picture(fill_declared(url, example.row), folder, within)
 
 
 def portfolio(job: Job) -> Portfolio:
     """The job's operators. Raises InputError."""
     return load_portfolio(job.operators, job.workspace, starter(), job.within)
+
+
+def tier_notes(job: Job) -> list[str]:
+    """A line for each model that is asked at a tier with other prices."""
+    flex = [one for _, one in _models(job) if one.service_tier == FLEX[1]]
+    return [
+        f"{one.name} is asked at service_tier flex: "
+        + (
+            f"{price.flex:g} of its price"
+            if (price := job.prices.root.get(one.name))
+            else "no price"
+        )
+        + f", an answer may take {one.timeout / 60:g} minutes, and what it has no room for "
+        + ("is made at the standard tier in the end" if one.flex_fallback else "waits")
+        for one in flex
+    ]
 
 
 WARN_DAYS = 60

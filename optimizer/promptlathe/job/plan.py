@@ -12,6 +12,7 @@ from promptlathe.job.checks import (
     check_pictures,
     check_tools,
     models_of,
+    tier_notes,
 )
 from promptlathe.job.estimate import Estimate, estimate
 from promptlathe.job.job import Job
@@ -94,7 +95,11 @@ def make_plan(job: Job) -> Plan:
     each = len(space.seed.prompts) + objective.judge_calls
     limit = _tightest(job, one)
     rows = _rows(limit, each, len(select), len(test))
-    notes = [*objective.notes, *single_braced(job.space, objective.fields - {objective.target})]
+    notes = [
+        *objective.notes,
+        *tier_notes(job),
+        *single_braced(job.space, objective.fields - {objective.target}),
+    ]
     notes += [
         f"{used} of {there} {split} rows are used: the budget affords no more"
         for split, used, there in zip(

@@ -10,7 +10,7 @@ from pydantic import Field, RootModel, model_validator
 
 from promptlathe import documents
 from promptlathe.models.pocket import VERSION
-from promptlathe.models.settings import POCKET
+from promptlathe.models.settings import FLEX, POCKET
 from promptlathe.records import DRAWING, Answer, Call, Message
 
 _MILLION = 1_000_000
@@ -24,8 +24,6 @@ otherwise. OpenAI's gpt-4o-mini alone takes up to 36,835 and can pass this bound
 DRAWN_TOKENS = 8_000
 """Of a picture that is drawn, at most: OpenAI's gpt-image-1 took 6,240 at high quality and its
 largest size. A size or quality beyond these can pass this bound."""
-FLEX = ("service_tier", "flex")
-"""The parameter of a call at half the price."""
 BYTES_PER_TOKEN = 4
 """A rule of thumb for English and French prose; a bound counts each byte."""
 TYPICAL_OUTPUT = 200
