@@ -15,7 +15,7 @@ from promptlathe.models.images import check_picture
 from promptlathe.models.seam import check_key
 from promptlathe.models.settings import FLEX, PARAMETERS, POCKET, ModelSettings
 from promptlathe.models.shutdown import shutdown_dates
-from promptlathe.records import LIMITS, Budget, Example, Json
+from promptlathe.records import LIMITS, Budget, Call, Example, Json
 from promptlathe.scoring import Objective, ToolCall
 from promptlathe.scoring.tool_call import expected
 from promptlathe.search import check_policy
@@ -45,6 +45,7 @@ def check_inputs(job: Job) -> None:
     check_policy(job.search.policy)
     _check_judge(job)
     _check_drawing(job)
+    _check_batches(job)
     for place, settings in _models(job):
         _check_key(job, place, settings)
     _check_parameters(job)
@@ -157,8 +158,34 @@ def portfolio(job: Job) -> Portfolio:
     return load_portfolio(job.operators, job.workspace, starter(), job.within)
 
 
+def _check_batches(job: Job) -> None:
+    """What no batch takes. Raises InputError."""
+    if job.parallel.engine != "batch":
+        return
+    for place, settings in _models(job):
+        varied = any("service_tier" in part.model for part in job.space.prompts.values())
+        for name in ("service_tier", "extra_headers"):
+            if getattr(settings, name) or (name == "service_tier" and varied):
+                raise InputError(
+                    f"a batch takes no `{name}`",
+                    job.place("run", (*place, name)) or job.place("run", ("parallel", "engine")),
+                    "remove it, or take  engine: local",
+                )
+    if not any(settings.batched for _, settings in _models(job)):
+        raise InputError(
+            f"no batch takes calls of {job.model.name}",
+            job.place("run", ("parallel", "engine")),
+            "take  engine: local",
+        )
+
+
 def tier_notes(job: Job) -> list[str]:
-    """A line for each model that is asked at a tier with other prices."""
+    """A line for each model that is asked at other prices, or in batches."""
+    if job.parallel.engine == "batch":
+        return [
+            f"calls go in batches of up to {job.parallel.concurrency:,}, at their part of the "
+            "price; a batch may take 24 hours"
+        ]
     flex = [one for _, one in _models(job) if one.service_tier == FLEX[1]]
     return [
         f"{one.name} is asked at service_tier flex: "
@@ -189,6 +216,20 @@ def shutdown_notes(job: Job, today: date) -> list[str]:
             when = f"in {left} days" if left > 0 else "it may be gone"
             notes.append(f"the service shuts {name} down on {day} ({when}): choose another model")
     return notes
+
+
+def price_calls(job: Job) -> Iterator[Call]:
+    """A call of each model that the job may call, at the dearest tier that it may be made at; the
+    embedded one aside."""
+    varied = any("service_tier" in part.model for part in job.space.prompts.values())
+    for _, settings in _models(job):
+        dear = (("service_tier", "default"),) if settings.flex_fallback or varied else ()
+        if not settings.embedded:
+            yield settings.call((), dear)
+    for part in job.space.prompts.values():
+        for value in _extremes(part.model["name"]) if "name" in part.model else ():
+            if not (job.model.embedded and value == POCKET):
+                yield job.model.call((), (("name", str(value)),))
 
 
 def models_of(job: Job) -> Iterator[str]:

@@ -1,5 +1,8 @@
 """Which model answers which role and step of a job, with how many slots."""
 
+import math
+from dataclasses import replace
+
 from promptlathe.job.job import Job
 from promptlathe.models.images import Pictures
 from promptlathe.models.settings import ModelSettings
@@ -7,6 +10,7 @@ from promptlathe.records import Role
 from promptlathe.runtime.engine import Engine
 from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.local import LocalEngine
+from promptlathe.runtime.pacing import QUIET
 from promptlathe.search.operators.rewriting_policy import ASKED
 
 
@@ -19,7 +23,7 @@ def lanes_of(job: Job) -> Lanes:
     if job.objective.may_judge:
         found["judge"] = _lane(job, job.scorer)
     if job.operators:
-        found["rewrite"] = Lane(job.writer, ASKED)
+        found["rewrite"] = replace(_lane(job, job.writer), slots=ASKED, pool="")
     return Lanes(found, job.objective.folder, job.objective.within, pictures_of(job))
 
 
@@ -29,16 +33,22 @@ def pictures_of(job: Job) -> Pictures:
 
 
 def _lane(job: Job, settings: ModelSettings) -> Lane:
-    return Lane(settings, job.parallel.concurrency, pool=settings.endpoint)
+    waits = job.parallel.engine == "batch" and settings.batched
+    quiet = math.inf if waits else QUIET
+    return Lane(settings, job.parallel.concurrency, pool=settings.endpoint, quiet=quiet)
 
 
 def engine_of(job: Job) -> Engine:
-    """Local, or on Ray."""
+    """Local, on Ray, or in batches."""
     parallel, lanes = job.parallel, lanes_of(job)
     if parallel.engine == "ray":
         from promptlathe.runtime.ray_engine import RayEngine
 
         return RayEngine(lanes, workers=parallel.workers, address=parallel.address)
+    if parallel.engine == "batch":
+        from promptlathe.runtime.batch import BatchEngine
+
+        return BatchEngine(lanes, job.state / "batches")
     return LocalEngine(lanes)
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, RootModel, model_validator
 
 from promptlathe import documents
 from promptlathe.models.pocket import VERSION
-from promptlathe.models.settings import FLEX, POCKET
+from promptlathe.models.settings import BATCHED, FLEX, POCKET
 from promptlathe.records import DRAWING, Answer, Call, Message
 
 _MILLION = 1_000_000
@@ -110,8 +110,16 @@ class Prices(RootModel[dict[str, Price]], frozen=True):
         return price.times(price.flex) if price and FLEX in call.parameters else price
 
     def in_batches(self) -> Prices:
-        """Of calls that go in batches."""
-        return Prices({name: price.times(price.batch) for name, price in self.root.items()})
+        """The same, where calls go in batches."""
+        return _BatchPrices(self.root)
+
+
+class _BatchPrices(Prices, frozen=True):
+    """Of calls that a batch takes a part; the others are made at once."""
+
+    def of(self, call: Call) -> Price | None:
+        price = super().of(call)
+        return price.times(price.batch) if price and call.api in BATCHED else price
 
 
 class WorstCase(NamedTuple):

@@ -17,6 +17,8 @@ from promptlathe.models.pocket import VERSION
 from promptlathe.records import DRAWING, Api, Call, Json, Message, Role
 
 OPENAI_URL = "https://api.openai.com/v1"
+BATCHED: tuple[Api, ...] = ("chat", "images")
+"""The APIs whose calls a batch takes."""
 FLEX = ("service_tier", "flex")
 """The parameter of a call at OpenAI's tier for half the price."""
 FLEX_TIMEOUT = 900
@@ -201,6 +203,11 @@ class ModelSettings(documents.Model):
     def embedded(self) -> bool:
         """The pocket model inside this process."""
         return self.name == POCKET and self.base_url is None
+
+    @property
+    def batched(self) -> bool:
+        """A batch takes its calls."""
+        return self.api in BATCHED and not self.embedded
 
     def seconds(self, call: Call) -> float:
         """That one attempt of a call may take; a prompt may set its tier."""
