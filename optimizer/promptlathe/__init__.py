@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from promptlathe.api import optimize
+    from promptlathe.job.rendering import render
     from promptlathe.records import Budget
     from promptlathe.scoring import Objective, exact_match
     from promptlathe.space import Choice, Demos, Float, Int, SearchSpace, Text
@@ -40,11 +41,13 @@ __all__ = [
     "from_langchain",
     "from_llama_index",
     "optimize",
+    "render",
     "target",
 ]
 
 _HOMES = {
     "optimize": "api",
+    "render": "job.rendering",
     "Objective": "scoring",
     "exact_match": "scoring",
     "Budget": "records",

@@ -8,7 +8,7 @@ Rewrite ───────────→ Request ─→ Call ─→ Answer |
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -133,6 +133,22 @@ Parameters = tuple[tuple[str, Json], ...]
 """Model parameters by name, sorted; values are JSON-like."""
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A context that is shown to a model."""
+
+    id: str
+    """Its own; without one its place among those that were given, from 1."""
+    text: str
+    title: str = ""
+    mark: str = ""
+    """What an answer cites it by: its id, or the number that stands before it."""
+
+
+UNKEPT = {"kept": False}
+"""Marks a field that is no part of a record's JSON form: it is made again where it is needed."""
+
+
 @dataclass(frozen=True)
 class Prompt:
     """Chat messages with every component filled in, row fields still placeholders."""
@@ -142,12 +158,25 @@ class Prompt:
     """Model parameters that this prompt sets."""
     tool_keys: tuple[tuple[str, str], ...] = ()
     """(name as it is sent, key) of tools whose name is not the key by which scorers know them."""
+    fills: tuple[tuple[str, Json], ...] = field(default=(), hash=False)
+    """Rules by the placeholder that they fill in for each row, as JSON (space/fills.py)."""
+    sources: Mapping[str, Any] = field(
+        default_factory=dict[str, Any], compare=False, repr=False, metadata=UNKEPT
+    )
+    """What rules take from, by placeholder: rows, a corpus. A rule holds its hash."""
+    filled: int = field(default=0, compare=False, repr=False, metadata=UNKEPT)
+    """Bytes that the rules add to the messages of a row, about."""
 
     @cached_property
     def id(self) -> str:
         """The content hash."""
-        content = [[m.to_dict() for m in self.messages], dict(self.parameters)]
-        return content_hash([*content, self.tool_keys] if self.tool_keys else content)
+        content: list[Any] = [[m.to_dict() for m in self.messages], dict(self.parameters)]
+        content += [self.tool_keys] if self.tool_keys else []
+        return content_hash([*content, dict(self.fills)] if self.fills else content)
+
+    def with_sources(self, sources: Mapping[str, Any]) -> "Prompt":
+        """The same prompt, with what its rules take from."""
+        return replace(self, sources=sources)
 
 
 PROMPT = "prompt"
@@ -185,8 +214,9 @@ class Candidate:
 
     @cached_property
     def size(self) -> int:
-        """Bytes of the texts of its prompts."""
-        return sum(len(m.text.encode()) for p in self.prompts.values() for m in p.messages)
+        """Bytes of the texts of its prompts, with what rules fill in."""
+        texts = sum(len(m.text.encode()) for p in self.prompts.values() for m in p.messages)
+        return texts + sum(prompt.filled for prompt in self.prompts.values())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Candidate) and other.id == self.id
@@ -231,6 +261,8 @@ class Request:
     messages: tuple[Message, ...]
     parameters: Parameters = ()
     repeat: int = 0
+    shown: tuple[Passage, ...] = ()
+    """The contexts that stand in the messages, as far as it is known."""
 
 
 @dataclass(frozen=True)
@@ -277,6 +309,8 @@ class Call:
     step: str = field(default="", compare=False)
     """Which step of the target, or which judge, makes it."""
     api: Api = "chat"
+    shown: tuple[Passage, ...] = field(default=(), compare=False)
+    """The contexts that stand in the messages, as far as it is known."""
 
     @cached_property
     def key(self) -> str:

@@ -13,7 +13,7 @@ from promptlathe.errors import InputError
 from promptlathe.job.job import Job
 from promptlathe.models.images import check_picture
 from promptlathe.models.seam import check_key
-from promptlathe.models.settings import FLEX, PARAMETERS, POCKET, ModelSettings
+from promptlathe.models.settings import FLEX, PARAMETERS, POCKET, QUESTIONS, ModelSettings
 from promptlathe.models.shutdown import shutdown_dates
 from promptlathe.records import LIMITS, Budget, Call, Example, Json
 from promptlathe.scoring import Objective, ToolCall
@@ -58,6 +58,28 @@ def check_inputs(job: Job) -> None:
                     job.place("space", ("components", name, "demos", "count")),
                     "lower the count, or give `splits.train` a larger share",
                 )
+
+
+def check_steps(job: Job) -> None:
+    """A step that is named must be there. Raises InputError."""
+    steps = list(job.space.prompts)
+    for step in job.step_models:
+        if step not in steps:
+            raise InputError(
+                f"there is a model for the step {step!r}, and there is no such step",
+                "step_models",
+                f"steps: {', '.join(steps)}",
+            )
+    for i, scorer in enumerate(job.objective.scorers):
+        if scorer.step is None or (job.space.chained and scorer.step in steps):
+            continue
+        near = nearest(scorer.step, steps)
+        hint = f"did you mean {near!r}?" if near else f"steps: {', '.join(steps)}"
+        raise InputError(
+            f"the scorer {scorer.name} scores the step {scorer.step!r}, and there is no such step",
+            job.place("objective", ("scorers", i, scorer.keyword, "step")),
+            hint if job.space.chained else "remove `step`: the job has one prompt",
+        )
 
 
 def check_tools(job: Job) -> None:
@@ -207,7 +229,7 @@ WARN_DAYS = 60
 def shutdown_notes(job: Job, today: date) -> list[str]:
     """A line for each model of the job that its service will shut down soon; asks the services for
     their lists of models, and sends no call."""
-    services = {one.endpoint: one for _, one in _models(job) if not one.embedded}
+    services = {one.endpoint: one for _, one in _models(job) if not one.here}
     dates = {name: day for one in services.values() for name, day in shutdown_dates(one).items()}
     notes: list[str] = []
     for name in dict.fromkeys(models_of(job)):
@@ -219,13 +241,15 @@ def shutdown_notes(job: Job, today: date) -> list[str]:
 
 
 def price_calls(job: Job) -> Iterator[Call]:
-    """A call of each model that the job may call, at the dearest tier that it may be made at; the
-    embedded one aside."""
+    """A call of each model that the job may call, at the dearest tier that it may be made at; those
+    that are computed here aside."""
     varied = any("service_tier" in part.model for part in job.space.prompts.values())
     for _, settings in _models(job):
-        dear = (("service_tier", "default"),) if settings.flex_fallback or varied else ()
-        if not settings.embedded:
-            yield settings.call((), dear)
+        given: dict[str, Json] = {QUESTIONS: []} if settings.api == "decisions" else {}
+        if settings.flex_fallback or varied:
+            given["service_tier"] = "default"
+        if not settings.here:
+            yield settings.call((), tuple(given.items()))
     for part in job.space.prompts.values():
         for value in _extremes(part.model["name"]) if "name" in part.model else ():
             if not (job.model.embedded and value == POCKET):
@@ -233,9 +257,9 @@ def price_calls(job: Job) -> Iterator[Call]:
 
 
 def models_of(job: Job) -> Iterator[str]:
-    """The names of all models that the job may call, the embedded one aside."""
+    """The names of all models that the job may call, those that are computed here aside."""
     for _, settings in _models(job):
-        if not settings.embedded:
+        if not settings.here:
             yield settings.name
     for part in job.space.prompts.values():
         if "name" in part.model:
@@ -352,6 +376,13 @@ def _check_parameters(job: Job) -> None:
                 "tools stand in the space and in the model's settings",
                 job.place("space", (*root, "tools")),
                 "write all of them into the space",
+            )
+        local = job.step_models.get(step, job.model).gguf
+        if local is not None and "name" in part.model:
+            raise InputError(
+                f"a local file is one model ({local}), and the space names others",
+                job.place("space", (*root, "model", "name")),
+                "remove `name`, or serve the models yourself and give `base_url`",
             )
         for name, component in part.model.items():
             for value in _extremes(component):

@@ -47,8 +47,10 @@ def about(job: Job, plan: Plan, run: str) -> About:
 
 def _params(job: Job, plan: Plan) -> Mapping[str, object]:
     limits = {f"budget.{name}": limit for name, limit in job.budget.limits.items()}
+    weights = {"model.file": str(job.model.weights)} if job.model.gguf is not None else {}
     return {
         "model": job.model.name,
+        **weights,
         "search.policy": job.search.policy,
         "search.seed": job.search.seed,
         "parallel.engine": job.parallel.engine,
@@ -59,7 +61,7 @@ def _params(job: Job, plan: Plan) -> Mapping[str, object]:
         "rows.select": len(plan.select),
         "rows.test": len(plan.test),
         **limits,
-        **{f"limits.{limit.metric}": limit.most for limit in job.objective.limits.all},
+        **{f"limits.{limit.metric}": limit.bound for limit in job.objective.limits.all},
     }
 
 
@@ -69,6 +71,8 @@ def tables(result: Result) -> dict[str, str]:
         "effects.json": [asdict(effect) for effect in result.found_effects],
         "lineage.json": [_flat(one.to_dict()) for one in result.lineage],
         "operators.json": [_flat(asdict(one)) for one in result.operators],
+        "steps.json": [_flat(one.to_dict()) for one in result.steps],
+        "changed_rows.json": [one.line for one in result.changed],
         "answers.json": [
             {"candidate": standing.number, "levels": json.dumps(dict(standing.candidate.levels))}
             | _flat(counts.to_dict())
@@ -123,6 +127,18 @@ def metrics(result: Result) -> dict[str, float]:
     }
     found |= {f"answers_{one.replace(' ', '_')}": n for one, n in result.answers.by_state.items()}
     found["answers_failed"] = sum(result.answers.failed.values())
+    for one in result.steps:
+        found |= {
+            f"step_{one.step}_calls": one.calls,
+            f"step_{one.step}_tokens": one.tokens,
+            f"step_{one.step}_cost_usd": one.usd,
+            f"step_{one.step}_latency": one.latency,
+            f"step_{one.step}_cut_off": one.cut_off,
+            f"step_{one.step}_failed": sum(one.failed.values()),
+        }
+    for one in result.limits:
+        found |= {f"limit_{one.limit.metric}": one.best.mean}
+        found |= {f"limit_{one.limit.metric}_95": one.best.end}
     for role in ("rewrite", "judge"):
         used = spent.of(role)
         found |= {f"{role}_calls": used.calls, f"{role}_tokens": used.tokens}

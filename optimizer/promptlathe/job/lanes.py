@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from promptlathe.job.job import Job
 from promptlathe.models.images import Pictures
+from promptlathe.models.local_server import SLOTS as LOCAL_SLOTS
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Role
 from promptlathe.runtime.engine import Engine
@@ -33,15 +34,19 @@ def pictures_of(job: Job) -> Pictures:
 
 
 def _lane(job: Job, settings: ModelSettings) -> Lane:
+    slots = job.parallel.concurrency
+    if settings.gguf is not None:
+        slots = min(slots, LOCAL_SLOTS)
     waits = job.parallel.engine == "batch" and settings.batched
-    quiet = math.inf if waits else QUIET
-    return Lane(settings, job.parallel.concurrency, pool=settings.endpoint, quiet=quiet)
+    return Lane(settings, slots, pool=settings.endpoint, quiet=math.inf if waits else QUIET)
 
 
 def engine_of(job: Job) -> Engine:
-    """Local, on Ray, or in batches."""
+    """Local, in batches, or on Ray, which has nothing to do for models whose files are served
+    here."""
     parallel, lanes = job.parallel, lanes_of(job)
-    if parallel.engine == "ray":
+    elsewhere = any(one.settings.gguf is None for one in lanes.by_name.values())
+    if parallel.engine == "ray" and elsewhere:
         from promptlathe.runtime.ray_engine import RayEngine
 
         return RayEngine(lanes, workers=parallel.workers, address=parallel.address)

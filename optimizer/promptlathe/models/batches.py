@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import SecretStr
 
 from promptlathe.documents import hiding
-from promptlathe.models.dialect import dialect_of
 from promptlathe.models.failures import failure_from, reason_of_status, short
 from promptlathe.models.settings import ModelSettings
 from promptlathe.models.wire import wire_of
@@ -61,7 +60,7 @@ class BatchService:
 
         secret = key.get_secret_value()
         self._hide = hiding(secret)
-        self._dialect = dialect_of(settings.endpoint, settings.dialect)
+        self._dialect = settings.spoken
         self._wire = wire_of(settings.api)
         self._client = AsyncOpenAI(
             api_key=secret, base_url=settings.endpoint, max_retries=2, timeout=_SECONDS

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple, Self
 from pydantic import Field, RootModel, model_validator
 
 from promptlathe import documents
+from promptlathe.models.local_weights import LOCAL
 from promptlathe.models.pocket import VERSION
 from promptlathe.models.settings import BATCHED, FLEX, POCKET
 from promptlathe.records import DRAWING, Answer, Call, Message
@@ -103,8 +104,9 @@ class Prices(RootModel[dict[str, Price]], frozen=True):
     root: dict[str, Price] = {}
 
     def of(self, call: Call) -> Price | None:
-        """The price of the call's model: the embedded one is free, others must be named."""
-        if call.model == POCKET and call.endpoint == f"{POCKET}-{VERSION}":
+        """The price of the call's model: what is computed here is free, others must be named."""
+        embedded = call.model == POCKET and call.endpoint == f"{POCKET}-{VERSION}"
+        if embedded or call.endpoint.startswith(LOCAL):
             return _FREE
         price = self.root.get(call.model)
         return price.times(price.flex) if price and FLEX in call.parameters else price
@@ -119,7 +121,8 @@ class _BatchPrices(Prices, frozen=True):
 
     def of(self, call: Call) -> Price | None:
         price = super().of(call)
-        return price.times(price.batch) if price and call.api in BATCHED else price
+        part = price is not None and price is not _FREE and call.api in BATCHED
+        return price.times(price.batch) if price and part else price
 
 
 class WorstCase(NamedTuple):
@@ -153,7 +156,7 @@ def cost(call: Call, answer: Answer, prices: Prices) -> float | None:
 def check_prices(names: Iterable[str], prices: Prices) -> tuple[str, ...]:
     """Which of the models' names have no price, each once, in order.
 
-    The caller leaves the embedded model out: it is free.
+    The caller leaves out those that are computed here: they are free.
     """
     return tuple(name for name in dict.fromkeys(names) if name not in prices.root)
 

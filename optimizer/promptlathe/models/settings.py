@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlencode
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from promptlathe import documents
+from promptlathe.documents import Document
 from promptlathe.errors import InputError
-from promptlathe.models.dialect import DialectSettings
+from promptlathe.models.addresses import address_in, web_address, with_query
+from promptlathe.models.dialect import Dialect, DialectSettings, changed, dialect_of
+from promptlathe.models.local_weights import PACKAGED, Weights, weights_of
 from promptlathe.models.pocket import VERSION
+from promptlathe.models.providers import Provider, ProviderName, providers
 from promptlathe.records import DRAWING, Api, Call, Json, Message, Role
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -81,6 +84,9 @@ DECISIONS_TAKE = ("max_tokens", "prompt_cache_key", "extra_body", "extra_headers
 """What may be set for that API; `max_tokens` bounds what is held for a call, and is not sent."""
 _OURS = ("max_completion_tokens", "max_tokens", "messages", "model", "n", "stream")
 """What `extra_body` may not say: one whole answer a call, and its bound is `max_tokens`."""
+_LOCAL_TIMEOUT = 600
+"""Seconds, by default: a slow machine reads a long prompt for minutes."""
+_LOCAL_CONTEXT = 4096
 _KEY_HEADERS = ("authorization", "proxy-authorization", "api-key", "x-api-key", "cookie")
 
 
@@ -91,9 +97,19 @@ class ModelSettings(documents.Model):
     """
 
     name: Annotated[str, Field(min_length=1)]
-    """The service's name for the model, or `pocket`, the embedded one."""
+    """The service's name for the model, or `pocket`, the embedded one; of a local file, its stem
+    unless it is given."""
+    gguf: Annotated[str, Field(min_length=1)] | None = None
+    """In place of a service, the weights of a model that is served here: a GGUF file, or
+    `smollm2`."""
+    context: Annotated[int, Field(ge=256)] | None = None
+    """Tokens of one call of a local file, prompt and answer; by default 4096, or fewer where the
+    model was trained for fewer."""
+    provider: ProviderName | None = None
+    """A service whose address, key and dialect are known; what is said beside it goes before."""
     base_url: str | None = None
-    """An OpenAI-compatible service; by default OPENAI_BASE_URL, or else OpenAI itself."""
+    """An OpenAI-compatible service; by default the provider's, else OPENAI_BASE_URL, or else OpenAI
+    itself."""
     api: Api = "chat"
     """Which API of the service is used."""
     api_key_env: str | None = None
@@ -144,16 +160,20 @@ class ModelSettings(documents.Model):
     extra_headers: dict[str, str] | None = None
     """Further headers; no keys, which belong into the environment."""
     dialect: DialectSettings | None = None
-    """Against what is known of the service's host."""
+    """Against what is known of the provider, or of the service's host."""
 
     @model_validator(mode="before")
     @classmethod
     def _from_name(cls, data: Any) -> Any:
         if isinstance(data, str):
             return {"name": data}
-        if isinstance(data, dict) and "max_completion_tokens" in data and "max_tokens" not in data:
-            data = dict(data)
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        if "max_completion_tokens" in data and "max_tokens" not in data:
             data["max_tokens"] = data.pop("max_completion_tokens")
+        if isinstance(gguf := data.get("gguf"), str) and gguf:
+            data = {"name": Path(gguf).stem, "timeout": _LOCAL_TIMEOUT} | data
         return data
 
     @model_validator(mode="before")
@@ -163,6 +183,32 @@ class ModelSettings(documents.Model):
         if isinstance(data, dict) and data.get("service_tier") == FLEX[1]:
             return {"timeout": FLEX_TIMEOUT, "retries": FLEX_RETRIES} | data
         return data
+
+    @field_validator("gguf")
+    @classmethod
+    def _located(cls, given: str | None, info: ValidationInfo) -> str | None:
+        """Relative to the file that it stands in, which is the context of the validation."""
+        if given is None or given in PACKAGED:
+            return given
+        here = info.context if isinstance(info.context, Document) else Document(None)
+        try:
+            return str(documents.find(here.folder, given, here.within).absolute())
+        except InputError as error:
+            raise ValueError(error.what, error.fix) from None
+
+    @model_validator(mode="after")
+    def _local_or_not(self) -> Self:
+        if self.gguf is None and self.context is not None:
+            raise ValueError("`context` is of a local file", "remove it, or name a file with gguf")
+        elsewhere = ("provider", "base_url", "api_key_env", "dialect")
+        said = [name for name in elsewhere if getattr(self, name) is not None]
+        said += ["api"] * (self.api != "chat")
+        if self.gguf is not None and said:
+            raise ValueError(
+                f"`gguf` names a model that is served here, and `{said[0]}` is of a service",
+                "remove one of the two",
+            )
+        return self
 
     @model_validator(mode="after")
     def _taken(self) -> Self:
@@ -183,10 +229,17 @@ class ModelSettings(documents.Model):
         _check_extra("extra_headers", headers)
         return headers
 
+    @field_validator("dialect")
+    @classmethod
+    def _no_key_behind_the_address(cls, dialect: DialectSettings | None) -> DialectSettings | None:
+        if dialect and dialect.query:
+            web_address(f"https://host?{urlencode(dialect.query)}")
+        return dialect
+
     @field_validator("base_url")
     @classmethod
     def _http_only(cls, url: str | None) -> str | None:
-        return None if url is None else _web_address(url)
+        return None if url is None else web_address(url)
 
     @model_validator(mode="after")
     def _of_the_api(self) -> Self:
@@ -195,6 +248,8 @@ class ModelSettings(documents.Model):
         for name in PARAMETERS:
             if name in self.model_fields_set and getattr(self, name) is not None:
                 check_parameter(name, self.api)
+        if self.api == "text_to_image" and self.provider not in (None, "huggingface"):
+            raise ValueError("`text_to_image` is an API of Hugging Face", "remove `provider`")
         if self.api == "text_to_image" and self.size == "auto":
             raise ValueError("`size: auto` says no width", "write WIDTHxHEIGHT, or leave it out")
         return self
@@ -202,12 +257,29 @@ class ModelSettings(documents.Model):
     @property
     def embedded(self) -> bool:
         """The pocket model inside this process."""
-        return self.name == POCKET and self.base_url is None
+        return self.name == POCKET and not (self.base_url or self.provider or self.gguf)
+
+    @property
+    def here(self) -> bool:
+        """It is computed on this machine: without an address, a key or a price."""
+        return self.embedded or self.gguf is not None
+
+    @property
+    def weights(self) -> Weights:
+        """Of a local file. Raises InputError unless it is a whole GGUF."""
+        assert self.gguf is not None, "it is no local file"
+        return weights_of(self.gguf)
+
+    @property
+    def tokens_of_a_call(self) -> int:
+        """Of a local file: prompt and answer, at most."""
+        trained = self.weights.context
+        return self.context or min(_LOCAL_CONTEXT, trained or _LOCAL_CONTEXT)
 
     @property
     def batched(self) -> bool:
         """A batch takes its calls."""
-        return self.api in BATCHED and not self.embedded
+        return self.api in BATCHED and not self.here
 
     def seconds(self, call: Call) -> float:
         """That one attempt of a call may take; a prompt may set its tier."""
@@ -226,28 +298,40 @@ class ModelSettings(documents.Model):
 
     @property
     def endpoint(self) -> str:
-        """The service's base URL; of the embedded model its version.
+        """The service's base URL; of the embedded model its version, of a local file its content.
 
-        Raises `InputError` when it is OPENAI_BASE_URL's, and no address without a key in it.
+        Raises `InputError` when a variable holds it, and it is no address without a key in it; for
+        a local file that cannot be read; and for a provider that has no address of its own.
         """
+        if self.gguf is not None:
+            return self.weights.endpoint
         if self.embedded:
             return f"{POCKET}-{VERSION}"
-        if self.base_url:
-            return self.base_url
         if self.api == "text_to_image":
-            return HUB_URL
-        said = os.environ.get("OPENAI_BASE_URL", "").strip()
-        try:
-            return _web_address(said) if said else OPENAI_URL
-        except ValueError as error:
-            what = f"{error.args[0]} (of OPENAI_BASE_URL)"
-            raise InputError(what, "model", error.args[1]) from None
+            return self.base_url or HUB_URL
+        query = self.dialect.query if self.dialect else None
+        if preset := self.preset:
+            return preset.endpoint(self.base_url or address_in(preset.address), query)
+        return with_query(self.base_url or address_in("OPENAI_BASE_URL") or OPENAI_URL, query)
+
+    @property
+    def preset(self) -> Provider | None:
+        """What is known of the provider."""
+        return providers()[self.provider] if self.provider else None
+
+    @property
+    def spoken(self) -> Dialect:
+        """The dialect of the service."""
+        preset = self.preset
+        return changed(preset.spoken if preset else dialect_of(self.endpoint), self.dialect)
 
     @property
     def parameters(self) -> dict[str, Json]:
         """What is sent with every call, by name, sorted; without what is not set."""
         taken = _DRAWING.get(self.api, PARAMETERS)
         values = {name: getattr(self, name) for name in PARAMETERS if name in taken}
+        if (preset := self.preset) and preset.extra_body and self.api == "chat":
+            values["extra_body"] = preset.extra_body | (self.extra_body or {})
         return {name: value for name, value in values.items() if value is not None}
 
     def call(
@@ -282,25 +366,6 @@ class ModelSettings(documents.Model):
         name = str(merged.pop("name", self.name))
         ordered = tuple(sorted(merged.items(), key=lambda item: item[0]))
         return Call(name, tuple(messages), ordered, repeat, self.endpoint, role, step, self.api)
-
-
-@lru_cache
-def _web_address(url: str) -> str:
-    """Without a slash at its end. Raises ValueError(what, fix) for what is none, or holds a key."""
-    shown = documents.shown_url(url)
-    if shown != url:
-        raise ValueError(
-            f"a key does not belong in the address {shown}",
-            "put it into an environment variable, and name that with api_key_env",
-        )
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # brackets that do not close, a port that is no number
-        good = False
-    if not good or not url.isprintable() or " " in url:
-        raise ValueError(f"{url!r} is not a web address", "write it as https://host/v1")
-    return url.rstrip("/")
 
 
 def check_parameter(name: str, api: Api) -> None:

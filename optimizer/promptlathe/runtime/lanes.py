@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptlathe.documents import Within
@@ -58,13 +58,14 @@ class Lanes:
         messages = request.messages
         if any(message.images for message in messages):
             messages = embed(messages, self.folder, self.within, self.pictures)
-        return self.settings(role, step).call(
+        call = self.settings(role, step).call(
             messages,
             request.parameters,
             repeat=repeat + REPEATS * request.repeat,
             role=role,
             step=step,
         )
+        return replace(call, shown=request.shown) if request.shown else call
 
 
 REPEATS = 1000

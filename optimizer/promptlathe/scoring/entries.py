@@ -12,15 +12,17 @@ from pydantic_core import CoreSchema, core_schema
 
 from promptlathe.documents import Model
 from promptlathe.errors import InputError
+from promptlathe.scoring.builtin.citations import Citations
 from promptlathe.scoring.builtin.code import Tests
 from promptlathe.scoring.builtin.compared import Contains, ExactMatch, Numeric, Regex, TokenF1
+from promptlathe.scoring.builtin.grounded import Abstain, Grounded
 from promptlathe.scoring.builtin.language import Language
 from promptlathe.scoring.builtin.measured import Length, Readability
 from promptlathe.scoring.builtin.objects import JsonMatch, JsonSchema
 from promptlathe.scoring.builtin.overlap import Chrf, Rouge, Similarity
 from promptlathe.scoring.builtin.phrases import Banned, Required
 from promptlathe.scoring.functions import SECONDS, Ranged, function
-from promptlathe.scoring.judging import Judge
+from promptlathe.scoring.judging import Compare, Judge
 from promptlathe.scoring.questions import Questions
 from promptlathe.scoring.scorer import Name, Scorer
 from promptlathe.scoring.tool_call import ToolCall
@@ -53,6 +55,7 @@ class FunctionEntry(Model):
     name: Name | Absent = None
     range: Ranged | dict[Name, Ranged] | Absent = None
     timeout: float = Field(default=SECONDS, gt=0)
+    step: str | Absent = None
 
 
 class ScorerEntry(Model):
@@ -76,8 +79,12 @@ class ScorerEntry(Model):
     chrf: Annotated[Chrf, _short(Chrf)] | Absent = None
     similarity: Annotated[Similarity, _short(Similarity)] | Absent = None
     tests: Annotated[Tests, _short(Tests)] | Absent = None
+    citations: Annotated[Citations, _short(Citations)] | Absent = None
+    grounded: Annotated[Grounded, _short(Grounded)] | Absent = None
+    abstain: Annotated[Abstain, _listed(Abstain)] | Absent = None
     tool_call: Annotated[ToolCall, _short(ToolCall)] | Absent = None
     judge: Annotated[Judge, _short(Judge)] | Absent = None
+    compare: Annotated[Compare, _short(Compare)] | Absent = None
     questions: Annotated[Questions, _short(Questions)] | Absent = None
     function: FunctionEntry | Absent = None
 

@@ -14,6 +14,7 @@ from promptlathe.space.parameters import (
     in_dependency_order,
     parameters_of,
 )
+from promptlathe.space.passages import Contexts, Retrieve
 from promptlathe.space.placeholder_checks import check_placeholders
 from promptlathe.space.size import has_any
 from promptlathe.space.tool_checks import check_tools
@@ -33,6 +34,8 @@ MODEL_PARAMETERS = (
     "background",
     "negative_prompt",
 )
+SERVICE = ("base_url", "api_key_env", "timeout", "retries")
+"""Of a run file's `model`: they are no parameters of a call."""
 SHOWN = 12
 LARGEST = 2**53
 """Beyond it, whole numbers are not exact in JSON, nor in Optuna."""
@@ -57,15 +60,17 @@ def _check_model(space: Declaration) -> None:
         if name not in MODEL_PARAMETERS:
             hint = nearest(name, MODEL_PARAMETERS)
             advice = f"did you mean {hint!r}?" if hint else f"known: {', '.join(MODEL_PARAMETERS)}"
+            if name in SERVICE:
+                advice = "the service stands in the run file: in `model`, or a step's own"
             raise problem(("model", name), f"unknown model parameter {name!r}", advice)
         if isinstance(one, Choice | Text) and one.rewrite:
             raise problem(
                 ("model", name), "a model parameter cannot be rewritten", "remove `rewrite`"
             )
-        if isinstance(one, Demos | Order):
+        if isinstance(one, Demos | Order | Contexts | Retrieve):
             raise problem(
                 ("model", name),
-                "demos and order cannot be a model parameter",
+                "demos, contexts and order cannot be a model parameter",
                 "write a value, or a choice, float or int",
             )
 
@@ -93,10 +98,11 @@ def _check_ranges(space: Declaration) -> None:
         match one:
             case Float(bounds=(low, high)) | Int(bounds=(low, high)):
                 pass
-            case Demos(demos=spec):
+            case Demos(demos=spec) | Contexts(spec=spec) | Retrieve(spec=spec):
                 low, high = spec.count
                 if low < 0:
-                    raise problem(place_of(name), "a count of demos is negative", "start it at 0")
+                    what = "demos" if isinstance(one, Demos) else "passages"
+                    raise problem(place_of(name), f"a count of {what} is negative", "start it at 0")
             case _:
                 continue
         if max(abs(low), abs(high)) > LARGEST:

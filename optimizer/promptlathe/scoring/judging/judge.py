@@ -74,6 +74,11 @@ class Asking(Scorer):
         del around
         return True
 
+    def asked(self, around: Surroundings) -> list[Any]:
+        """For the fingerprint: its settings, the words around them, and what it may not see."""
+        frames = {language: asdict(frame) for language, frame in FRAMES.items()}
+        return [*super().fingerprint(around), VERSION, frames, sorted(around.answers)]
+
     def check_rows(self, rows: Rows, where: Callable[[str], str | None]) -> None:
         self.shown().check(rows, where)
 
@@ -200,13 +205,7 @@ class Judge(Asking):
 
     def fingerprint(self, around: Surroundings) -> Any:
         texts = load_text(self.builtin, around.folder, around.within) if self.builtin else None
-        return [
-            *super().fingerprint(around),
-            VERSION,
-            texts and texts.model_dump(mode="json"),
-            {language: asdict(frame) for language, frame in FRAMES.items()},
-            sorted(around.answers),
-        ]
+        return [*self.asked(around), texts and texts.model_dump(mode="json")]
 
     def sees(self, columns: Sequence[str], hidden: frozenset[str]) -> set[str]:
         """Which of the rows' fields it is shown."""
