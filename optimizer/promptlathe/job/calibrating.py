@@ -131,6 +131,13 @@ def calibrate(
     job = replace(job, budget=Budget(calls=calls)) if calls else job
     scorer = _chosen(job, judge)
     check_judge_model(job)
+    name = job.scorer.name
+    if job.budget.usd is not None and name not in job.prices.root:
+        raise InputError(
+            f"budget.usd needs a price, and {name!r} has none",
+            job.place("run", ("budget", "usd")),
+            f"add  prices: {{{name}: {{input: …, output: …}}}}, or limit calls: --budget CALLS",
+        )
     labels = _read(job, scorer, path)
     writable(job.state)
     check_ledger(ledger_url(job))
@@ -197,7 +204,8 @@ class _Calibrating:
                 caller = Caller(
                     engine, ledger, self._account, lanes, health, writer, asking=waiting
                 )
-                scoring = job.objective.only(self._judge)
+                alone = self._judge.model_copy(update={"step": None})  # no chain was run
+                scoring = job.objective.only(alone)
                 first = Forecast(Amounts(self._judge.samples, 0, 0.0))
                 evaluator = Evaluator(caller, writer, _Given(), scoring, first)
                 try:
@@ -205,7 +213,7 @@ class _Calibrating:
                 finally:
                     await evaluator.close()
         except asyncio.CancelledError:
-            raise Interrupted(self._account.spent.used_calls) from None
+            raise Interrupted(len(self._outcomes)) from None
         finally:
             waiting.close()
             ledger.close()

@@ -8,12 +8,14 @@ from functools import partial
 from promptlathe.data.corpus import load_corpora
 from promptlathe.errors import BudgetTooSmall, InputError
 from promptlathe.job.checks import (
+    check_contexts,
     check_inputs,
     check_operators,
     check_pictures,
     check_steps,
     check_tools,
     models_of,
+    tier_notes,
 )
 from promptlathe.job.estimate import Estimate, estimate
 from promptlathe.job.job import Job
@@ -92,6 +94,7 @@ def make_plan(job: Job) -> Plan:
         picture = partial(check_picture, folder=objective.folder, within=objective.within)
         check_conversations(job.space, objective.check_values, picture=picture)
     check_steps(job)
+    check_contexts(job)
     check_tools(job)
     check_operators(job, len(train))
     opened = job.space.opened() if job.operators else job.space
@@ -104,7 +107,8 @@ def make_plan(job: Job) -> Plan:
     each = len(space.seed.prompts) + objective.judge_calls
     limit = _tightest(job, one)
     rows = _rows(limit, each, len(select), len(test))
-    notes = [*objective.notes, *single_braced(job.space, objective.fields - {objective.target})]
+    notes = [*objective.notes, *tier_notes(job)]
+    notes += single_braced(job.space, objective.fields - {objective.target})
     notes += [*filled, *caching_notes(job.space), *lacking(job)]
     notes += [
         f"{used} of {there} {split} rows are used: the budget affords no more"

@@ -10,6 +10,7 @@ from promptlathe.job.stores import tracking_uri
 from promptlathe.records import Candidate, Example, Json
 from promptlathe.runtime.evaluator import Target
 from promptlathe.runtime.seam import Context
+from promptlathe.targets import StepsTarget
 from promptlathe.track.records import registered_names
 from promptlathe.track.store import default_artifacts, sqlite_file
 
@@ -25,9 +26,10 @@ class PromptRival:
     def id(self) -> str:
         return self.candidate.id
 
-    async def output(self, example: Example, ctx: Context) -> Json:
+    async def output(self, example: Example, ctx: Context, step: str | None) -> Json:
         """Equal calls are one call: it is paid once for each row."""
-        return await self.target.run(self.candidate.prompts, example.row, ctx)
+        target = self.target if step is None else StepsTarget(step)
+        return await target.run(self.candidate.prompts, example.row, ctx)
 
 
 def check_rivals(job: Job) -> None:
@@ -49,13 +51,14 @@ def with_rivals(job: Job, plan: Plan) -> Job:
     if not wanted:
         return job
     seed = plan.space.seed
-    champion = _champion(job, seed) if "champion" in wanted else None
+    champion = registered_champion(job, seed) if "champion" in wanted else None
     found = {"seed": seed, "champion": champion or seed}
     rivals = {name: PromptRival(job.target, found[name]) for name in wanted}
     return replace(job, objective=job.objective.against(rivals))
 
 
-def _champion(job: Job, seed: Candidate) -> Candidate | None:
+def registered_champion(job: Job, seed: Candidate) -> Candidate | None:
+    """The one that MLflow knows by now; asking takes seconds. Raises InputError."""
     uri = tracking_uri(job)
     file = sqlite_file(uri)
     if file is not None and not file.exists():

@@ -85,7 +85,7 @@ class Citations(Scorer):
 
         def score(example: Example, trace: Trace, ctx: Context) -> Score:
             del ctx
-            shown = shown_to(trace, example.row, self.contexts)
+            shown = shown_to(trace, example.row, self.contexts, self.step)
             marks = {normal(one.mark).casefold(): one.id for one in shown}
             cited, unknown = cited_in(trace.text, marks)
             parsed = ", ".join([*cited, *(f"[{one}]" for one in unknown)]) or "no citation"

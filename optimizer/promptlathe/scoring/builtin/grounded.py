@@ -74,7 +74,8 @@ class Grounded(Scorer):
             parts = sentences(_MARKS.sub(" ", trace.text))
             if not parts:
                 return UNREAD
-            texts = [f"{p.title}\n{p.text}" for p in shown_to(trace, example.row, self.contexts)]
+            passages = shown_to(trace, example.row, self.contexts, self.step)
+            texts = [f"{passage.title}\n{passage.text}" for passage in passages]
             asked = "" if self.question is None else as_text(example.row.get(self.question))
             missing = [_Support([*texts, asked]).missing(part) for part in parts]
             flawed = [lacking for lacking in missing if lacking]

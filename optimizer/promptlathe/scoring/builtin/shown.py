@@ -18,11 +18,13 @@ CONTEXTS = "contexts"
 Where = Callable[[str], str | None]
 
 
-def shown_to(trace: Trace, row: Mapping[str, Any], field: str) -> list[Passage]:
-    """Those of the last call that showed any; where none did, all that the row has, each cited by
-    its id. Raises Unscored when there are neither."""
+def shown_to(
+    trace: Trace, row: Mapping[str, Any], field: str, step: str | None = None
+) -> list[Passage]:
+    """Those of the last call (of a step) that showed any; where none did, all that the row has,
+    each cited by its id. Raises Unscored when there are neither."""
     for sent in reversed(trace.calls):
-        if sent.call.role == "task" and sent.call.shown:
+        if sent.call.role == "task" and sent.call.shown and step in (None, sent.call.step):
             return list(sent.call.shown)
     if row.get(field) is None:
         raise Unscored(f"the prompt showed no contexts, and the row has none in {field!r}")

@@ -8,7 +8,16 @@ from typing import Any
 from promptlathe.documents import describe, nearest
 from promptlathe.errors import InputError
 from promptlathe.records import Message
-from promptlathe.space import Choice, Demos, JoinedSpace, SearchSpace, Text, join, placeholders
+from promptlathe.space import (
+    Choice,
+    Demos,
+    JoinedSpace,
+    SearchSpace,
+    Text,
+    differs,
+    join,
+    placeholders,
+)
 from promptlathe.space.components import Declared, Order
 from promptlathe.space.template import compose
 from promptlathe.targets.frameworks.texts import Found, FoundText, prompt_names
@@ -185,6 +194,12 @@ def check_fits(found: Found, space: SearchSpace, where: str) -> None:
             "make the space from the target: pl.from_langchain(chain, vary=[…]), say",
         )
     for own, prompt in prompt_names(found).items():
+        if name := next((n for n in parts[prompt].components if differs(parts[prompt], n)), None):
+            raise InputError(
+                f"{name!r} is filled in for each row, and the target fills its prompts in itself",
+                where,
+                "let the chain retrieve, or call the prompt from a function of yours",
+            )
         roles = [message.role for message in parts[prompt].messages]
         if roles != (wanted := [text.role for text in found[own]]):
             raise InputError(
