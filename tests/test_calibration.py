@@ -294,6 +294,17 @@ def test_a_budget_that_is_too_small(folder: Path) -> None:
         assert len(server.arrived) == 30
 
 
+def test_a_budget_in_usd_needs_the_judges_price(folder: Path) -> None:
+    with ScriptedServer(critic) as server:
+        run_file(folder, server)
+        done = call(folder, "--set", "budget={usd: 1}")
+        assert (done.exit_code, len(server.arrived)) == (2, 0)
+        assert "budget.usd needs a price, and 'critic' has none" in done.stderr
+        prices = ["--set", "budget={usd: 1}", "--set", "prices.critic={input: 1, output: 1}"]
+        assert call(folder, *prices).exit_code == 0
+        assert len(server.arrived) == 30
+
+
 def test_a_judge_that_mumbles(folder: Path) -> None:
     def mumbles(arrived: Arrived) -> str:
         return "Hm." if arrived.number % 5 == 0 else critic(arrived)
