@@ -119,7 +119,7 @@ async def _run(
     ledger = Ledger(ledger_url(job))
     try:
         recorded = recorded_run(ledger, replay) if replay else None
-        if job.parallel.engine == "local":
+        if job.parallel.engine != "ray":
             for name, lane in lanes_of(job).by_name.items():
                 if name != "rewrite":  # a search can go on without
                     await check_reachable(lane.settings)
