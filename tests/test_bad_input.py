@@ -104,6 +104,34 @@ def test_the_workspace_is_right_to_begin_with(folder: Path):
     ("file", "old", "new", "words"),
     [
         pytest.param(
+            "objective.yaml",
+            METRIC,
+            "  - language: zz",
+            "objective.yaml:4: scorers.0.language: 'zz' is the code of no language",
+            id="a language that there is not",
+        ),
+        pytest.param(
+            "run.yaml",
+            "model: pocket",
+            "model: {gguf: .}",
+            "cannot be read: it is a folder",
+            id="a folder as GGUF",
+        ),
+        pytest.param(
+            "run.yaml",
+            "model: pocket",
+            "model: {gguf: 5}",
+            "run.yaml:3: model.gguf: expected a text, found the number 5",
+            id="a number as GGUF",
+        ),
+        pytest.param(
+            "run.yaml",
+            "model: pocket",
+            "model: {name: m, base_url: http://h/v1, api: images, size: big}",
+            "run.yaml:3: model.size: 'big' is no size of a picture",
+            id="size of a picture",
+        ),
+        pytest.param(
             "run.yaml", "{calls: 100}", "{calls: 100", "run.yaml:5: not YAML", id="YAML syntax: run"
         ),
         pytest.param(

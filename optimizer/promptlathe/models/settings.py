@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -145,7 +146,7 @@ class ModelSettings(documents.Model):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     prompt_cache_key: str | None = None
-    size: Annotated[str, Field(pattern=r"^(auto|[1-9]\d*x[1-9]\d*)$")] | None = None
+    size: str | None = None
     """Of a picture: WIDTHxHEIGHT."""
     quality: str | None = None
     """Of a picture, which decides its price."""
@@ -172,8 +173,9 @@ class ModelSettings(documents.Model):
         data = dict(data)
         if "max_completion_tokens" in data and "max_tokens" not in data:
             data["max_tokens"] = data.pop("max_completion_tokens")
-        if isinstance(gguf := data.get("gguf"), str) and gguf:
-            data = {"name": Path(gguf).stem, "timeout": _LOCAL_TIMEOUT} | data
+        if gguf := data.get("gguf"):
+            # Of what is no name of a file, that is said, and not that a name is missing.
+            data = {"name": Path(str(gguf)).stem or "file", "timeout": _LOCAL_TIMEOUT} | data
         return data
 
     @model_validator(mode="before")
@@ -183,6 +185,13 @@ class ModelSettings(documents.Model):
         if isinstance(data, dict) and data.get("service_tier") == FLEX[1]:
             return {"timeout": FLEX_TIMEOUT, "retries": FLEX_RETRIES} | data
         return data
+
+    @field_validator("size")
+    @classmethod
+    def _of_a_picture(cls, size: str | None) -> str | None:
+        if size is not None and not re.fullmatch(r"auto|[1-9]\d*x[1-9]\d*", size):
+            raise ValueError(f"{size!r} is no size of a picture", "write it as 1024x1024, or auto")
+        return size
 
     @field_validator("gguf")
     @classmethod

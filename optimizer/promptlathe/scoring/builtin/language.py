@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from promptlathe.documents import nearest
-from promptlathe.errors import InputError
 from promptlathe.scoring.builtin.read import Grade, Read
 from promptlathe.scoring.scorer import Name, Need, Surroundings
 
@@ -34,6 +33,13 @@ class Language(Read):
             raise ValueError("one of `lang` and `field` is needed", "write such as `language: fr`")
         if self.among and self.lang is not None and self.lang not in self.among:
             raise ValueError(f"{self.lang!r} is not in `among`", "add it")
+        for code in (*self.among, *([self.lang] if self.lang else [])):
+            if code not in _codes():
+                near = nearest(code, _codes())
+                raise ValueError(
+                    f"{code!r} is the code of no language that is known",
+                    f"did you mean {near!r}?" if near else "write such as en, fr or de",
+                )
         return self
 
     @property
@@ -45,15 +51,6 @@ class Language(Read):
 
     def grader(self, around: Surroundings) -> Grade:
         del around
-        for code in (*self.among, *([self.lang] if self.lang else [])):
-            if code not in _codes():
-                near = nearest(code, _codes())
-                hint = f"; did you mean {near!r}?" if near else ""
-                raise InputError(
-                    f"{code!r} is the code of no language that is known{hint}",
-                    self.name,
-                    f"there are: {', '.join(_codes())}",
-                )
         identify = identifier(self.among)
 
         def grade(text: str, row: Mapping[str, Any]) -> tuple[float | None, str | None]:
