@@ -34,7 +34,7 @@ def test_reasons_of_all_scorers_stand_beside_the_rows_that_went_wrong(tmp_path: 
             ),
             model=ModelSettings(name="m", base_url=server.base_url, max_tokens=50, retries=0),
             search=SearchOptions(operators=("rewrite",)),
-            budget=pl.Budget(calls=70),
+            budget=pl.Budget(calls=110),
             track=False,
             workspace=tmp_path,
         )
