@@ -169,6 +169,7 @@ def test_html_escaping_is_told(lc: ModuleType):
 async def test_all_ways_through_a_chain_are_followed(lc: ModuleType):
     chain = lc.winding()
     assert set(pl.from_langchain(chain).prompts) == {"one", "inner", "two"}
+    assert set(pl.from_langchain(chain, vary=["two.user"]).prompts) == {"two"}
     level = "changed {{ text }}"
     output, asked = await ran(
         chain,
@@ -177,7 +178,7 @@ async def test_all_ways_through_a_chain_are_followed(lc: ModuleType):
         answers=lambda asked: asked.prompt,
     )
     assert output == {"a": f"one {TEXT}", "b": f"changed changed {TEXT}"}
-    assert sorted(one.step for one in asked) == ["inner", "inner", "one"]
+    assert sorted(one.step for one in asked) == ["", "inner", "inner"]
 
 
 # What is asked

@@ -79,6 +79,9 @@ class LangChain:
     def made(self, given: Any, texts: Mapping[Place, str], asking: Asking | None) -> Any:
         return _Copy(texts, asking).of(given)
 
+    def check_use(self, given: Any) -> None:
+        """A chain gets the row."""
+
     async def call(self, made: Any, row: dict[str, Any], asking: Asking) -> Any:
         output = await made.ainvoke(row)
         if not isinstance(output, PromptValue):

@@ -8,7 +8,7 @@ from typing import Any
 from promptlathe.documents import describe, nearest
 from promptlathe.errors import InputError
 from promptlathe.records import Message
-from promptlathe.space import Choice, Demos, JoinedSpace, SearchSpace, Text, join, placeholders
+from promptlathe.space import Choice, Demos, SearchSpace, Text, join, placeholders
 from promptlathe.space.components import Declared, Order
 from promptlathe.space.template import compose
 from promptlathe.targets.frameworks.texts import Found, FoundText, prompt_names
@@ -47,7 +47,7 @@ class _Opening:
         self._messages = {place: text.message for place, text in self._texts.items()}
         self._parts: dict[str, dict[str, Any]] = {prompt: {} for prompt, _ in self._texts}
         self._names = {self._full(p, text.name): (p, i) for (p, i), text in self._texts.items()}
-        self._used = set[str]()
+        self._used, self._opened = set[str](), set[str]()
 
     def wanted(self, vary: Any) -> Iterator[tuple[str, Any]]:
         """Each name, with what shall vary there; None: it may be rewritten."""
@@ -66,6 +66,7 @@ class _Opening:
         """One text may vary."""
         place = self._place(name)
         prompt, text = place[0], self._texts[place]
+        self._opened.add(prompt)
         if text.unreadable:
             raise self._wrong(
                 f"{name!r} cannot vary: {text.unreadable}",
@@ -78,8 +79,11 @@ class _Opening:
             self._parts[prompt][text.name] = self._component(name, text, given)
 
     def space(self) -> SearchSpace:
+        """Of the prompts that have a text which varies; of all when nothing does."""
         parts: dict[str, SearchSpace] = {}
         for prompt, own in self._parts.items():
+            if self._opened and prompt not in self._opened:
+                continue
             placed = {n for m in self._of(prompt) for n in placeholders(m.text)}
             own |= {
                 key: one
@@ -175,21 +179,21 @@ def _least(component: Any) -> str:
 
 
 def check_fits(found: Found, space: SearchSpace, where: str) -> None:
-    """Raises InputError unless the space has the prompts and messages of the object."""
-    names = list(prompt_names(found).values())
-    parts = space.parts if isinstance(space, JoinedSpace) else space.prompts
-    if set(parts) != set(names):
+    """Raises InputError unless the object has the prompts and messages of the space."""
+    own = {name: found[key] for key, name in prompt_names(found).items()}
+    fix = "make the space from the target: pl.from_langchain(chain, vary=[…]), say"
+    if lost := [name for name in space.prompts if name not in own]:
         raise InputError(
-            f"the space has the prompts {', '.join(parts)}, and the target has {', '.join(names)}",
+            f"the space has the prompt {', '.join(lost)}, and the target has {', '.join(own)}",
             where,
-            "make the space from the target: pl.from_langchain(chain, vary=[…]), say",
+            fix,
         )
-    for own, prompt in prompt_names(found).items():
-        roles = [message.role for message in parts[prompt].messages]
-        if roles != (wanted := [text.role for text in found[own]]):
+    for name, part in space.prompts.items():
+        roles = [message.role for message in part.messages]
+        if roles != (wanted := [text.role for text in own[name]]):
             raise InputError(
-                f"{prompt!r} has the messages {', '.join(roles)} in the space, and "
+                f"{name!r} has the messages {', '.join(roles)} in the space, and "
                 f"{', '.join(wanted)} in the target",
                 where,
-                "make the space from the target: pl.from_langchain(chain, vary=[…]), say",
+                fix,
             )

@@ -110,23 +110,22 @@ def changed(found: Found, prompts: Mapping[str, Prompt]) -> dict[Place, str]:
 
     Raises ValueError when its prompts are not those of the object, or cannot be written.
     """
-    names = prompt_names(found)
-    if set(names.values()) != set(prompts):
-        theirs, own = ", ".join(prompts), ", ".join(names.values())
-        raise ValueError(f"the result has the prompts {theirs}, and this object has {own}")
+    own = {name: key for key, name in prompt_names(found).items()}
     new: dict[Place, str] = {}
-    for name, texts in found.items():
-        messages = prompts[names[name]].messages
+    for name, prompt in prompts.items():
+        if name not in own:
+            raise ValueError(f"the result has the prompt {name}, this object has {', '.join(own)}")
+        texts, messages = found[own[name]], prompt.messages
         if [message.role for message in messages] != [text.role for text in texts]:
             raise ValueError(
-                f"{names[name]!r} has the messages {_roles(messages)} in the result, and "
+                f"{name!r} has the messages {_roles(messages)} in the result, and "
                 f"{_roles([text.message for text in texts])} in this object"
             )
         spelling = {key: one for text in texts for key, one in text.spelling.items()}
         for i, (text, message) in enumerate(zip(texts, messages, strict=True)):
             written = text.written(message.text, spelling)
             if written is not None:
-                new[name, i] = written
+                new[own[name], i] = written
     return new
 
 
