@@ -74,7 +74,8 @@ class FoundText:
             raise ValueError(f"{self.name} is no text, and cannot be replaced")
         body = self.template.strip()
         before, _, after = self.template.partition(body) if body else ("", "", "")
-        return before + self.dialect.write(text, {**spelling, **self.spelling}) + after
+        new = self.dialect.write(text, {**spelling, **self.spelling}, self.given)
+        return before + new + after
 
 
 Found = Mapping[str, Sequence[FoundText]]
