@@ -42,7 +42,7 @@ from promptlathe.errors import InputError
 from promptlathe.space.messages import ROLES
 from promptlathe.targets.frameworks.dialects import JINJA, SAFE, Dialect
 from promptlathe.targets.frameworks.llama_index_model import MARK, sent_message, stand_in
-from promptlathe.targets.frameworks.target import Asking
+from promptlathe.targets.frameworks.target import Asking, Call
 from promptlathe.targets.frameworks.texts import Found, FoundText, Place, named, numbered
 
 SHARED = (
@@ -93,11 +93,15 @@ class LlamaIndex:
                 'write  pl.calling(engine, lambda engine, row: engine.query(row["question"]))',
             )
 
-    async def call(self, made: Any, row: dict[str, Any], asking: Asking) -> Any:
+    def usual(self, given: Any, asking: Asking) -> Call:
         """A prompt without an engine is one call."""
-        messages = made.format_messages(**{n: row[n] for n in made.template_vars if n in row})
-        answer = await asking.ask([sent_message(message) for message in messages], {})
-        return answer.text or [dict(call) for call in answer.tool_calls]
+
+        async def ask(made: Any, row: dict[str, Any]) -> Any:
+            messages = made.format_messages(**{n: row[n] for n in made.template_vars if n in row})
+            answer = await asking.ask([sent_message(message) for message in messages], {})
+            return answer.text or [dict(call) for call in answer.tool_calls]
+
+        return ask
 
     def output(self, given: Any) -> Any:
         match given:

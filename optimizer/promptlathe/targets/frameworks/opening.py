@@ -11,10 +11,19 @@ from promptlathe.records import Message
 from promptlathe.space import Choice, Demos, SearchSpace, Text, join, placeholders
 from promptlathe.space.components import Declared, Order
 from promptlathe.space.template import compose
-from promptlathe.targets.frameworks.texts import Found, FoundText, prompt_names
+from promptlathe.targets.frameworks.texts import (
+    DEMO_END,
+    DEMOS_HEAD,
+    Found,
+    FoundDemos,
+    FoundText,
+    prompt_names,
+)
 
 SHOWN = 48
 """Characters of a text that a message shows."""
+MOST_DEMOS = 4
+"""Where nothing else is said."""
 SPELLINGS = "pl.Choice([…]), a list of levels, or a text of yours with {{ components }}"
 
 
@@ -67,6 +76,10 @@ class _Opening:
         place = self._place(name)
         prompt, text = place[0], self._texts[place]
         self._opened.add(prompt)
+        if isinstance(text, FoundDemos):
+            self._messages[place] = Message(text.role, f"{DEMOS_HEAD}\n{{{{ {text.name} }}}}")
+            self._parts[prompt][text.name] = self._demos(name, text, given)
+            return
         if text.unreadable:
             raise self._wrong(
                 f"{name!r} cannot vary: {text.unreadable}",
@@ -110,6 +123,21 @@ class _Opening:
         if not isinstance(given, Choice):
             raise self._wrong(f"{name!r} cannot be {describe(given)}", f"give it {SPELLINGS}")
         return _after_the_present(text.shown, given)
+
+    def _demos(self, name: str, text: FoundDemos, given: Any) -> Demos:
+        """As given, or so many in the form that the object reads."""
+        if isinstance(given, Demos):
+            if not all(f"[[ ## {field} ## ]]" in given.demos.texts[0] for field in text.fields):
+                raise self._wrong(
+                    f"the demos of {name!r} are kept as records, which their template does not say",
+                    f"give how many alone: {{{name!r}: (0, {MOST_DEMOS})}}",
+                )
+            return given
+        count = (0, MOST_DEMOS) if given is None else given
+        if isinstance(count, str | Mapping | Declared):
+            raise self._wrong(f"{name!r} cannot be {describe(given)}", "give a count: (0, 4), say")
+        separator = f"\n\n{DEMO_END}\n\n"
+        return Demos(count=count, template=text.demo, separator=separator)
 
     def _place(self, name: Any) -> tuple[str, int]:
         if isinstance(name, str) and name in self._names:

@@ -90,8 +90,8 @@ class Adapter(Protocol):
         """Raises InputError when the user has to say how the object is used."""
         ...
 
-    async def call(self, made: Any, row: dict[str, Any], asking: Asking) -> Any:
-        """Its output for a row, where the user does not say how it is used."""
+    def usual(self, given: Any, asking: Asking) -> Call:
+        """How the object is used, where the user does not say."""
         ...
 
     def output(self, given: Any) -> Any:
@@ -131,12 +131,11 @@ class FrameworkTarget:
 
         async def work() -> Any:
             made = self.adapter.made(self.given, changed(self.found, prompts), asking)
-            if self.use is None:
-                given = await self.adapter.call(made, copied(row), asking)
-            elif inspect.iscoroutinefunction(self.use):
-                given = await self.use(made, copied(row))
+            use = self.use or self.adapter.usual(self.given, asking)
+            if inspect.iscoroutinefunction(use):
+                given = await use(made, copied(row))
             else:
-                given = await self._threads.run(self.use, made, copied(row))
+                given = await self._threads.run(use, made, copied(row))
             return self.adapter.output(given)
 
         return await calls.output_of(work)

@@ -5,6 +5,7 @@ What does not vary is never written anew: the object keeps its own spelling of i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -76,6 +77,41 @@ class FoundText:
         before, _, after = self.template.partition(body) if body else ("", "", "")
         new = self.dialect.write(text, {**spelling, **self.spelling}, self.given)
         return before + new + after
+
+
+DEMOS_HEAD = "Demos:"
+"""Above demos that are kept as records, so that their message stays where it is without any."""
+DEMO_END = "[[ ## completed ## ]]"
+
+
+@dataclass(frozen=True)
+class FoundDemos(FoundText):
+    """Demos that the framework keeps as records, written as texts between `[[ ## field ## ]]`."""
+
+    fields: tuple[str, ...] = ()
+    """Of a record."""
+
+    @property
+    def demo(self) -> str:
+        """The template of one demo."""
+        return "\n\n".join(f"[[ ## {name} ## ]]\n{{{{ {name} }}}}" for name in self.fields)
+
+
+def demos_text(records: Sequence[Mapping[str, object]]) -> str:
+    """Demos as one text."""
+    written = (
+        "\n\n".join(f"[[ ## {name} ## ]]\n{value}" for name, value in record.items())
+        for record in records
+    )
+    return f"{DEMOS_HEAD}\n" + f"\n\n{DEMO_END}\n\n".join(written)
+
+
+_FIELD = re.compile(r"^\[\[ ## (\w+) ## \]\]\n(.*?)(?=\n*^\[\[ ## |\n*\Z)", re.M | re.S)
+
+
+def demos_of(text: str) -> list[dict[str, str]]:
+    """The records of such a text."""
+    return [dict(found) for one in text.split(DEMO_END) if (found := _FIELD.findall(one))]
 
 
 Found = Mapping[str, Sequence[FoundText]]
