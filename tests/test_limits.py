@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import promptlathe as pl
-from promptlathe.decide import Comparison, Kept, recommend
+from promptlathe.decide import Comparison, recommend
 from promptlathe.errors import InputError
 from promptlathe.job import Job, run
 from promptlathe.job import check as checked
-from promptlathe.job.limits import Checked, best_within, check
+from promptlathe.job.limits import Checked, Taken, best_within, check, kept
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import (
     Answer,
@@ -218,15 +218,17 @@ def test_the_seed_is_recommended_when_the_best_breaks_a_limit(
 ) -> None:
     (limit,) = check([Limit("tokens", 90)], [outcome(seed)], [outcome(best)])
     comparison = Comparison(0.5, 0.5 + gain, gain, gain - 0.1, gain + 0.1, 50, 0)
-    kept = Kept(seed=limit.kept_by_seed, best=limit.kept)
-    assert recommend(comparison, kept=kept).use == use
+    assert recommend(comparison, kept=kept([limit])).use == use
 
 
 def test_a_note_says_what_was_broken() -> None:
-    assert Checked("tokens", 90, 30, 80).note is None
-    assert Checked("tokens", 90, 30, 93).note == "the best prompt breaks the limit tokens <= 90: 93"
-    assert "so does the seed" in str(Checked("tokens", 90, 95, 93).note)
-    assert "not checked" in str(Checked("tokens", 90, None, None).note)
+    def note(seed: float | None, best: float | None) -> str | None:
+        return Checked(Limit("tokens", 90), Taken(seed), Taken(best)).note
+
+    assert note(30, 80) is None
+    assert note(30, 93) == "the best prompt breaks the limit tokens <= 90: 93"
+    assert "so does the seed" in str(note(95, 93))
+    assert "not checked" in str(note(None, None))
 
 
 def test_when_all_break_the_limit_the_cheaper_half_is_searched() -> None:
@@ -241,21 +243,24 @@ def test_when_all_break_the_limit_the_cheaper_half_is_searched() -> None:
 def test_a_job_keeps_its_limits(tmp_path: Path) -> None:
     """Without a limit the best prompt takes more."""
     (free,) = run(job(tmp_path, limited(tokens=10_000))).limits
-    assert free.best is not None
-    most = 0.9 * free.best
+    assert free.best.mean is not None
+    most = 0.9 * free.best.mean
     result = run(job(tmp_path, limited(tokens=most)))
     (checked,) = result.limits
     assert result.best.levels != result.seed.levels
-    assert checked.best is not None
-    assert checked.best <= most
+    assert checked.best.mean is not None
+    assert checked.best.mean <= most
     assert result.to_dict()["limits"] == [
         {
             "metric": "tokens",
             "most": most,
-            "seed": checked.seed,
-            "best": checked.best,
+            "least": None,
+            "seed": checked.seed.mean,
+            "best": checked.best.mean,
             "champion": None,
             "kept": True,
+            "state": "kept",
+            "shown": None,
         }
     ]
 

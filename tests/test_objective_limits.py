@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.outcomes import CANDIDATE
+from tests.outcomes import CANDIDATE, scored
 
 from promptlathe.errors import InputError
 from promptlathe.records import Answer, Call, Cell, Example, Failure, Outcome, Role, Sent, Trace
@@ -53,12 +53,44 @@ def limited(scorers: Any = (), **limits: Any) -> Objective:
 
 
 def test_scores_can_be_limited() -> None:
-    objective = limited([regex("x", name="toxicity")], toxicity="<= 0", tokens=200)
-    assert objective.limits.all == (Limit("tokens", 200), Limit("toxicity", 0))
-    assert [limit.on_score for limit in objective.limits.all] == [False, True]
-    assert objective.to_dict()["limits"] == {"tokens": "<= 200", "toxicity": "<= 0"}
+    both = [regex("x", name="toxicity"), regex("y", name="safe")]
+    objective = limited(both, toxicity="<= 0.01", tokens=200, safe=">= .99")
+    assert objective.limits.all == (
+        Limit("tokens", 200),
+        Limit("toxicity", 0.01),
+        Limit("safe", 0.99, at_least=True),
+    )
+    assert [limit.on_score for limit in objective.limits.all] == [False, True, True]
+    written = objective.to_dict()["limits"]
+    assert written == {"tokens": "<= 200", "toxicity": "<= 0.01", "safe": ">= 0.99"}
+    assert limited(both, **written) == objective
     limited([function("m.py:f", range={"cost": (0, 1)})], cost=0.5)
-    limited([function("m.py:f")], whatever=0.5)
+    limited([function("m.py:f", range=(0, 5))], whatever=0.5)
+
+
+def test_what_no_rows_can_show_is_refused() -> None:
+    tone = regex("x", name="tone")
+    with pytest.raises(InputError, match=r"no number of rows can show tone <= 0: .* from 0 to 1"):
+        limited([tone], tone="<= 0")
+    with pytest.raises(InputError, match="no number of rows can show tone >= 1"):
+        limited([tone], tone=">= 1")
+    with pytest.raises(InputError, match="no number of rows can show tone <= 40"):
+        limited([tone], tone=40)
+    with pytest.raises(InputError, match="the range of whatever is not known") as caught:
+        limited([function("m.py:f")], whatever=0.5)
+    assert "range: [0, 1]" in str(caught.value)
+
+
+def test_what_failed_or_was_not_read_is_the_worst_for_the_limit() -> None:
+    """Also where the goal says nothing of the score."""
+    scorers = [exact_match("label"), regex("x", name="a"), regex("y", name="b")]
+    rows = [{"text": f"t{i}", "label": "x"} for i in range(12)]
+    objective = Objective(rows, scorers=scorers, limits={"a": "<= 0.1", "b": ">= 0.9"})
+    cell = Cell(CANDIDATE, objective.examples("test")[0])
+    failed = objective.failed(cell, Trace(None), Failure("content_filter", "…"))
+    assert failed.scores == {"exact_match": 0, "a": 1, "b": 0}
+    assert scored(objective, cell.example, "  ").scores == {"exact_match": 0, "a": 1, "b": 0}
+    objective.close()
 
 
 @pytest.mark.parametrize(
@@ -67,7 +99,9 @@ def test_scores_can_be_limited() -> None:
         ("toxicty: 0.1", "there is nothing named 'toxicty' to limit; did you mean 'toxicity'"),
         ("output_token: 3", "did you mean 'output_tokens'"),
         ("zzz: 3", "there is nothing named 'zzz' to limit\n  → there are: output_tokens, "),
-        ('toxicity: ">= 1"', "expected an upper limit"),
+        ('toxicity: "= 1"', "expected a limit, found the text '= 1'"),
+        ("toxicity: true", "expected a limit, found true"),
+        ('toxicity: ">= 1"', "no number of rows can show toxicity >= 1"),
         ("tokens: 0", "must be more than 0"),
     ],
 )

@@ -15,12 +15,12 @@ ALL = Kept()
     ("best_seed", "kept", "cheaper", "use"),
     [
         (UP, ALL, False, "best"),
-        (UP, Kept(best=False), True, "seed"),
+        (UP, Kept(best="broken"), True, "seed"),
         (TIE, ALL, False, "seed"),
         (TIE, ALL, True, "best"),
         (LEANS_AGAINST, ALL, True, "seed"),
-        (LEANS_AGAINST, Kept(seed=False), False, "best"),
-        (DOWN, Kept(seed=False), True, "seed"),
+        (LEANS_AGAINST, Kept(seed="broken"), False, "best"),
+        (DOWN, Kept(seed="broken"), True, "seed"),
         (DOWN, ALL, True, "seed"),
     ],
 )
@@ -39,12 +39,12 @@ def test_without_a_champion(best_seed: Comparison, kept: Kept, cheaper: bool, us
         (UP, TIE, UP, ALL, False, "champion"),
         (UP, TIE, UP, ALL, True, "best"),
         (UP, LEANS_AGAINST, UP, ALL, True, "champion"),
-        (UP, UP, UP, Kept(best=False), False, "champion"),
+        (UP, UP, UP, Kept(best="broken"), False, "champion"),
         (TIE, TIE, DOWN, ALL, False, "seed"),  # the champion has aged
         (DOWN, UP, DOWN, ALL, False, "seed"),
-        (DOWN, DOWN, TIE, Kept(champion=False), False, "seed"),
-        (TIE, LEANS_AGAINST, UP, Kept(champion=False), False, "best"),
-        (DOWN, DOWN, UP, Kept(champion=False), False, "champion"),
+        (DOWN, DOWN, TIE, Kept(champion="broken"), False, "seed"),
+        (TIE, LEANS_AGAINST, UP, Kept(champion="broken"), False, "best"),
+        (DOWN, DOWN, UP, Kept(champion="broken"), False, "champion"),
     ],
 )
 def test_with_a_champion(

@@ -13,6 +13,7 @@ from promptlathe.records import Example, Message, Request, Score, Trace
 from promptlathe.runtime.seam import Context, UnitEnded
 from promptlathe.scoring import (
     Scorer,
+    compare,
     contains,
     exact_match,
     function,
@@ -108,6 +109,19 @@ class TestJudge(ScorerSuite):
 
     def answer(self, asked: Asked) -> str:
         return '{"rationale": "so so", "level": "partly"}'
+
+
+class TestCompare(ScorerSuite):
+    unreadable = ()
+
+    def scorer(self) -> Scorer:
+        return compare("Politer", against="label")
+
+    def others(self) -> list[Scorer]:
+        return [compare("Ruder", against="label"), compare("Politer"), compare("Politer", name="b")]
+
+    def answer(self, asked: Asked) -> str:
+        return '{"rationale": "so so", "level": "tie"}'
 
 
 class TestSeveralSamples(TestJudge):

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlathe.records import Message, Prompt
-from promptlathe.space.template import compose, fill, is_inert, placeholders, render
+from promptlathe.space.rendering import render
+from promptlathe.space.template import compose, fill, is_inert, placeholders
 
 
 def test_a_value_that_looks_like_a_placeholder_stays_text():

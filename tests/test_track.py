@@ -35,7 +35,7 @@ from promptlathe.records import (
     Sent,
     Trace,
 )
-from promptlathe.space.template import render
+from promptlathe.space.rendering import render
 from promptlathe.testing.records import outcome
 from promptlathe.track import (
     default_uri,

@@ -19,7 +19,7 @@ from promptlathe.records import (
     Standing,
     Trace,
 )
-from promptlathe.space.template import render
+from promptlathe.space.rendering import render
 from promptlathe.track import About, Conclusion, Dataset, default_artifacts, default_uri
 from promptlathe.track.backend import Backend
 from promptlathe.track.book import Book

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -18,8 +19,10 @@ FinalistName = Literal["seed", "champion", "best"]
 """Who meets in the decision."""
 Role = Literal["task", "rewrite", "judge"]
 """Who pays for a call: the target under test, an operator, or a model that scores."""
-Api = Literal["chat", "decisions"]
+Api = Literal["chat", "decisions", "images", "text_to_image"]
 """Which of a service's APIs takes a call."""
+DRAWING: tuple[Api, ...] = ("images", "text_to_image")
+"""Those whose answer is a picture."""
 Key = tuple[str, str, int]
 """Identifies a unit within a run."""
 Scalar = str | int | float | bool
@@ -130,6 +133,22 @@ Parameters = tuple[tuple[str, Json], ...]
 """Model parameters by name, sorted; values are JSON-like."""
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A context that is shown to a model."""
+
+    id: str
+    """Its own; without one its place among those that were given, from 1."""
+    text: str
+    title: str = ""
+    mark: str = ""
+    """What an answer cites it by: its id, or the number that stands before it."""
+
+
+UNKEPT = {"kept": False}
+"""Marks a field that is no part of a record's JSON form: it is made again where it is needed."""
+
+
 @dataclass(frozen=True)
 class Prompt:
     """Chat messages with every component filled in, row fields still placeholders."""
@@ -139,12 +158,21 @@ class Prompt:
     """Model parameters that this prompt sets."""
     tool_keys: tuple[tuple[str, str], ...] = ()
     """(name as it is sent, key) of tools whose name is not the key by which scorers know them."""
+    fills: tuple[tuple[str, Json], ...] = field(default=(), hash=False)
+    """Rules by the placeholder that they fill in for each row, as JSON (space/fills.py)."""
+    sources: Mapping[str, Any] = field(
+        default_factory=dict[str, Any], compare=False, repr=False, metadata=UNKEPT
+    )
+    """What rules take from, by placeholder: rows, a corpus. A rule holds its hash."""
+    filled: int = field(default=0, compare=False, repr=False, metadata=UNKEPT)
+    """Bytes that the rules add to the messages of a row, about."""
 
     @cached_property
     def id(self) -> str:
         """The content hash."""
-        content = [[m.to_dict() for m in self.messages], dict(self.parameters)]
-        return content_hash([*content, self.tool_keys] if self.tool_keys else content)
+        content: list[Any] = [[m.to_dict() for m in self.messages], dict(self.parameters)]
+        content += [self.tool_keys] if self.tool_keys else []
+        return content_hash([*content, dict(self.fills)] if self.fills else content)
 
 
 PROMPT = "prompt"
@@ -182,8 +210,9 @@ class Candidate:
 
     @cached_property
     def size(self) -> int:
-        """Bytes of the texts of its prompts."""
-        return sum(len(m.text.encode()) for p in self.prompts.values() for m in p.messages)
+        """Bytes of the texts of its prompts, with what rules fill in."""
+        texts = sum(len(m.text.encode()) for p in self.prompts.values() for m in p.messages)
+        return texts + sum(prompt.filled for prompt in self.prompts.values())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Candidate) and other.id == self.id
@@ -228,6 +257,8 @@ class Request:
     messages: tuple[Message, ...]
     parameters: Parameters = ()
     repeat: int = 0
+    shown: tuple[Passage, ...] = ()
+    """The contexts that stand in the messages, as far as it is known."""
 
 
 @dataclass(frozen=True)
@@ -274,6 +305,8 @@ class Call:
     step: str = field(default="", compare=False)
     """Which step of the target, or which judge, makes it."""
     api: Api = "chat"
+    shown: tuple[Passage, ...] = field(default=(), compare=False)
+    """The contexts that stand in the messages, as far as it is known."""
 
     @cached_property
     def key(self) -> str:
@@ -313,6 +346,10 @@ class Answer:
     """Of the output, those that reasoning took."""
     rest: float = field(default=0.0, compare=False)
     """Seconds that the service asks to wait before the next call; no part of what is kept."""
+    drawn: bytes | None = field(default=None, compare=False, repr=False)
+    """A picture on its way from the service; once it is kept, the text is its address."""
+    picture: Path | None = field(default=None, compare=False, repr=False)
+    """The file of the picture whose address the text is."""
 
     @property
     def tokens(self) -> int | None:
@@ -382,6 +419,17 @@ class Trace:
         if isinstance(self.output, str):
             return self.output
         return "" if self.output is None else json.dumps(self.output, ensure_ascii=False)
+
+    @property
+    def picture(self) -> Path | None:
+        """The file of the output, where that is a picture that a call drew."""
+        drawn = (one for one in reversed(self.answers()) if one.picture is not None)
+        return next((one.picture for one in drawn if one.text == self.output), None)
+
+    @property
+    def given(self) -> Json:
+        """The output as a function of yours gets it: a picture as the path of its file."""
+        return self.output if self.picture is None else str(self.picture)
 
     def answers(self, role: Role = "task") -> tuple[Answer, ...]:
         """Those of a role, in order."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from promptlathe.job import Job
+    from promptlathe.models import ModelSettings
 
 EVERY_LIVE, EVERY_PLAIN = 0.2, 5.0
 """Seconds between two drawings."""
@@ -24,8 +25,7 @@ EVERY_LIVE, EVERY_PLAIN = 0.2, 5.0
 def display(job: "Job") -> Generator["PlainProgress | LiveProgress"]:
     """Progress on stderr, so that stdout holds the result alone."""
     say(
-        f"{job.name}: {job.space.size} on {job.model.name}"
-        + (" (the embedded pocket model)" if job.model.embedded else ""),
+        f"{job.name}: {job.space.size} on {job.model.name}{kind(job.model)}",
         err=True,
     )
     if not sys.stderr.isatty():
@@ -106,6 +106,13 @@ def facts(view: View) -> list[tuple[str, str]]:
         ("left", "…" if left is None else duration(left)),
         *(("waiting", said) for said in view.notices),
     ]
+
+
+def kind(model: "ModelSettings") -> str:
+    """What is said of a model that is computed here, in brackets."""
+    if model.embedded:
+        return " (the embedded pocket model)"
+    return f" ({model.weights})" if model.gguf is not None else ""
 
 
 def duration(seconds: float) -> str:

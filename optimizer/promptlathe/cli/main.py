@@ -154,8 +154,10 @@ def init(directory: Path, task: str | None, listing: bool) -> None:
     from promptlathe.starter import copy_starter
 
     if listing:
-        for one in tasks():
-            say(f"{one.family:<16}{one.name:<20}{one.about}")
+        known = tasks()
+        wide = 2 + max(len(name) for one in known for name in (one.family, one.name))
+        for one in known:
+            say(f"{one.family:<{wide}}{one.name:<{wide}}{one.about}")
         return
     chosen = find_task(task) if task is not None else None
     made, kept = copy_starter(directory, chosen.files if chosen else None)

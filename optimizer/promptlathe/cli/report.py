@@ -6,7 +6,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from promptlathe.cli.display import duration
+from promptlathe.cli.display import duration, kind
 from promptlathe.cli.terminal import say
 from promptlathe.job.plan import Plan
 from promptlathe.job.result import Finalist, Result, Test
@@ -39,8 +39,8 @@ def show_plan(job: "Job", plan: Plan, more: Sequence[str] = ()) -> None:
         ),
         *([("labels", _counts(job.objective.label_counts))] if job.objective.labels else []),
         ("operators", ", ".join(job.operators) or "none"),
-        ("model", job.model.name + (" (embedded)" if job.model.embedded else "")),
-        ("limits", ", ".join(f"{one.metric} <= {one.most:g}" for one in limited) or "none"),
+        ("model", f"{job.model.name}{kind(job.model)}"),
+        ("limits", ", ".join(map(str, limited)) or "none"),
         ("budget", ", ".join(f"{v:,} {k}" for k, v in job.budget.limits.items())),
         ("calls", "as many as time allows" if plan.calls is None else f"about {plan.calls:,}"),
         ("tokens", _tokens(plan)),
@@ -218,6 +218,9 @@ def _show_prompts(side: Finalist) -> None:
             say(tools)
         if parameters := tuple(one for one in prompt.parameters if one[0] != TOOLS):
             say(f"\n[parameters] {_levels(parameters)}")
+        for filled, rule in prompt.fills:
+            told = tuple((key, value) for key, value in rule.items() if value is not None)
+            say(f"\n[{filled}, filled in for each row] {_levels(told)}")
 
 
 def _spent(result: Result) -> str:

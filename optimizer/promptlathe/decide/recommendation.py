@@ -6,14 +6,18 @@ from typing import Literal
 from promptlathe.decide.comparison import Comparison, Verdict
 from promptlathe.records import FinalistName
 
+Held = Literal["kept", "broken", "not shown"]
+"""Of all limits of the objective together. `not shown`: the rows are too few to say."""
+WORDS = {"broken": "breaks a limit", "not shown": "is not shown to keep a limit"}
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """Who keeps the objective's limits, as far as it is known."""
 
-    seed: bool = True
-    champion: bool = True
-    best: bool = True
+    seed: Held = "kept"
+    champion: Held = "kept"
+    best: Held = "kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +56,33 @@ def recommend(
         return Recommendation("best", against, found.verdict, reason)
     use: FinalistName = against
     why = _against_best(found, against, kept=kept.best)
-    if champion_seed and kept.seed and champion_seed.verdict == "worse":
+    if champion_seed and kept.seed == "kept" and champion_seed.verdict == "worse":
         use, why = "seed", "the seed is better than the champion"
-    elif champion_seed and kept.seed and not kept.champion and champion_seed.verdict != "better":
-        use, why = "seed", "the champion breaks a limit, and is not better than the seed"
+    elif (
+        champion_seed and kept.seed == "kept" != kept.champion and champion_seed.verdict != "better"
+    ):
+        use, why = "seed", f"the champion {WORDS[kept.champion]}, and is not better than the seed"
     return Recommendation(use, against, found.verdict, why)
 
 
 def _for_best(
-    found: Comparison, against: str, *, kept: bool, holds: bool, cheaper: bool
+    found: Comparison, against: str, *, kept: Held, holds: Held, cheaper: bool
 ) -> str | None:
-    """Why the best is to be used; None when it is not. `holds`: the other keeps the limits."""
-    if not kept or found.verdict == "worse":
+    """Why the best is to be used; None when it is not. `holds`: of the other."""
+    if kept != "kept" or found.verdict == "worse":
         return None
     if found.verdict == "better":
         return f"the best prompt is better than the {against}"
-    if found.gain < 0 and holds:
+    if found.gain < 0 and holds == "kept":
         return None
-    if not holds:
-        return f"the {against} breaks a limit, the best prompt keeps all and is not shown worse"
+    if holds != "kept":
+        return f"the {against} {WORDS[holds]}, the best prompt keeps all and is not shown worse"
     return f"as good as the {against}, and takes fewer tokens" if cheaper else None
 
 
-def _against_best(found: Comparison, against: str, *, kept: bool) -> str:
-    if not kept:
-        return "the best prompt breaks a limit"
+def _against_best(found: Comparison, against: str, *, kept: Held) -> str:
+    if kept != "kept":
+        return f"the best prompt {WORDS[kept]}"
     if found.verdict == "worse":
         return f"the best prompt is worse than the {against}"
     if found.verdict == "better":  # than the champion, but worse than the seed

@@ -44,6 +44,7 @@ def check_inputs(job: Job) -> None:
     _check_budget(job)
     check_policy(job.search.policy)
     _check_judge(job)
+    _check_drawing(job)
     for place, settings in _models(job):
         _check_key(job, place, settings)
     _check_parameters(job)
@@ -149,7 +150,7 @@ WARN_DAYS = 60
 def shutdown_notes(job: Job, today: date) -> list[str]:
     """A line for each model of the job that its service will shut down soon; asks the services for
     their lists of models, and sends no call."""
-    services = {one.endpoint: one for _, one in _models(job) if not one.embedded}
+    services = {one.endpoint: one for _, one in _models(job) if not one.here}
     dates = {name: day for one in services.values() for name, day in shutdown_dates(one).items()}
     notes: list[str] = []
     for name in dict.fromkeys(models_of(job)):
@@ -161,9 +162,9 @@ def shutdown_notes(job: Job, today: date) -> list[str]:
 
 
 def models_of(job: Job) -> Iterator[str]:
-    """The names of all models that the job may call, the embedded one aside."""
+    """The names of all models that the job may call, those that are computed here aside."""
     for _, settings in _models(job):
-        if not settings.embedded:
+        if not settings.here:
             yield settings.name
     for part in job.space.prompts.values():
         if "name" in part.model:
@@ -216,6 +217,29 @@ def _check_budget(job: Job) -> None:
         )
 
 
+def _check_drawing(job: Job) -> None:
+    """A model that draws takes texts, and neither judges nor rewrites."""
+    for role, settings in (("judge", job.scorer), ("rewriter", job.writer)):
+        needed = job.objective.may_judge if role == "judge" else bool(job.operators)
+        own = getattr(job, role) is not None
+        if settings.draws and needed and (own or role == "judge"):
+            raise InputError(
+                f"{settings.name} draws pictures, and the {role} has to write",
+                job.place("run", (role,) if own else ("model",)),
+                f"name a chat model:  {role}: {{name: …}}",
+            )
+    for step, part in job.space.prompts.items():
+        if not job.step_models.get(step, job.model).draws:
+            continue
+        root = ("steps", step, "space") if job.space.chained else ()
+        if any(message.images for message in part.messages):
+            raise InputError(
+                "the model draws from texts, and the prompt shows it a picture",
+                job.place("space", (*root, "messages")),
+                "describe the picture, or take a chat model (without `api`)",
+            )
+
+
 def _check_judge(job: Job) -> None:
     """Who scores must be able to read, and who writes must be able to write."""
     for place, settings in _models(job):
@@ -251,25 +275,40 @@ def _check_parameters(job: Job) -> None:
     """What the space sets for the model must be what a model takes."""
     for step, part in job.space.prompts.items():
         root = ("steps", step, "space") if job.space.chained else ()
+        api = job.step_models.get(step, job.model).api
         if part.tools and job.step_models.get(step, job.model).tools:
             raise InputError(
                 "tools stand in the space and in the model's settings",
                 job.place("space", (*root, "tools")),
                 "write all of them into the space",
             )
+        local = job.step_models.get(step, job.model).gguf
+        if local is not None and "name" in part.model:
+            raise InputError(
+                f"a local file is one model ({local}), and the space names others",
+                job.place("space", (*root, "model", "name")),
+                "remove `name`, or serve the models yourself and give `base_url`",
+            )
         for name, component in part.model.items():
             for value in _extremes(component):
                 try:
                     if name not in (*PARAMETERS, "name"):
                         raise InputError(f"there is no model parameter {name!r}")
-                    ModelSettings.model_validate({"name": "any", name: value}, strict=True)
+                    given = {"name": "any", "api": api, name: value}
+                    ModelSettings.model_validate(given, strict=True)
                 except (ValidationError, InputError) as error:
-                    said = error.what if isinstance(error, InputError) else error.errors()[0]["msg"]
+                    said = error.what if isinstance(error, InputError) else _said(error)
                     raise InputError(
                         f"the model parameter {name!r} cannot be {value!r}: {said}",
                         job.place("space", (*root, "model", name)),
                         "write numbers as a float or an int component, within the model's range",
                     ) from None
+
+
+def _said(error: ValidationError) -> str:
+    found = error.errors()[0]
+    raised = found.get("ctx", {}).get("error")
+    return str(raised.args[0]) if isinstance(raised, ValueError) else found["msg"]
 
 
 def _extremes(component: "Json | Component") -> Iterable[Json]:

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from promptlathe.decide import Comparison, Kept, Level, Recommendation, compare, level_of, recommend
+from promptlathe.decide import Comparison, Level, Recommendation, compare, level_of, recommend
 from promptlathe.decide.wealth import words
 from promptlathe.errors import BudgetTooSmall, InputError
 from promptlathe.job.job import Job
-from promptlathe.job.limits import Checked, check
+from promptlathe.job.limits import Checked, check, kept
 from promptlathe.job.loop import Fixed, Stopped
 from promptlathe.job.plan import Plan
 from promptlathe.ledger import Ledger, Opening
@@ -44,9 +44,9 @@ class Decided:
     @property
     def promotes(self) -> bool:
         """The best is better than whom it was compared with, and keeps the limits."""
-        kept = all(checked.kept for checked in self.limits)
+        shown = all(checked.kept for checked in self.limits)
         better = self.recommendation.verdict == "better"
-        return better and kept and self.recommendation.use == "best"
+        return better and shown and self.recommendation.use == "best"
 
 
 @dataclass
@@ -158,11 +158,7 @@ class Decision:
             best_seed if champion else strict or best_seed,
             strict if champion else None,
             champion_seed,
-            kept=Kept(
-                seed=all(one.kept_by_seed for one in limits),
-                champion=all(one.kept_by_champion for one in limits),
-                best=all(one.kept for one in limits),
-            ),
+            kept=kept(limits),
             cheaper=self._tokens(self.best) < self._tokens(against),
         )
         shown = best_champion or best_seed
@@ -192,8 +188,14 @@ class Decision:
         def of(candidate: Candidate | None) -> list[Outcome]:
             return list(self._outcomes.get(candidate.id, {}).values()) if candidate else []
 
-        limits = self.job.objective.limits.all
-        return check(limits, of(self.seed), of(self.best), of(self.champion))
+        objective = self.job.objective
+        return check(
+            objective.limits.all,
+            of(self.seed),
+            of(self.best),
+            of(self.champion),
+            ranges=objective.ranges,
+        )
 
     def _tokens(self, candidate: Candidate) -> float:
         """Mean tokens per row; nan, which is not less than anything, where one is unknown."""

@@ -59,7 +59,7 @@ def _params(job: Job, plan: Plan) -> Mapping[str, object]:
         "rows.select": len(plan.select),
         "rows.test": len(plan.test),
         **limits,
-        **{f"limits.{limit.metric}": limit.most for limit in job.objective.limits.all},
+        **{f"limits.{limit.metric}": limit.bound for limit in job.objective.limits.all},
     }
 
 
@@ -123,6 +123,9 @@ def metrics(result: Result) -> dict[str, float]:
     }
     found |= {f"answers_{one.replace(' ', '_')}": n for one, n in result.answers.by_state.items()}
     found["answers_failed"] = sum(result.answers.failed.values())
+    for one in result.limits:
+        found |= {f"limit_{one.limit.metric}": one.best.mean}
+        found |= {f"limit_{one.limit.metric}_95": one.best.end}
     for role in ("rewrite", "judge"):
         used = spent.of(role)
         found |= {f"{role}_calls": used.calls, f"{role}_tokens": used.tokens}

@@ -8,8 +8,14 @@ import numpy as np
 
 from promptlathe.job.checks import models_of
 from promptlathe.job.job import Job
-from promptlathe.models.pricing import BYTES_PER_TOKEN, TYPICAL_OUTPUT, worst_case
-from promptlathe.records import Call, Candidate, Example
+from promptlathe.models.pricing import (
+    BYTES_PER_TOKEN,
+    TYPICAL_OUTPUT,
+    TYPICAL_PICTURE,
+    output_bound,
+    worst_case,
+)
+from promptlathe.records import DRAWING, Call, Candidate, Example
 from promptlathe.space import BoundSpace, render
 
 SAMPLE = 20
@@ -45,27 +51,30 @@ def estimate(job: Job, space: BoundSpace, rows: Sequence[Example]) -> Estimate:
     model does not know.
     """
     rng = np.random.default_rng(job.search.seed)
-    drawn = [space.seed, *(space.candidate(space.space.draw(rng)) for _ in range(SAMPLE))]
+    prices = job.paid
+    candidates = [space.seed, *(space.candidate(space.space.draw(rng)) for _ in range(SAMPLE))]
     usual = [
         call
-        for i, candidate in enumerate(drawn)
+        for i, candidate in enumerate(candidates)
         for call in _calls(job, candidate, rows[i % len(rows)].row)
     ]
     longest = _longest(rows)
     most = max(
-        worst_case(call, job.prices).tokens
-        for candidate in drawn
+        worst_case(call, prices).tokens
+        for candidate in candidates
         for call in _calls(job, candidate, longest)
     )
     usual.sort(key=_bytes)
     call = usual[len(usual) // 2]
-    allowed = int(dict(call.parameters).get("max_tokens", 0))
-    tokens, output = _bytes(call) // BYTES_PER_TOKEN, min(allowed, TYPICAL_OUTPUT)
-    price = job.prices.of(call)
+    allowed = output_bound(call)
+    pictures = int(call.api in DRAWING)
+    tokens = _bytes(call) // BYTES_PER_TOKEN
+    output = min(allowed, TYPICAL_PICTURE if pictures else TYPICAL_OUTPUT)
+    price = prices.of(call)
     return Estimate(
         tokens,
         output,
-        price.of(tokens, output) if price else None,
+        price.of(tokens, output, pictures=pictures) if price else None,
         most,
         _dearest(job, most, allowed) if price else None,
     )
@@ -93,9 +102,9 @@ def _bytes(call: Call) -> int:
 
 
 def _dearest(job: Job, tokens: int, output: int) -> float | None:
-    """USD of so many tokens, `output` of them written, at the dearest model."""
-    prices = [job.prices.root.get(name) for name in models_of(job)]
+    """USD of so many tokens, `output` of them written, or of a picture, at the dearest model."""
+    prices = [job.paid.root.get(name) for name in models_of(job)]
     known = [price for price in prices if price]
     if len(known) < len(prices):
         return None
-    return max((price.of(tokens - output, output) for price in known), default=0.0)
+    return max((price.of(tokens - output, output, pictures=1) for price in known), default=0.0)

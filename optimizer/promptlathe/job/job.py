@@ -151,10 +151,15 @@ class Job:
     @property
     def operators(self) -> tuple[str, ...]:
         """What makes new levels: as named, or the usual ones where a text may be rewritten; the
-        embedded model writes none."""
-        usual = WITHOUT_REWRITER if self.writer.embedded else USUAL
+        embedded model writes none, and one that draws neither."""
+        usual = USUAL if self.writer.writes else WITHOUT_REWRITER
         named = self.search.operators
         return named if named is not None else usual if self.space.rewritable else ()
+
+    @property
+    def paid(self) -> Prices:
+        """The prices as this job's engine pays them."""
+        return self.prices
 
     @property
     def prompt_name(self) -> str:

@@ -1,6 +1,8 @@
 """Which model answers which role and step of a job, with how many slots."""
 
 from promptlathe.job.job import Job
+from promptlathe.models.images import Pictures
+from promptlathe.models.local_server import SLOTS as LOCAL_SLOTS
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Role
 from promptlathe.runtime.engine import Engine
@@ -19,17 +21,26 @@ def lanes_of(job: Job) -> Lanes:
         found["judge"] = _lane(job, job.scorer)
     if job.operators:
         found["rewrite"] = Lane(job.writer, ASKED)
-    return Lanes(found, job.objective.folder, job.objective.within)
+    return Lanes(found, job.objective.folder, job.objective.within, pictures_of(job))
+
+
+def pictures_of(job: Job) -> Pictures:
+    """Where the pictures are kept that models draw."""
+    return Pictures((job.state / "images").resolve())
 
 
 def _lane(job: Job, settings: ModelSettings) -> Lane:
-    return Lane(settings, job.parallel.concurrency, pool=settings.endpoint)
+    slots = job.parallel.concurrency
+    if settings.gguf is not None:
+        slots = min(slots, LOCAL_SLOTS)
+    return Lane(settings, slots, pool=settings.endpoint)
 
 
 def engine_of(job: Job) -> Engine:
-    """Local, or on Ray."""
+    """Local, or on Ray, which has nothing to do for models whose files are served here."""
     parallel, lanes = job.parallel, lanes_of(job)
-    if parallel.engine == "ray":
+    elsewhere = any(one.settings.gguf is None for one in lanes.by_name.values())
+    if parallel.engine == "ray" and elsewhere:
         from promptlathe.runtime.ray_engine import RayEngine
 
         return RayEngine(lanes, workers=parallel.workers, address=parallel.address)

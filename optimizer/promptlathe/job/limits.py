@@ -1,52 +1,125 @@
-"""The objective's limits, when the search is over: who keeps them."""
+"""The objective's limits, when the search is over: who keeps them.
 
-from collections.abc import Iterable, Sequence
+What calls take is compared on average. A limit on a score has to be shown: the end of a one-sided
+95 % interval of its mean over the rows of `test` lies within the limit. A row without a score is
+taken for the worst there is.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
-from promptlathe.records import Outcome, Standing
+from promptlathe.decide import Held, Kept
+from promptlathe.decide.bounds import rows_needed, upper_bound
+from promptlathe.records import FinalistName, Outcome, Standing
 from promptlathe.scoring import Limit
+from promptlathe.scoring.scorer import Range
 
 FEWEST_ANSWERS = 8
 """Answered calls below which a candidate is not taken in another's place."""
+State = Literal["kept", "broken", "not shown", "not known"]
+"""Of a limit and a prompt. `not shown`: the rows are too few to say. `not known`: the service does
+not tell what calls take."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one prompt took, or scored, on the rows of the final comparison."""
+
+    mean: float | None
+    """Over its rows; None where none tells."""
+    end: float | None = None
+    """Of a score: with 95 % confidence the mean is no worse than this."""
+    rows: int = 0
+    unscored: int = 0
+    """Rows without a score, which count as the worst."""
+    needed: int | None = None
+    """Rows like these that would show that a limit on a score is kept; None when none would."""
+
+    def state(self, limit: Limit) -> State:
+        """Whether the limit is kept."""
+        if self.mean is None:
+            return "not shown" if limit.on_score else "not known"
+        if not limit.keeps(self.mean):
+            return "broken"
+        return "kept" if self.end is None or limit.keeps(self.end) else "not shown"
 
 
 @dataclass(frozen=True)
 class Checked:
     """A limit, and what the prompts of the final comparison took on its rows."""
 
-    metric: str
-    most: float
-    seed: float | None
-    """Mean over its calls; None when the service does not say."""
-    best: float | None
-    champion: float | None = None
+    limit: Limit
+    seed: Taken
+    best: Taken
+    champion: Taken | None = None
 
     @property
     def kept(self) -> bool:
         """By the best prompt, as far as it is known."""
-        return self.best is None or self.best <= self.most
+        return self.held("best") == "kept"
 
-    @property
-    def kept_by_seed(self) -> bool:
-        return self.seed is None or self.seed <= self.most
-
-    @property
-    def kept_by_champion(self) -> bool:
-        return self.champion is None or self.champion <= self.most
+    def held(self, side: FinalistName) -> Held:
+        """By one of the prompts; a side that is not there breaks nothing."""
+        taken: Taken | None = getattr(self, side)
+        state = taken.state(self.limit) if taken else "kept"
+        return "kept" if state == "not known" else state
 
     @property
     def note(self) -> str | None:
         """What a reader should know."""
-        if self.best is None:
-            return f"the limit on {self.metric} was not checked: the service does not tell"
-        if self.kept:
+        state = self.best.state(self.limit)
+        if state == "not known":
+            return f"the limit on {self.limit.metric} was not checked: the service does not tell"
+        if self.limit.on_score:
+            return f"the limit {self.limit}: {self._said(state)}"
+        if state == "kept":
             return None
-        found = f"the best prompt breaks the limit {self.metric} <= {self.most:g}: {self.best:.4g}"
-        return found + ("" if self.kept_by_seed else f"; so does the seed prompt: {self.seed:.4g}")
+        found = f"the best prompt breaks the limit {self.limit}: {self.best.mean:.4g}"
+        broken = self.seed.state(self.limit) == "broken"
+        return found + (f"; so does the seed prompt: {self.seed.mean:.4g}" if broken else "")
+
+    def _said(self, state: State) -> str:
+        """Of a limit on a score."""
+        one = self.best
+        side = "at least" if self.limit.at_least else "at most"
+        worst = f", {one.unscored} of them without a score" if one.unscored else ""
+        found = (
+            f"{one.mean:.4g} on {one.rows} rows{worst}, {side} {one.end:.4g} with 95 % confidence"
+        )
+        match state:
+            case "kept":
+                return f"the best prompt keeps it: {found}"
+            case "broken":
+                return f"the best prompt breaks it: {found}"
+            case _:
+                would = f"; {one.needed:,} rows like these would do" if one.needed else ""
+                few = "the rows are too few to say whether the best prompt keeps it"
+                return f"{few}: {found}{would}"
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "kept": self.kept}
+        sides = {name: getattr(self, name) for name in ("seed", "best", "champion")}
+        return {
+            "metric": self.limit.metric,
+            "most": None if self.limit.at_least else self.limit.bound,
+            "least": self.limit.bound if self.limit.at_least else None,
+            **{name: taken and taken.mean for name, taken in sides.items()},
+            "kept": self.kept,
+            "state": self.best.state(self.limit),
+            "shown": {name: _shown(taken) for name, taken in sides.items()}
+            if self.limit.on_score
+            else None,
+        }
+
+
+def kept(limits: Sequence[Checked]) -> Kept:
+    """By each side, all of them: the first that is broken counts, else the first not shown."""
+
+    def held(side: FinalistName) -> Held:
+        states = [one.held(side) for one in limits]
+        return "broken" if "broken" in states else "not shown" if "not shown" in states else "kept"
+
+    return Kept(seed=held("seed"), champion=held("champion"), best=held("best"))
 
 
 def check(
@@ -54,12 +127,41 @@ def check(
     seed: Sequence[Outcome],
     best: Sequence[Outcome],
     champion: Sequence[Outcome] = (),
+    *,
+    ranges: Mapping[str, Range | None] | None = None,
 ) -> tuple[Checked, ...]:
-    """Each limit against the sides' outcomes on `test`."""
+    """Each limit against the sides' outcomes on `test`. ranges: of the scores."""
+
+    def taken(limit: Limit, outcomes: Sequence[Outcome]) -> Taken:
+        known = (ranges or {}).get(limit.metric) if limit.on_score else None
+        return Taken(limit.mean(outcomes)) if known is None else _scored(limit, outcomes, known)
+
     return tuple(
-        Checked(one.metric, one.most, one.mean(seed), one.mean(best), one.mean(champion))
+        Checked(
+            one,
+            taken(one, seed),
+            taken(one, best),
+            taken(one, champion) if champion else None,
+        )
         for one in limits
     )
+
+
+def too_few(limits: Iterable[Limit], rows: int, ranges: Mapping[str, Range | None]) -> list[str]:
+    """A line for each limit on a score that so many rows cannot show, whatever they score."""
+    notes: list[str] = []
+    for limit in limits:
+        known = ranges.get(limit.metric) if limit.on_score else None
+        if known is None:
+            continue
+        needed = rows_needed([], _share(limit, limit.bound, known))
+        if needed is not None and rows < needed:
+            notes.append(
+                f"{rows} test rows are too few to show {limit} with 95 % confidence: that takes "
+                f"{needed:,} rows without a single miss, and a prompt that is not shown to keep a "
+                "limit is not promoted"
+            )
+    return notes
 
 
 def best_within(
@@ -69,10 +171,11 @@ def best_within(
     standings: Iterable[Standing],
     outcomes: Iterable[Outcome],
 ) -> Standing:
-    """The best, or, when it breaks a limit on its calls, the best of those that keep them all.
+    """The best, or, when it breaks a limit on `select`, the best of those that keep them all.
 
-    That is the one with the highest lower end of its estimate; without one the seed. When that
-    breaks a limit as well it is the best after all: the final comparison says so.
+    By their means, scores too: the rows of `select` are what it was chosen on. That is the one with
+    the highest lower end of its estimate; without one the seed. When that breaks a limit as well it
+    is the best after all: the final comparison says so.
     """
     if not limits:
         return best
@@ -82,7 +185,7 @@ def best_within(
 
     def keeps(standing: Standing) -> bool:
         means = ((one, one.mean(told.get(standing.candidate.id, ()))) for one in limits)
-        return all(mean is None or mean <= one.most for one, mean in means)
+        return all(mean is None or one.keeps(mean) for one, mean in means)
 
     if keeps(best):
         return best
@@ -95,3 +198,35 @@ def best_within(
     ]
     fallback = seed if keeps(seed) else best
     return max(others, default=(0, 0, fallback))[-1]
+
+
+def _scored(limit: Limit, outcomes: Sequence[Outcome], known: Range) -> Taken:
+    """A row that the service or a scorer failed, and one whose prompt failed, is the worst."""
+    given = [None if one.failure else one.scores.get(limit.metric) for one in outcomes]
+    if not given:
+        return Taken(None)
+    low, high = known
+    worst = low if limit.at_least else high
+    values = [worst if value is None else value for value in given]
+    shares = [_share(limit, value, known) for value in values]
+    end = upper_bound(shares)
+    return Taken(
+        sum(values) / len(values),
+        high - end * (high - low) if limit.at_least else low + end * (high - low),
+        len(values),
+        given.count(None),
+        rows_needed(shares, _share(limit, limit.bound, known)),
+    )
+
+
+def _share(limit: Limit, value: float, known: Range) -> float:
+    """How bad a score is, from 0 to 1."""
+    low, high = known
+    share = (high - value if limit.at_least else value - low) / (high - low)
+    return min(1.0, max(0.0, share))
+
+
+def _shown(taken: Taken | None) -> dict[str, Any] | None:
+    if taken is None:
+        return None
+    return {key: value for key, value in asdict(taken).items() if key != "mean"}

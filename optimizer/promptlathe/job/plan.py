@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from promptlathe.data.corpus import load_corpora
 from promptlathe.errors import BudgetTooSmall, InputError
 from promptlathe.job.checks import (
     check_inputs,
@@ -15,15 +16,19 @@ from promptlathe.job.checks import (
 )
 from promptlathe.job.estimate import Estimate, estimate
 from promptlathe.job.job import Job
+from promptlathe.job.lacking import lacking
+from promptlathe.job.limits import too_few
 from promptlathe.models.images import check_picture
 from promptlathe.models.pricing import check_prices
 from promptlathe.records import Budget, Example, content_hash
 from promptlathe.runtime.amounts import Amounts
 from promptlathe.space import (
     BoundSpace,
+    caching_notes,
     check_conversations,
     check_data,
     check_images,
+    check_passages,
     single_braced,
 )
 
@@ -80,6 +85,7 @@ def make_plan(job: Job) -> Plan:
         where=place,
     )
     check_images(job.space, (*train, *select, *test), where=place)
+    filled = [n for p in job.space.prompts.values() for n in check_passages(p, objective.rows)]
     check_pictures(job, (*train, *select, *test))
     if job.function is None:
         picture = partial(check_picture, folder=objective.folder, within=objective.within)
@@ -87,7 +93,9 @@ def make_plan(job: Job) -> Plan:
     check_tools(job)
     check_operators(job, len(train))
     opened = job.space.opened() if job.operators else job.space
-    space = BoundSpace(opened, train, objective.target, labels)
+    inputs = None if job.function else tuple(sorted(job.space.shown))
+    corpora = load_corpora(job.space, place)
+    space = BoundSpace(opened, train, objective.target, labels, inputs, corpora)
     _check_rows(job, len(test), objective.repeated["test"])
     _check_prices(job)
     one = estimate(job, space, (*select, *test))
@@ -95,6 +103,7 @@ def make_plan(job: Job) -> Plan:
     limit = _tightest(job, one)
     rows = _rows(limit, each, len(select), len(test))
     notes = [*objective.notes, *single_braced(job.space, objective.fields - {objective.target})]
+    notes += [*filled, *caching_notes(job.space), *lacking(job)]
     notes += [
         f"{used} of {there} {split} rows are used: the budget affords no more"
         for split, used, there in zip(
@@ -102,6 +111,7 @@ def make_plan(job: Job) -> Plan:
         )
         if used < there
     ]
+    notes += too_few(objective.limits.all, rows[1], objective.ranges)
     return Plan(
         space,
         _some(select, rows[0], job.search.seed),

@@ -21,7 +21,7 @@ from promptlathe.job.result import Result
 from promptlathe.job.stores import tracking_uri
 from promptlathe.ledger import Ledger
 from promptlathe.records import Candidate, FinalistName, Outcome, Standing
-from promptlathe.space import placeholders
+from promptlathe.space import fields_of, with_sources
 from promptlathe.track.records import Champion, Conclusion
 from promptlathe.track.tracker import NoTracker, Tracker
 
@@ -75,6 +75,11 @@ class Recorder:
         self._notes = (note,) if note else ()
         self._champion = found or Champion()
         _check_fits(self._champion, self._job, self._plan)
+        try:
+            self._champion = _with_sources(self._champion, self._plan)
+        except InputError as error:
+            self._notes += (f"no champion is compared with: {error.what}",)
+            self._champion = Champion(aliased=self._champion.aliased)
         prompts = {name: one.prompt for name, one in self._champion.prompts.items()}
         return Candidate((), prompts) if prompts else None
 
@@ -193,6 +198,17 @@ def _tracker(job: Job, run: str) -> Tracker:
     return MlflowTracker(job.state, run, tracking_uri(job), default_artifacts(job.state))
 
 
+def _with_sources(champion: Champion, plan: Plan) -> Champion:
+    """With what its rules take from. Raises InputError for rows or a corpus that have changed."""
+    rows = [example.row for example in plan.space.train]
+    corpora = plan.space.corpora.values()
+    prompts = {
+        name: replace(one, prompt=with_sources(one.prompt, rows, corpora))
+        for name, one in champion.prompts.items()
+    }
+    return replace(champion, prompts=prompts)
+
+
 def _unasked(why: str) -> str:
     return (
         f"MLflow did not say whether there is a champion ({why}): the best prompt was compared "
@@ -204,8 +220,7 @@ def _check_fits(champion: Champion, job: Job, plan: Plan) -> None:
     """Raises InputError for one with placeholders that nothing can fill."""
     known = set(job.objective.fields)
     for name, one in champion.prompts.items() if job.function is None else ():
-        names = {n for m in one.prompt.messages for n in placeholders(m.text)}
-        if missing := sorted(names - known):
+        if missing := sorted(fields_of(one.prompt) - known):
             raise InputError(
                 f"the champion {one.uri} needs fields that the data lacks: {missing}",
                 job.place("run", ("track", "prompt")),

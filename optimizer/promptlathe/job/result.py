@@ -267,6 +267,7 @@ def _prompt(prompt: Prompt) -> dict[str, Any]:
     return {
         "messages": [message.to_dict() for message in prompt.messages],
         "parameters": dict(prompt.parameters),
+        **({"fills": dict(prompt.fills)} if prompt.fills else {}),
         **({"tool_keys": dict(prompt.tool_keys)} if prompt.tool_keys else {}),
     }
 

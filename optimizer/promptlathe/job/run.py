@@ -23,13 +23,22 @@ from promptlathe.job.recording import Recorder
 from promptlathe.job.reserve import Reserve
 from promptlathe.job.result import Finalist, Result, Test
 from promptlathe.job.resume import Course, begun, replayed
-from promptlathe.job.stores import asking_file, check_stores, ledger_url, make_state, storage
+from promptlathe.job.rivals import check_rivals, with_rivals
+from promptlathe.job.stores import (
+    asking_file,
+    check_stores,
+    ledger_url,
+    make_state,
+    storage,
+    write_whole,
+)
 from promptlathe.job.warm import comparable
 from promptlathe.ledger import Asking, Ledger, RecordedRun
 from promptlathe.records import (
     Budget,
     Candidate,
     Event,
+    FinalistName,
     Outcome,
     Standing,
     Unit,
@@ -49,6 +58,7 @@ from promptlathe.search.operators.contexts import answers_of
 from promptlathe.search.operators.guards import Leaks
 from promptlathe.search.operators.rewriting_policy import RewritingPolicy, RewritingTerms
 from promptlathe.space import BoundSpace
+from promptlathe.track.gallery import gallery
 
 if TYPE_CHECKING:  # numpy and scipy load when they are needed
     from promptlathe.search.lathe import Earlier
@@ -71,6 +81,7 @@ def check(job: Job) -> Plan:
 
     Raises InputError or BudgetTooSmall; sends nothing.
     """
+    check_rivals(job)
     plan = make_plan(job)
     return replace(plan, notes=(*plan.notes, *check_stores(job)))
 
@@ -102,6 +113,7 @@ async def _run(
     replay: str | None,
     tell: Callable[[Result], object],
 ) -> Result:
+    job = with_rivals(job, plan)
     ledger = Ledger(ledger_url(job))
     try:
         recorded = _recorded(ledger, replay) if replay else None
@@ -215,7 +227,7 @@ class Running:
         self._recorder, self._progress, self._tell = recorder, progress, tell
         # What the budget allowed stands in the record that is replayed.
         budget = Budget() if course.replay else job.budget
-        self._account = Account(Budget() if course.replay else plan.budget, job.prices)
+        self._account = Account(Budget() if course.replay else plan.budget, job.paid)
         forecast = Forecast(plan.first_guess)
         slots = job.parallel.concurrency
         self._reserve = Reserve(budget, len(plan.test), slots, self._account, forecast)
@@ -240,6 +252,8 @@ class Running:
         """Numbers of the candidates whose cells are done."""
         self._told: list[Outcome] = []
         """The search's outcomes, in the order in which the policy saw them."""
+        self._met: dict[FinalistName, list[Outcome]] = {}
+        """What the finalists made of the held-out rows."""
         self._answered = False
         self._sides = SIDES
         self._keep()
@@ -283,12 +297,26 @@ class Running:
         decided = await decision.meet(
             partial(self._drive, decision=True),
             self._reserve.affordable,
-            self._recorder.test_outcome,
+            self._meet,
         )
         await self.close()  # requests that nobody waited for count as sent
         return self._recorder.conclude(
             self._result(reason, best, decided), best.candidate, decided, self._ledger
         )
+
+    def _meet(self, side: FinalistName, outcome: Outcome) -> None:
+        self._met.setdefault(side, []).append(outcome)
+        self._recorder.test_outcome(side, outcome)
+
+    def _pictures(self) -> list[str]:
+        """Keeps the page of what the finalists drew; a note that says where."""
+        page = gallery(self._met)
+        if page is None:
+            return []
+        path = self._job.state / "pictures" / f"{self._course.replay or self._course.run}.html"
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, page)
+        return [f"the pictures of the held-out rows, side by side: {path}"]
 
     def _spare(self) -> float:
         """Seconds that the decision may wait."""
@@ -435,6 +463,7 @@ class Running:
         notes += self._rewriting.notes if self._rewriting else ()
         notes += self._states.notes
         notes += self._engine.notes
+        notes += self._pictures()
         if failed := self._reserve.failures:
             reasons = ", ".join(f"{reason} {n}" for reason, n in failed.most_common())
             notes.append(f"{failed.total()} calls failed and were left unscored ({reasons})")

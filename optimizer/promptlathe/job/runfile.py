@@ -186,7 +186,7 @@ class RunFile(documents.Model):
         document = documents.load(path, within)
         for key, value in settings:
             document = documents.set_value(document, key, value)
-        file = documents.parse(cls, document)
+        file = documents.parse(cls, document, context=document)
         objective_part = _part(document, "objective")
         objective = Objective.from_document(objective_part)
         if file.made is not None:

@@ -93,6 +93,11 @@ class Ledger:
                     known[key] = _answer(values)
         return known
 
+    def drop_answer(self, key: str) -> None:
+        """An answer is of no use any more."""
+        with self._transaction(self._connection):
+            self._connection.execute(delete(tables.answers).where(tables.answers.c.key == key))
+
     def record(
         self,
         answers: Iterable[tuple[Call, Answer]],

@@ -5,6 +5,8 @@
     openai_compatible   any service that speaks OpenAI's chat completions
     transport           its HTTP, on aiohttp
     dialect             where services differ
+    providers           presets by name, from providers.yaml
+    local_…             a GGUF file, served in a process of its own
     images              pictures in files, as `data:` URLs
     usage               the tokens that an answer reports
     failures            every failure as data, and which may be tried again

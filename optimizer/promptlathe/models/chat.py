@@ -74,7 +74,7 @@ def read_answer(
         return Failure("malformed", short(hide(said)), 1)
     text = _STRAY.sub("\ufffd", text)
     finish = str(reason) if reason else None
-    used = usage(data, wrote=bool(text or calls))
+    used: dict[str, Any] = usage(data, wrote=bool(text or calls))
     tokens = (used["input_tokens"] or 0) + (used["output_tokens"] or 0)
     return Answer(
         text,

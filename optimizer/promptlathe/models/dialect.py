@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
 from urllib.parse import urlsplit
+
+from pydantic import Field
 
 from promptlathe import documents
 from promptlathe.records import Content, Message
@@ -14,7 +16,7 @@ _NEW_NAME_HOSTS = ("openai.com", "openai.azure.com")
 
 
 class DialectSettings(documents.Model):
-    """What a run file may say against the dialect of the host. None: as the host has it."""
+    """What a run file may say against the dialect of the service. None: as the service has it."""
 
     max_completion_tokens: bool | None = None
     """The name of the limit: `max_completion_tokens` or `max_tokens`."""
@@ -22,6 +24,10 @@ class DialectSettings(documents.Model):
     """Without it, system messages go to the head of the first user message."""
     temperature: bool | None = None
     """Whether the parameter is accepted; else it is not sent."""
+    query: dict[str, str] | None = None
+    """Behind the address, such as an `api-version`; no keys."""
+    key_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = None
+    """The header that takes the key, in the place of `Authorization`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +37,14 @@ class Dialect:
     max_completion_tokens: bool = False
     system_role: bool = True
     temperature: bool = True
+    key_header: str | None = None
+    rename: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    refused: tuple[str, ...] = ()
+    """Parameters that are not sent."""
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The body's parameters under the names of the service."""
-        body = dict(given)
+        body = {self.rename.get(k, k): v for k, v in given.items() if k not in self.refused}
         if self.max_completion_tokens and "max_tokens" in body:
             body["max_completion_tokens"] = body.pop("max_tokens")
         if not self.temperature:
@@ -48,15 +58,22 @@ class Dialect:
         return [message.to_dict() for message in messages]
 
 
-def dialect_of(endpoint: str, said: DialectSettings | None = None) -> Dialect:
-    """Of a base URL; what `said` says goes before it.
+def dialect_of(endpoint: str) -> Dialect:
+    """Of a base URL.
 
     OpenAI's reasoning models refuse `max_tokens`; most other services know only that name.
     """
     host = urlsplit(endpoint).hostname or ""
     newer = any(host == known or host.endswith(f".{known}") for known in _NEW_NAME_HOSTS)
-    changes = said.model_dump(exclude_none=True) if said else {}
-    return replace(Dialect(max_completion_tokens=newer), **changes)
+    return Dialect(max_completion_tokens=newer)
+
+
+def changed(dialect: Dialect, *said: DialectSettings | None) -> Dialect:
+    """What is said goes before the dialect, and what is said later before what is said earlier."""
+    for one in said:
+        changes = one.model_dump(exclude_none=True, exclude={"query"}) if one else {}
+        dialect = replace(dialect, **changes)
+    return dialect
 
 
 def without_system(messages: Sequence[Message]) -> list[Message]:

@@ -62,7 +62,13 @@ _TOO_LONG = (
     "string_above_max_length",
 )
 """OpenAI and vLLM, gateways, llama.cpp, Anthropic."""
-_FILTERED = ("content_filter", "content_policy", "content management policy", "responsibleai")
+_FILTERED = (
+    "content_filter",
+    "content_policy",
+    "moderation_blocked",
+    "content management policy",
+    "responsibleai",
+)
 _MODERATED = (*_FILTERED, "moderation", "flagged", "safety")
 _NO_QUOTA = (
     "insufficient_quota",

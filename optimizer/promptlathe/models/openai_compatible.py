@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from time import perf_counter
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import httpx2
 from openai import AsyncOpenAI
 from pydantic import SecretStr
 
 from promptlathe.documents import hiding
-from promptlathe.models.dialect import dialect_of
 from promptlathe.models.failures import failure_from
+from promptlathe.models.providers import MODEL
 from promptlathe.models.settings import ModelSettings
 from promptlathe.models.transport import LeanClient
 from promptlathe.models.wire import wire_of
@@ -28,8 +28,9 @@ class _Client(AsyncOpenAI):
     does both for each call (`benchmarks/throughput.py` shows what a call takes). It calls these two
     itself; should it do without them one day, calls take longer, and nothing else changes."""
 
-    def __init__(self, url: str, **options: Any) -> None:
+    def __init__(self, url: str, *, key_header: str | None, **options: Any) -> None:
         super().__init__(**options)
+        self._key_header = key_header
         self._address = httpx2.URL(url)
         self._usual: httpx2.Headers | None = None
 
@@ -38,10 +39,17 @@ class _Client(AsyncOpenAI):
 
     def _build_headers(self, options: Any, *, retries_taken: int = 0) -> httpx2.Headers:
         if options.headers:
-            return super()._build_headers(options, retries_taken=retries_taken)
+            return self._keyed(super()._build_headers(options, retries_taken=retries_taken))
         if self._usual is None:
-            self._usual = super()._build_headers(options, retries_taken=retries_taken)
+            self._usual = self._keyed(super()._build_headers(options, retries_taken=retries_taken))
         return self._usual
+
+    def _keyed(self, headers: httpx2.Headers) -> httpx2.Headers:
+        """With the key in the header where the service looks for it."""
+        if self._key_header:
+            headers.pop("Authorization", None)
+            headers[self._key_header] = self.api_key
+        return headers
 
 
 class OpenAICompatibleModel:
@@ -50,17 +58,14 @@ class OpenAICompatibleModel:
     def __init__(self, settings: ModelSettings, key: SecretStr) -> None:
         secret = key.get_secret_value()
         self._hide = hiding(secret)
-        self._dialect = dialect_of(settings.endpoint, settings.dialect)
+        self._settings, self._key = settings, secret
+        self._dialect = settings.spoken
         self._wire = wire_of(settings.api)
         self._url = address(settings.endpoint, self._wire.path)
         # What an option has no value for, the client copies deeply for each call.
         self._options: Any = {"max_retries": 0, "timeout": settings.timeout}
-        self._client = _Client(
-            self._url,
-            api_key=secret,
-            base_url=settings.endpoint,
-            http_client=LeanClient(self._url, timeout=settings.timeout),
-        )
+        self._clients: dict[str, _Client] = {}
+        """By address: some services want the model's name in it."""
 
     async def answer(self, call: Call) -> Answer | Failure:
         """Send the call once."""
@@ -68,7 +73,8 @@ class OpenAICompatibleModel:
         headers = dict(call.parameters).get("extra_headers") or {}
         start = perf_counter()
         try:
-            response = await self._client.post(
+            client = self._client(call.model)
+            response = await client.post(
                 self._url,
                 cast_to=httpx2.Response,
                 body=body,
@@ -81,7 +87,20 @@ class OpenAICompatibleModel:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        for client in self._clients.values():
+            await client.close()
+
+    def _client(self, model: str) -> _Client:
+        url = self._url.replace(MODEL, quote(model, safe=""))
+        if url not in self._clients:
+            self._clients[url] = _Client(
+                url,
+                key_header=self._dialect.key_header,
+                api_key=self._key,
+                base_url=self._settings.endpoint,
+                http_client=LeanClient(url, timeout=self._settings.timeout),
+            )
+        return self._clients[url]
 
 
 def address(endpoint: str, path: str) -> str:

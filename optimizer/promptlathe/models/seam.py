@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import Protocol
 
 from pydantic import SecretStr
 
-from promptlathe.errors import InputError
+from promptlathe.errors import InputError, MissingExtra
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Answer, Call, Failure
 
@@ -41,6 +42,15 @@ def connect(settings: ModelSettings, *, key: SecretStr | None = None) -> Model:
         from promptlathe.models.embedded import EmbeddedModel
 
         return EmbeddedModel()
+    if settings.gguf is not None:
+        check_key(settings)
+        from promptlathe.models.local_model import LocalModel
+
+        return LocalModel(settings)
+    if settings.api == "text_to_image":
+        from promptlathe.models.images_hub import HubModel
+
+        return HubModel(settings, key or check_key(settings))
     from promptlathe.models.openai_compatible import OpenAICompatibleModel
 
     return OpenAICompatibleModel(settings, key or check_key(settings))
@@ -50,12 +60,22 @@ def check_key(settings: ModelSettings) -> SecretStr:
     """The key of the model's service, from the environment; its `repr` hides it.
 
     Raises `InputError`, before anything is called, when the variable is not set, or it or the
-    address that the environment gives cannot be used.
+    address that the environment gives cannot be used; when a local file cannot be served, or the
+    client is not installed.
     """
-    if settings.embedded or (settings.base_url and not settings.api_key_env):
+    if settings.gguf is not None:
+        _check_local(settings)
+        return _NO_KEY
+    if settings.api == "text_to_image":
+        from promptlathe.models.images_hub import check_installed
+
+        check_installed()
+    if settings.embedded:
         return _NO_KEY
     _ = settings.endpoint
-    variable = settings.api_key_env or "OPENAI_API_KEY"
+    variable = settings.api_key_env or _usual_variable(settings)
+    if variable is None:
+        return _NO_KEY
     # A key with a line end would be an illegal header: files and shells append one.
     key = os.environ.get(variable, "").strip()
     if key and not (key.isascii() and key.isprintable()):
@@ -66,9 +86,32 @@ def check_key(settings: ModelSettings) -> SecretStr:
         )
     if key:
         return SecretStr(key)
+    of = f" of {settings.preset.title}" if settings.preset else ""
     raise InputError(
-        f"the model {settings.name!r} needs an API key, and the variable {variable} is not set",
+        f"the model {settings.name!r}{of} needs an API key, and the variable {variable} is not set",
         "model.api_key_env" if settings.api_key_env else "model",
         f"set it (export {variable}=…), name another with model.api_key_env, "
         "or use `model: pocket`, which needs none",
     )
+
+
+def _usual_variable(settings: ModelSettings) -> str | None:
+    """Where the key is looked for, when the settings do not say; None: the service wants none."""
+    if settings.preset:
+        return settings.preset.key
+    if settings.base_url:
+        return None
+    return "HF_TOKEN" if settings.api == "text_to_image" else "OPENAI_API_KEY"
+
+
+def _check_local(settings: ModelSettings) -> None:
+    weights = settings.weights
+    if settings.context and weights.context and settings.context > weights.context:
+        raise InputError(
+            f"context is {settings.context:,} tokens, and {weights.path.name} was trained for "
+            f"{weights.context:,}",
+            "model.context",
+            "lower it",
+        )
+    if find_spec("xllamacpp") is None:
+        raise MissingExtra("xllamacpp", "local", f"a GGUF file ({weights.path.name})")

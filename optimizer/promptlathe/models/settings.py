@@ -5,33 +5,45 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlencode, urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from promptlathe import documents
+from promptlathe.documents import Document
 from promptlathe.errors import InputError
-from promptlathe.models.dialect import DialectSettings
+from promptlathe.models.dialect import Dialect, DialectSettings, changed, dialect_of
+from promptlathe.models.local_weights import PACKAGED, Weights, weights_of
 from promptlathe.models.pocket import VERSION
-from promptlathe.records import Api, Call, Json, Message, Role
+from promptlathe.models.providers import Provider, ProviderName, providers, with_query
+from promptlathe.records import DRAWING, Api, Call, Json, Message, Role
 
 OPENAI_URL = "https://api.openai.com/v1"
+HUB_URL = "https://router.huggingface.co"
 POCKET = "pocket"
 """Of the embedded model's answers: the ledger keeps those of two versions apart."""
 PARAMETERS = (
+    "background",
     "extra_body",
     "extra_headers",
     "frequency_penalty",
     "logprobs",
     "max_tokens",
+    "moderation",
+    "negative_prompt",
+    "output_compression",
+    "output_format",
     "parallel_tool_calls",
     "presence_penalty",
     "prompt_cache_key",
+    "quality",
     "reasoning_effort",
     "response_format",
     "seed",
     "service_tier",
+    "size",
     "stop",
     "temperature",
     "tool_choice",
@@ -41,12 +53,33 @@ PARAMETERS = (
     "verbosity",
 )
 """The names that are sent with a call, sorted. A prompt may set these, and `name`."""
+_ALWAYS = ("extra_body", "extra_headers")
+_DRAWING: dict[Api, tuple[str, ...]] = {
+    "images": (
+        "background",
+        "moderation",
+        "output_compression",
+        "output_format",
+        "quality",
+        "size",
+        *_ALWAYS,
+    ),
+    "text_to_image": ("negative_prompt", "seed", "size", *_ALWAYS),
+}
+"""What APIs that draw take; they take nothing else, and no other API takes the first lines."""
+_OF_PICTURES = frozenset(name for names in _DRAWING.values() for name in names) - {
+    "seed",
+    *_ALWAYS,
+}
 QUESTIONS = "questions"
 """The parameter of a call to the Decisions API that holds them."""
 DECISIONS_TAKE = ("max_tokens", "prompt_cache_key", "extra_body", "extra_headers")
 """What may be set for that API; `max_tokens` bounds what is held for a call, and is not sent."""
 _OURS = ("max_completion_tokens", "max_tokens", "messages", "model", "n", "stream")
 """What `extra_body` may not say: one whole answer a call, and its bound is `max_tokens`."""
+_LOCAL_TIMEOUT = 600
+"""Seconds, by default: a slow machine reads a long prompt for minutes."""
+_LOCAL_CONTEXT = 4096
 _KEY_HEADERS = ("authorization", "proxy-authorization", "api-key", "x-api-key", "cookie")
 
 
@@ -57,9 +90,19 @@ class ModelSettings(documents.Model):
     """
 
     name: Annotated[str, Field(min_length=1)]
-    """The service's name for the model, or `pocket`, the embedded one."""
+    """The service's name for the model, or `pocket`, the embedded one; of a local file, its stem
+    unless it is given."""
+    gguf: Annotated[str, Field(min_length=1)] | None = None
+    """In place of a service, the weights of a model that is served here: a GGUF file, or
+    `smollm2`."""
+    context: Annotated[int, Field(ge=256)] | None = None
+    """Tokens of one call of a local file, prompt and answer; by default 4096, or fewer where the
+    model was trained for fewer."""
+    provider: ProviderName | None = None
+    """A service whose address, key and dialect are known; what is said beside it goes before."""
     base_url: str | None = None
-    """An OpenAI-compatible service; by default OPENAI_BASE_URL, or else OpenAI itself."""
+    """An OpenAI-compatible service; by default the provider's, else OPENAI_BASE_URL, or else OpenAI
+    itself."""
     api: Api = "chat"
     """Which API of the service is used."""
     api_key_env: str | None = None
@@ -92,22 +135,62 @@ class ModelSettings(documents.Model):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     prompt_cache_key: str | None = None
+    size: Annotated[str, Field(pattern=r"^(auto|[1-9]\d*x[1-9]\d*)$")] | None = None
+    """Of a picture: WIDTHxHEIGHT."""
+    quality: str | None = None
+    """Of a picture, which decides its price."""
+    background: str | None = None
+    output_format: Literal["png", "jpeg", "webp", "gif"] | None = None
+    output_compression: Annotated[int, Field(ge=0, le=100)] | None = None
+    moderation: str | None = None
+    negative_prompt: str | None = None
+    """What a picture shall not show (`text_to_image`)."""
     extra_body: dict[str, Json] | None = None
     """Further keys of the request's JSON, as they are."""
     extra_headers: dict[str, str] | None = None
     """Further headers; no keys, which belong into the environment."""
     dialect: DialectSettings | None = None
-    """Against what is known of the service's host."""
+    """Against what is known of the provider, or of the service's host."""
 
     @model_validator(mode="before")
     @classmethod
     def _from_name(cls, data: Any) -> Any:
         if isinstance(data, str):
             return {"name": data}
-        if isinstance(data, dict) and "max_completion_tokens" in data and "max_tokens" not in data:
-            data = dict(data)
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        if "max_completion_tokens" in data and "max_tokens" not in data:
             data["max_tokens"] = data.pop("max_completion_tokens")
+        if isinstance(gguf := data.get("gguf"), str) and gguf:
+            data = {"name": Path(gguf).stem, "timeout": _LOCAL_TIMEOUT} | data
         return data
+
+    @field_validator("gguf")
+    @classmethod
+    def _located(cls, given: str | None, info: ValidationInfo) -> str | None:
+        """Relative to the file that it stands in, which is the context of the validation."""
+        if given is None or given in PACKAGED:
+            return given
+        here = info.context if isinstance(info.context, Document) else Document(None)
+        try:
+            return str(documents.find(here.folder, given, here.within).absolute())
+        except InputError as error:
+            raise ValueError(error.what, error.fix) from None
+
+    @model_validator(mode="after")
+    def _local_or_not(self) -> Self:
+        if self.gguf is None and self.context is not None:
+            raise ValueError("`context` is of a local file", "remove it, or name a file with gguf")
+        elsewhere = ("provider", "base_url", "api_key_env", "dialect")
+        said = [name for name in elsewhere if getattr(self, name) is not None]
+        said += ["api"] * (self.api != "chat")
+        if self.gguf is not None and said:
+            raise ValueError(
+                f"`gguf` names a model that is served here, and `{said[0]}` is of a service",
+                "remove one of the two",
+            )
+        return self
 
     @model_validator(mode="after")
     def _taken(self) -> Self:
@@ -128,37 +211,99 @@ class ModelSettings(documents.Model):
         _check_extra("extra_headers", headers)
         return headers
 
+    @field_validator("dialect")
+    @classmethod
+    def _no_key_behind_the_address(cls, dialect: DialectSettings | None) -> DialectSettings | None:
+        if dialect and dialect.query:
+            _web_address(f"https://host?{urlencode(dialect.query)}")
+        return dialect
+
     @field_validator("base_url")
     @classmethod
     def _http_only(cls, url: str | None) -> str | None:
         return None if url is None else _web_address(url)
 
+    @model_validator(mode="after")
+    def _of_the_api(self) -> Self:
+        if self.api in DRAWING and self.name == POCKET and self.base_url is None:
+            raise ValueError("the embedded model draws no pictures", "name another model")
+        for name in PARAMETERS:
+            if name in self.model_fields_set and getattr(self, name) is not None:
+                check_parameter(name, self.api)
+        if self.api == "text_to_image" and self.provider not in (None, "huggingface"):
+            raise ValueError("`text_to_image` is an API of Hugging Face", "remove `provider`")
+        if self.api == "text_to_image" and self.size == "auto":
+            raise ValueError("`size: auto` says no width", "write WIDTHxHEIGHT, or leave it out")
+        return self
+
     @property
     def embedded(self) -> bool:
         """The pocket model inside this process."""
-        return self.name == POCKET and self.base_url is None
+        return self.name == POCKET and not (self.base_url or self.provider or self.gguf)
+
+    @property
+    def here(self) -> bool:
+        """It is computed on this machine: without an address, a key or a price."""
+        return self.embedded or self.gguf is not None
+
+    @property
+    def weights(self) -> Weights:
+        """Of a local file. Raises InputError unless it is a whole GGUF."""
+        assert self.gguf is not None, "it is no local file"
+        return weights_of(self.gguf)
+
+    @property
+    def tokens_of_a_call(self) -> int:
+        """Of a local file: prompt and answer, at most."""
+        trained = self.weights.context
+        return self.context or min(_LOCAL_CONTEXT, trained or _LOCAL_CONTEXT)
+
+    @property
+    def draws(self) -> bool:
+        """Its answers are pictures."""
+        return self.api in DRAWING
+
+    @property
+    def writes(self) -> bool:
+        """It writes any text that it is asked for."""
+        return not (self.embedded or self.draws)
 
     @property
     def endpoint(self) -> str:
-        """The service's base URL; of the embedded model its version.
+        """The service's base URL; of the embedded model its version, of a local file its content.
 
-        Raises `InputError` when it is OPENAI_BASE_URL's, and no address without a key in it.
+        Raises `InputError` when a variable holds it, and it is no address without a key in it; for
+        a local file that cannot be read; and for a provider that has no address of its own.
         """
+        if self.gguf is not None:
+            return self.weights.endpoint
         if self.embedded:
             return f"{POCKET}-{VERSION}"
-        if self.base_url:
-            return self.base_url
-        said = os.environ.get("OPENAI_BASE_URL", "").strip()
-        try:
-            return _web_address(said) if said else OPENAI_URL
-        except ValueError as error:
-            what = f"{error.args[0]} (of OPENAI_BASE_URL)"
-            raise InputError(what, "model", error.args[1]) from None
+        if self.api == "text_to_image":
+            return self.base_url or HUB_URL
+        query = self.dialect.query if self.dialect else None
+        if preset := self.preset:
+            return preset.endpoint(self.base_url or _address_in(preset.address), query)
+        return with_query(self.base_url or _address_in("OPENAI_BASE_URL") or OPENAI_URL, query)
+
+    @property
+    def preset(self) -> Provider | None:
+        """What is known of the provider."""
+        return providers()[self.provider] if self.provider else None
+
+    @property
+    def spoken(self) -> Dialect:
+        """The dialect of the service."""
+        preset = self.preset
+        return changed(preset.spoken if preset else dialect_of(self.endpoint), self.dialect)
 
     @property
     def parameters(self) -> dict[str, Json]:
         """What is sent with every call, by name, sorted; without what is not set."""
-        values = {name: getattr(self, name) for name in PARAMETERS}
+        taken = _DRAWING.get(self.api, PARAMETERS)
+        values = {name: getattr(self, name) for name in PARAMETERS if name in taken}
+        if (preset := self.preset) and preset.extra_body and self.api == "chat":
+            values["extra_body"] = preset.extra_body | (self.extra_body or {})
         return {name: value for name, value in values.items() if value is not None}
 
     def call(
@@ -195,6 +340,15 @@ class ModelSettings(documents.Model):
         return Call(name, tuple(messages), ordered, repeat, self.endpoint, role, step, self.api)
 
 
+def _address_in(variable: str | None) -> str | None:
+    """The address that an environment variable holds, if it does."""
+    said = os.environ.get(variable, "").strip() if variable else ""
+    try:
+        return _web_address(said) if said else None
+    except ValueError as error:
+        raise InputError(f"{error.args[0]} (of {variable})", "model", error.args[1]) from None
+
+
 @lru_cache
 def _web_address(url: str) -> str:
     """Without a slash at its end. Raises ValueError(what, fix) for what is none, or holds a key."""
@@ -212,6 +366,17 @@ def _web_address(url: str) -> str:
     if not good or not url.isprintable() or " " in url:
         raise ValueError(f"{url!r} is not a web address", "write it as https://host/v1")
     return url.rstrip("/")
+
+
+def check_parameter(name: str, api: Api) -> None:
+    """Raises ValueError(what, fix) for a parameter that the API does not take."""
+    if name == "name" or (name in _DRAWING[api] if api in _DRAWING else name not in _OF_PICTURES):
+        return
+    if api in _DRAWING:
+        fix = f"remove it; there are: {', '.join(_DRAWING[api])}"
+    else:
+        fix = "add `api: images`, or remove it"
+    raise ValueError(f"`api: {api}` takes no {name!r}", fix)
 
 
 def _check_call_extra(name: str, extra: Json) -> None:

@@ -15,7 +15,7 @@ def shutdown_dates(settings: ModelSettings) -> dict[str, date]:
 
     Raises InputError when the key is missing.
     """
-    if settings.embedded:
+    if settings.here:
         return {}
     key = check_key(settings).get_secret_value()
     return asyncio.run(_dates(settings.endpoint, key))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from promptlathe.models import chat, decisions
+from promptlathe.models import chat, decisions, images_api
 from promptlathe.models.dialect import Dialect
 from promptlathe.records import Answer, Api, Call, Failure
 
@@ -50,9 +50,17 @@ class Decisions:
     read = staticmethod(decisions.read_answer)
 
 
-_WIRES: dict[Api, Wire] = {"chat": Chat(), "decisions": Decisions()}
+class Images:
+    """Pictures that are drawn."""
+
+    path = images_api.PATH
+    body = staticmethod(images_api.request_body)
+    read = staticmethod(images_api.read_answer)
+
+
+_WIRES: dict[Api, Wire] = {"chat": Chat(), "decisions": Decisions(), "images": Images()}
 
 
 def wire_of(api: Api) -> Wire:
-    """The wire of an API."""
+    """The wire of an API; `text_to_image` has a client of its own."""
     return _WIRES[api]

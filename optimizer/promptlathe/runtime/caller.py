@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from promptlathe.ledger import Asking, Ledger
-from promptlathe.records import Answer, Call, Failure, Sent
+from promptlathe.records import DRAWING, Answer, Call, Failure, Sent
 from promptlathe.runtime.account import Account, Hold
 from promptlathe.runtime.amounts import NOTHING, Amounts
 from promptlathe.runtime.engine import Engine
@@ -54,6 +54,7 @@ class Caller:
 
     def __post_init__(self) -> None:
         self.gates = Gates(self.lanes)
+        self._pictures = self.lanes.pictures
 
     async def call(self, call: Call, alive: Callable[[], bool]) -> tuple[Sent, Amounts]:
         """What came back, and what this use of it took of the budget at most.
@@ -87,7 +88,7 @@ class Caller:
         if answer is None:
             await self._take(call, alive)
             try:
-                answer = await self._find(call.key)
+                answer = await self._known(call)
                 if answer is None:
                     return await self._pay(call, alive)
             finally:
@@ -135,6 +136,8 @@ class Caller:
         if isinstance(reply, Failure):
             reply = replace(reply, billed=billed)
         else:
+            if reply.drawn is not None and self._pictures:
+                reply = await asyncio.to_thread(self._pictures.keep, reply)
             self._counted.add(call.key)
             self.writer.answer(call, reply)
         self.health.watch(call, reply, before=before)
@@ -166,6 +169,16 @@ class Caller:
             await asyncio.sleep(seconds)
         finally:
             self.resting -= 1
+
+    async def _known(self, call: Call) -> Answer | None:
+        """From the ledger; a picture whose file is gone is drawn anew."""
+        answer = await self._find(call.key)
+        if answer is None or call.api not in DRAWING or self._pictures is None:
+            return answer
+        found = self._pictures.find(answer)
+        if found is None:
+            self.ledger.drop_answer(call.key)
+        return found
 
     async def _find(self, key: str) -> Answer | None:
         loop = asyncio.get_running_loop()

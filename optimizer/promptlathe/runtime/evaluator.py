@@ -79,6 +79,9 @@ class UnitContext:
     sent: list[Sent] = field(default_factory=list[Sent])
     took: Amounts = NOTHING
     alive: bool = True
+    scoring: bool = False
+    """The output is there. Calls of a prompt that it is compared with are no part of what the
+    candidate took: in the trace they stand with the judge, and pay as what they are."""
     ends_run: PromptlatheError | None = None
     """What a call raised that ends the run, whatever a function of yours makes of it."""
 
@@ -92,6 +95,8 @@ class UnitContext:
         except PromptlatheError as error:
             self.ends_run = error
             raise
+        if self.scoring and role == "task":
+            sent = replace(sent, call=replace(sent.call, role="judge"))
         self.sent.append(sent)
         self.took += took
         if isinstance(sent.reply, Failure):
@@ -240,6 +245,7 @@ class Evaluator:
         output: Json = None
         try:
             output = await self.target.run(cell.candidate.prompts, cell.example.row, context)
+            context.scoring = True
             outcome = await self.scoring.score(cell, Trace(output, tuple(context.sent)), context)
         except CallFailed as ended:
             outcome = self.scoring.failed(cell, Trace(output, tuple(context.sent)), ended.failure)

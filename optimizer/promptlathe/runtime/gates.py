@@ -68,7 +68,7 @@ def _pace(lane: Lane) -> Pace:
     async def there() -> bool:
         return not await knock(settings)
 
-    name = settings.name if settings.embedded else urlsplit(settings.endpoint).netloc
+    name = settings.name if settings.here else urlsplit(settings.endpoint).netloc
     return Pace(name.rpartition("@")[2], lane.slots, there, settings.outage)
 
 

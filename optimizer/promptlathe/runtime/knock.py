@@ -10,11 +10,13 @@ SECONDS = 5.0
 
 async def knock(settings: ModelSettings) -> str:
     """Why no connection was taken; empty when one was, or when a proxy stands between."""
+    if settings.here:
+        return ""
     from promptlathe.models.transport import proxy_for
 
     parts = urlsplit(settings.endpoint)
     host = parts.hostname or ""
-    if settings.embedded or proxy_for(parts.scheme, host):
+    if proxy_for(parts.scheme, host):
         return ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return await refused(host, port)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptlathe.documents import Within
-from promptlathe.models.images import embed
+from promptlathe.models.images import Pictures, embed
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Call, Request, Role
 
@@ -31,6 +31,8 @@ class Lanes:
     """What the paths of pictures in messages are relative to."""
     within: Within = None
     """The folders that they may not lead out of."""
+    pictures: Pictures | None = None
+    """Those that models drew."""
 
     def name_of(self, role: Role, step: str) -> str:
         """The lane that a call takes. Raises KeyError for a role that has none."""
@@ -52,14 +54,15 @@ class Lanes:
         """
         messages = request.messages
         if any(message.images for message in messages):
-            messages = embed(messages, self.folder, self.within)
-        return self.settings(role, step).call(
+            messages = embed(messages, self.folder, self.within, self.pictures)
+        call = self.settings(role, step).call(
             messages,
             request.parameters,
             repeat=repeat + REPEATS * request.repeat,
             role=role,
             step=step,
         )
+        return replace(call, shown=request.shown) if request.shown else call
 
 
 REPEATS = 1000

@@ -32,6 +32,7 @@ from promptlathe.runtime.actors import done, heard, kill, ready, spawn
 from promptlathe.runtime.cluster import Cluster
 from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.links import Item, Link
+from promptlathe.runtime.local import LocalEngine
 from promptlathe.runtime.losses import Losses
 from promptlathe.runtime.shares import pools, shares, slots
 
@@ -41,8 +42,12 @@ class RayEngine:
 
     def __init__(self, lanes: Lanes, *, workers: int, address: str = "auto") -> None:
         self._lanes, self._workers, self._address = lanes, workers, address
-        self._pools = pools(lanes)
-        self._waiting: dict[str, deque[Item]] = {pool: deque() for pool in slots(lanes)}
+        here, there = _apart(lanes)
+        self._here = LocalEngine(here)
+        """For models whose files are served on this machine, which workers need not see."""
+        self._there = there
+        self._pools = pools(there)
+        self._waiting: dict[str, deque[Item]] = {pool: deque() for pool in slots(there)}
         self._cluster: Cluster | None = None
         self._links: list[Link] = []
         self._starting: list[Link] = []
@@ -58,13 +63,14 @@ class RayEngine:
         Raises `InputError` for a missing key, an address that cannot be joined, and workers
         that do not start; `ClusterLost` for a cluster that goes away meanwhile.
         """
-        self._keys = {name: check_key(one.settings) for name, one in self._lanes.by_name.items()}
-        pinned = Lanes({name: _pinned(lane) for name, lane in self._lanes.by_name.items()})
+        self._keys = {name: check_key(one.settings) for name, one in self._there.by_name.items()}
+        pinned = Lanes({name: _pinned(lane) for name, lane in self._there.by_name.items()})
         # Ray must be started in the main thread, so this holds up the event loop.
         self._gone: asyncio.Future[ClusterLost] = asyncio.get_running_loop().create_future()
         self._cluster = Cluster(self._address)
         links: list[Link] = []
         try:
+            await self._here.start()
             self._watch = self._cluster.watch()
             self._run(self._look())
             links += [spawn(share, self._keys) for share in shares(pinned, self._workers)]
@@ -82,7 +88,10 @@ class RayEngine:
             raise RuntimeError("the engine is not open")
         if self._gone.done():
             raise _again(self._gone.result())
-        pool = self._pools[self._lanes.name_of(call.role, call.step)]
+        lane = self._lanes.name_of(call.role, call.step)
+        if lane not in self._pools:
+            return await self._here.send(call)
+        pool = self._pools[lane]
         future: asyncio.Future[Answer | Failure] = asyncio.get_running_loop().create_future()
         item = Item(next(self._numbers), call, pool, future)
         self._waiting[pool].append(item)
@@ -107,6 +116,7 @@ class RayEngine:
 
     async def close(self) -> None:
         """Stop the workers, and Ray if this started it."""
+        await self._here.close()
         cluster, self._cluster = self._cluster, None
         tasks, self._tasks = list(self._tasks), set()
         for task in tasks:
@@ -263,6 +273,16 @@ _LOGS = (
     "/tmp/ray/session_latest/logs on their nodes says why; mend it, then start the same command "
     "again: it goes on"
 )
+
+
+def _apart(lanes: Lanes) -> tuple[Lanes, Lanes]:
+    """Those of local files, and all others."""
+    local = {name: lane.settings.gguf is not None for name, lane in lanes.by_name.items()}
+    here, there = (
+        Lanes({name: lane for name, lane in lanes.by_name.items() if local[name] is wanted})
+        for wanted in (True, False)
+    )
+    return here, there
 
 
 def _pinned(lane: Lane) -> Lane:

@@ -13,9 +13,10 @@ from promptlathe.scoring.builtin.phrases import banned, required
 from promptlathe.scoring.contract import Contract
 from promptlathe.scoring.functions import function
 from promptlathe.scoring.goal import Goal
-from promptlathe.scoring.judging import judge
+from promptlathe.scoring.judging import compare, judge
 from promptlathe.scoring.limits import Limit, Limits
 from promptlathe.scoring.objective import Objective
+from promptlathe.scoring.questions import questions
 from promptlathe.scoring.scorer import Scorer
 from promptlathe.scoring.tool_call import ToolCall, tool_call
 
@@ -29,6 +30,7 @@ __all__ = [
     "ToolCall",
     "banned",
     "chrf",
+    "compare",
     "contains",
     "exact_match",
     "function",
@@ -38,6 +40,7 @@ __all__ = [
     "language",
     "length",
     "numeric",
+    "questions",
     "readability",
     "regex",
     "required",

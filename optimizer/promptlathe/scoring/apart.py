@@ -52,7 +52,7 @@ class Apart:
         threads = _in_threads(here, seconds)
 
         async def score(example: Example, trace: Trace, ctx: Context) -> Score:
-            sent = trace if whole else Trace(trace.output)
+            sent = trace if whole else Trace(trace.given)
             try:
                 return await self._worker.score(number, seconds, example, sent)
             except NotThere:

@@ -20,7 +20,8 @@ from promptlathe.scoring.builtin.objects import JsonMatch, JsonSchema
 from promptlathe.scoring.builtin.overlap import Chrf, Rouge, Similarity
 from promptlathe.scoring.builtin.phrases import Banned, Required
 from promptlathe.scoring.functions import SECONDS, Ranged, function
-from promptlathe.scoring.judging import Judge
+from promptlathe.scoring.judging import Compare, Judge
+from promptlathe.scoring.questions import Questions
 from promptlathe.scoring.scorer import Name, Scorer
 from promptlathe.scoring.tool_call import ToolCall
 
@@ -77,6 +78,8 @@ class ScorerEntry(Model):
     tests: Annotated[Tests, _short(Tests)] | Absent = None
     tool_call: Annotated[ToolCall, _short(ToolCall)] | Absent = None
     judge: Annotated[Judge, _short(Judge)] | Absent = None
+    compare: Annotated[Compare, _short(Compare)] | Absent = None
+    questions: Annotated[Questions, _short(Questions)] | Absent = None
     function: FunctionEntry | Absent = None
 
     @model_validator(mode="after")

@@ -8,7 +8,8 @@
         return float("yes" in answer.text), answer.text
 
 `row` is a copy of the example's row, `output` the model's text without the whitespace around it,
-or what a function of yours under test returned. Parameters named `trace` and `ctx` get the trace
+or what a function of yours under test returned; of a picture that a model drew, the path of its
+file. Parameters named `trace` and `ctx` get the trace
 with all calls, and the way to a model (`async` functions only). A number or a truth value is the
 score; a dict gives several scores, each under its own name; None says that the output cannot be
 read; `(score, "why")` and `records.Score` give a reason too. NaN and infinity are refused. Higher
@@ -183,7 +184,7 @@ def _guarded(metric: Metric, scorer: _Function) -> Measure:
 
     def arguments(example: Example, trace: Trace, ctx: Context) -> tuple[Any, dict[str, Any]]:
         given = {"trace": trace, "ctx": ctx}
-        output = trace.output
+        output = trace.given
         output = output.strip() if isinstance(output, str) else copied(output)
         return output, {name: given[name] for name in wishes}
 

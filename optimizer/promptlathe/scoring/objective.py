@@ -21,11 +21,13 @@ from promptlathe.runtime.seam import Context
 from promptlathe.scoring.contract import Contract, contract_of
 from promptlathe.scoring.entries import AnyScorer
 from promptlathe.scoring.goal import Goal, parse_goal
-from promptlathe.scoring.judging.judge import Asking, Judge
-from promptlathe.scoring.limits import METRICS, Limits
+from promptlathe.scoring.judging import Compare, Judge
+from promptlathe.scoring.judging.judge import Asking
+from promptlathe.scoring.limits import METRICS, Limit, Limits
+from promptlathe.scoring.questions import Questions
 from promptlathe.scoring.ranges import ranges_of
 from promptlathe.scoring.scorecard import Scorecard
-from promptlathe.scoring.scorer import Scorer, Surroundings
+from promptlathe.scoring.scorer import Range, Rival, Scorer, Surroundings
 
 MOST_LABELS = 200
 """Different right answers, beyond which they are no labels."""
@@ -40,7 +42,7 @@ class Objective(documents.Model):
     scorers: one or more (`scorer=` for one): `exact_match("label")`, `"metric.py:function"`, …
     goal: `maximize NAME`, `minimize NAME` or a weighted sum; by default, maximize the first.
     splits: `Splits(...)` or its fields as a dict.
-    limits: what a prompt may take at most, `{"output_tokens": "<= 200"}`, or score at most.
+    limits: what a prompt may take at most, `{"output_tokens": "<= 200"}`, and score, `">= 0.99"`.
 
     The data are read when they are first asked for. Raises `InputError` for anything wrong in
     the declaration at once, and for anything wrong in the data then, with file and line.
@@ -54,6 +56,8 @@ class Objective(documents.Model):
     _document: documents.Document = PrivateAttr(default=documents.Document(None))
     _api: Api = PrivateAttr(default="chat")
     """By which judges are asked."""
+    _rivals: Mapping[str, Rival] = PrivateAttr(default_factory=dict)
+    """Prompts that answers are compared with."""
     _shown: frozenset[str] | None = PrivateAttr(default=None)
     """The fields that prompts show, which make a row's input; None: all but `id` and targets."""
 
@@ -148,6 +152,34 @@ class Objective(documents.Model):
                     self._document.where(("limits", limit.metric)),
                     f"there are: {', '.join(known)}",
                 )
+            if limit.on_score:
+                self._check_shown(limit)
+
+    def _check_shown(self, limit: Limit) -> None:
+        """Rows can show it: the score's range is known, and the limit lies inside of it."""
+        place = self._document.where(("limits", limit.metric))
+        known = self.ranges.get(limit.metric)
+        if known is None:
+            raise InputError(
+                f"the range of {limit.metric} is not known, and without it no number of rows shows "
+                "that a limit is kept",
+                place,
+                "declare it:  function: {path: metric.py:f, range: [0, 1]}  (by name where it "
+                f"gives several: {{{limit.metric}: [0, 1]}})",
+            )
+        low, high = known
+        beyond = limit.bound >= high if limit.at_least else limit.bound <= low
+        if beyond or not low <= limit.bound <= high:
+            near = (
+                f">= {high - 0.01 * (high - low):g}"
+                if limit.at_least
+                else (f"<= {low + 0.01 * (high - low):g}")
+            )
+            raise InputError(
+                f"no number of rows can show {limit}: the score lies from {low:g} to {high:g}",
+                place,
+                f'write such as "{near}"',
+            )
 
     def judged_by(self, api: Api) -> Self:
         """The same objective, where judges are asked by this API."""
@@ -156,6 +188,14 @@ class Objective(documents.Model):
         other = self.model_copy()
         other._api = api
         vars(other).pop("_scorecard", None)
+        return other
+
+    def against(self, rivals: Mapping[str, Rival]) -> Self:
+        """The same objective, where answers are compared with those of these prompts."""
+        other = self.model_copy()
+        other._rivals = rivals
+        for name in ("_scorecard", "digest", "scoring"):
+            vars(other).pop(name, None)
         return other
 
     def _check_wanted(self) -> None:
@@ -233,7 +273,7 @@ class Objective(documents.Model):
     @property
     def bounds(self) -> tuple[float, float] | None:
         """(worst, best) value of the goal; None where the range of a score is not known."""
-        return self._goal.bounds(ranges_of(self.scorers, self._goal))
+        return self._goal.bounds(self.ranges)
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -241,15 +281,30 @@ class Objective(documents.Model):
         return self._goal.weights
 
     @property
+    def ranges(self) -> Mapping[str, Range | None]:
+        """(lowest, highest) of each score that the goal or a limit names; None where not known."""
+        return ranges_of(self.scorers, self._goal, self.limits.all)
+
+    @property
     def judges(self) -> tuple[str, ...]:
         """Names of the scorers that are judges."""
-        return tuple(scorer.name for scorer in self.scorers if isinstance(scorer, Asking))
+        return tuple(one.name for one in self.scorers if isinstance(one, Asking | Questions))
 
     @property
     def judge_calls(self) -> int:
         """Calls to the judge for one output, at most."""
         samples = [scorer.samples for scorer in self.scorers if isinstance(scorer, Judge)]
-        return max(samples, default=0) if self._api == "decisions" else sum(samples)
+        pairs = sum(isinstance(scorer, Compare) for scorer in self.scorers)
+        lists = sum(isinstance(scorer, Questions) for scorer in self.scorers)
+        if self._api == "decisions":
+            return max(samples, default=0) + pairs + lists
+        return sum(samples) + 2 * pairs + lists
+
+    @property
+    def rivals(self) -> frozenset[str]:
+        """The prompts that answers are compared with: `seed`, `champion`."""
+        compared = (scorer for scorer in self.scorers if isinstance(scorer, Compare))
+        return frozenset(one.rival for one in compared if one.rival)
 
     @property
     def may_judge(self) -> bool:
@@ -259,6 +314,11 @@ class Objective(documents.Model):
     def examples(self, split: Split) -> tuple[Example, ...]:
         """The examples of a split, in the seeded order, of which any prefix is a fair sample."""
         return self._examples.by_split[split]
+
+    @property
+    def rows(self) -> Sequence[tuple[Mapping[str, Any], str]]:
+        """All rows, each with its file and line."""
+        return [(row.values, row.where) for row in self._examples.rows]
 
     @property
     def fields(self) -> frozenset[str]:
@@ -390,7 +450,13 @@ class Objective(documents.Model):
 
     @cached_property
     def _scorecard(self) -> Scorecard:
-        return Scorecard(self.scorers, self._goal, self._surroundings, first=self._first.name)
+        return Scorecard(
+            self.scorers,
+            self._goal,
+            self._surroundings,
+            first=self._first.name,
+            limits=self.limits.all,
+        )
 
     @property
     def _surroundings(self) -> Surroundings:
@@ -404,6 +470,7 @@ class Objective(documents.Model):
             | {s.reference for s in self.scorers if isinstance(s, Asking) and s.reference},
             tuple(s for s in self.scorers if isinstance(s, Asking)),
             self._api,
+            self._rivals,
         )
 
     def __eq__(self, other: object) -> bool:

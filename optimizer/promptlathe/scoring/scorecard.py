@@ -9,6 +9,7 @@ from promptlathe.records import Cell, Failure, Json, Outcome, Score, Trace
 from promptlathe.runtime.seam import CallFailed, Context
 from promptlathe.scoring.apart import Apart
 from promptlathe.scoring.goal import Goal
+from promptlathe.scoring.limits import Limit
 from promptlathe.scoring.loading import said
 from promptlathe.scoring.ranges import Worst
 from promptlathe.scoring.scorer import Scorer, Surroundings, Unscored
@@ -18,14 +19,21 @@ class Scorecard:
     """Scores traces. Made once for an objective, since labels and patterns are compiled."""
 
     def __init__(
-        self, scorers: Sequence[Scorer], goal: Goal, around: Surroundings, *, first: str
+        self,
+        scorers: Sequence[Scorer],
+        goal: Goal,
+        around: Surroundings,
+        *,
+        first: str,
+        limits: Sequence[Limit] = (),
     ) -> None:
-        """first: the scorer whose reading of the output is told.
+        """first: the scorer whose reading of the output is told. limits: they say which end of a
+        score is the worst, where the goal does not name it.
 
         Raises `InputError` for what could not score: a function that does not load, a goal that
         minimizes what has no known worst score.
         """
-        self._worst = Worst(scorers, goal)
+        self._worst = Worst(scorers, goal, limits)
         self._apart = Apart(around)
         self._measures = [(scorer.name, self._apart.measure(scorer)) for scorer in scorers]
         self._goal, self._first = goal, first

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field
 
 from promptlathe.data.dataset import Rows, check_field
 from promptlathe.documents import Model, Within
 from promptlathe.errors import InputError
-from promptlathe.records import Api, Example, Score, Trace
+from promptlathe.records import Api, Example, Json, Score, Trace
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring.reading import VERSION
 
@@ -36,6 +36,19 @@ class Unscored(Exception):
     """A scorer could not score an output; the text says why. The cell has no score then."""
 
 
+class Rival(Protocol):
+    """Another prompt, which answers the same rows."""
+
+    @property
+    def id(self) -> str:
+        """The content hash."""
+        ...
+
+    async def output(self, example: Example, ctx: Context) -> Json:
+        """What it answers. What `ctx.call` raises goes through."""
+        ...
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What a scorer may ask for before the first output comes."""
@@ -54,6 +67,8 @@ class Surroundings:
     """All scorers that ask the job's judge: what they ask of one output may go together."""
     api: Api = "chat"
     """By which API the judge is asked."""
+    rivals: Mapping[str, Rival] = field(default_factory=dict[str, "Rival"])
+    """Prompts that an answer may be compared with, by name; none outside of a run."""
 
 
 class Scorer(Model):
@@ -121,15 +136,15 @@ class Scorer(Model):
 
     def check_rows(self, rows: Rows, where: Callable[[str], str | None]) -> None:
         """Raises `InputError` for rows that lack a field which it needs. where: a key's place."""
-        for field, flaw in self.needs.items():
-            if all(row.values.get(field) is None for row in rows):
-                check_field(rows, field, where(self.keyword))
+        for name, flaw in self.needs.items():
+            if all(row.values.get(name) is None for row in rows):
+                check_field(rows, name, where(self.keyword))
             for row in rows:
-                value = row.values.get(field)
+                value = row.values.get(name)
                 if said := "is missing" if value is None else flaw(value):
                     shown = "" if value is None else f": {str(value)[:100]!r}"
                     fix = f"the scorer {self.name} needs another value"
-                    raise InputError(f"{field!r} {said}{shown}", row.where, fix)
+                    raise InputError(f"{name!r} {said}{shown}", row.where, fix)
 
     def fingerprint(self, around: Surroundings) -> Any:
         """JSON-like content that changes when the same output may get another score."""

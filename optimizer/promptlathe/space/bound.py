@@ -4,16 +4,35 @@ Of a chain, each step's space is bound by itself, and sees its own names only.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from promptlathe.records import Candidate, Example, Json, Message, Prompt, Value
-from promptlathe.space.components import Choice, Component, Demos, Float, Int, Level, Order, Text
+from promptlathe.space.components import (
+    NEAREST,
+    Choice,
+    Component,
+    Demos,
+    Float,
+    Int,
+    Level,
+    Order,
+    Text,
+)
 from promptlathe.space.conditions import holds
 from promptlathe.space.contracts import PARAMETER, sent_format
+from promptlathe.space.corpus import Corpus
 from promptlathe.space.demos import Pool, write_demos
+from promptlathe.space.filling import Filling
+from promptlathe.space.passages import Contexts, Retrieve
 from promptlathe.space.space import SearchSpace
-from promptlathe.space.template import DEMOS, compose_message, fill_declared, named_by
+from promptlathe.space.template import (
+    DEMOS,
+    compose_message,
+    fill_declared,
+    named_by,
+    placeholders,
+)
 from promptlathe.space.tools import PARAMETER as TOOLS
 from promptlathe.space.tools import keys_of
 
@@ -22,13 +41,16 @@ from promptlathe.space.tools import keys_of
 class BoundSpace:
     """`train` holds the rows that may be shown as demos; `target` is their answer's field.
 
-    labels: those of the objective, for response formats that name them.
+    labels: those of the objective, for response formats that name them. inputs: the fields by which
+    the objective tells rows apart, None: all. corpora: what is searched, by file and field.
     """
 
     space: SearchSpace
     train: Sequence[Example]
     target: str | None = None
     labels: Sequence[str] = ()
+    inputs: tuple[str, ...] | None = None
+    corpora: Mapping[tuple[str, str], Corpus] = field(default_factory=dict[tuple[str, str], Corpus])
 
     @cached_property
     def seed(self) -> Candidate:
@@ -47,10 +69,17 @@ class BoundSpace:
         return Candidate(tuple(active.items()), prompts)
 
     def _prompt(self, active: Mapping[str, Value]) -> Prompt:
-        parts: dict[str, str | None] = {}
+        rules = {
+            name: rule
+            for name, one in self.space.components.items()
+            if (rule := self._filling.rule(name, one, active))
+        }
+        parts: dict[str, str | None] = {name: f"{{{{ {name} }}}}" for name in rules}
         turns: dict[str, tuple[Message, ...]] = {}
         for name, one in self.space.components.items():
             match one:
+                case _ if name in rules:
+                    pass
                 case Order():
                     pass
                 case Demos():
@@ -65,12 +94,24 @@ class BoundSpace:
             if isinstance(one, Order):
                 parts[name] = self._ordered(name, one, active, parts)
         composed = (
-            turns.get(named_by(m), ()) if m.role == DEMOS else (compose_message(m, parts),)
+            turns.get(named_by(m), ())
+            if m.role == DEMOS and named_by(m) not in rules
+            else (compose_message(m, parts),)
             for m in self.space.messages
         )
         messages = tuple(one for several in composed for one in several if one.content or one.more)
         tools = self.space.tools
-        return Prompt(messages, self._parameters(active, parts), keys_of(tools, parts))
+        prompt = Prompt(messages, self._parameters(active, parts), keys_of(tools, parts))
+        if not rules:
+            return prompt
+        placed = {name for message in messages for name in placeholders(message.text)}
+        return self._filling.filled(
+            prompt, {name: rule for name, rule in rules.items() if name in placed}
+        )
+
+    @cached_property
+    def _filling(self) -> Filling:
+        return Filling(self.space, self.train, self.target, self.inputs, self.corpora)
 
     @cached_property
     def _parts(self) -> "dict[str, BoundSpace]":
@@ -86,6 +127,8 @@ class BoundSpace:
             case Choice(choice=levels):
                 text = next(level.text for level in levels if level.name == active[name])
                 return text and fill_declared(text, {})
+            case Contexts() | Retrieve():
+                return None
             case _:
                 return str(active[name])
 
@@ -139,9 +182,12 @@ class BoundSpace:
         return tuple(sorted(chosen.items()))
 
     def shown(self, name: str, active: Mapping[str, Value]) -> tuple[str, ...] | None:
-        """Ids of the rows that the demos `name` show under these levels; None when inactive."""
+        """Ids of the rows that the demos `name` show under these levels, none where they differ
+        from row to row; None when inactive."""
         if f"{name}.count" not in active:
             return None
+        if active.get(f"{name}.select") == NEAREST:
+            return ()
         if self.space.chained:
             step, _, own = name.partition(".")
             return self._parts[step].shown(own, _own(step, active))

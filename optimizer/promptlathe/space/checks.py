@@ -14,6 +14,7 @@ from promptlathe.space.parameters import (
     in_dependency_order,
     parameters_of,
 )
+from promptlathe.space.passages import Contexts, Retrieve
 from promptlathe.space.placeholder_checks import check_placeholders
 from promptlathe.space.size import has_any
 from promptlathe.space.tool_checks import check_tools
@@ -27,6 +28,11 @@ MODEL_PARAMETERS = (
     "presence_penalty",
     "seed",
     "reasoning_effort",
+    "service_tier",
+    "size",
+    "quality",
+    "background",
+    "negative_prompt",
 )
 SHOWN = 12
 LARGEST = 2**53
@@ -57,10 +63,10 @@ def _check_model(space: Declaration) -> None:
             raise problem(
                 ("model", name), "a model parameter cannot be rewritten", "remove `rewrite`"
             )
-        if isinstance(one, Demos | Order):
+        if isinstance(one, Demos | Order | Contexts | Retrieve):
             raise problem(
                 ("model", name),
-                "demos and order cannot be a model parameter",
+                "demos, contexts and order cannot be a model parameter",
                 "write a value, or a choice, float or int",
             )
 
@@ -88,10 +94,11 @@ def _check_ranges(space: Declaration) -> None:
         match one:
             case Float(bounds=(low, high)) | Int(bounds=(low, high)):
                 pass
-            case Demos(demos=spec):
+            case Demos(demos=spec) | Contexts(spec=spec) | Retrieve(spec=spec):
                 low, high = spec.count
                 if low < 0:
-                    raise problem(place_of(name), "a count of demos is negative", "start it at 0")
+                    what = "demos" if isinstance(one, Demos) else "passages"
+                    raise problem(place_of(name), f"a count of {what} is negative", "start it at 0")
             case _:
                 continue
         if max(abs(low), abs(high)) > LARGEST:

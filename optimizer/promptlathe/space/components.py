@@ -6,6 +6,8 @@
     body:    {order: [role, task]}                    Order(["role", "task"])
     words:   {int: [20, 80]}                          Int(20, 80)
     warmth:  {float: [0, 1]}                          Float(0, 1)
+    found:   {contexts: {field: contexts, …}}         Contexts("contexts", …)
+    manual:  {retrieve: {corpus: FILE, …}}            Retrieve(FILE, …)
 
 Each may carry `when`, the condition under which it is active.
 """
@@ -25,7 +27,6 @@ from pydantic import (
     PlainSerializer,
     Tag,
     ValidationInfo,
-    model_validator,
 )
 from typing_extensions import TypedDict
 
@@ -34,36 +35,13 @@ from promptlathe.errors import InputError
 from promptlathe.records import Message
 from promptlathe.space.conditions import Condition
 from promptlathe.space.contracts import PARAMETER, Format, checked_format
+from promptlathe.space.declared import Count, Declared, one_or_more
 from promptlathe.space.messages import MessagesInput, read_messages, spell_messages
+from promptlathe.space.passages import Contexts, Retrieve
 from promptlathe.space.template import DEMOS
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 MAX_SECTIONS = 6
-TEXT_KEYS = ("rewrite", "protect")
-
-
-class Declared(documents.Model):
-    """Base of what a user declares: frozen, closed to unknown keys."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    def __init__(self, **data: Any) -> None:
-        super().__init__(**data)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _texts_only(cls, data: Any) -> Any:
-        keys = data if isinstance(data, Mapping) and "when" in cls.model_fields else ()
-        if key := next((k for k in keys if k in TEXT_KEYS and k not in cls.model_fields), None):
-            raise ValueError(
-                f"`{key}` stands at a component that is not a text",
-                f"only `text` and `choice` can be rewritten: remove `{key}`",
-            )
-        return data
-
-    # As in documents.Model: YAML is read without `__init__`. The classes below take positional
-    # arguments there, which is their Python spelling.
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
 
 class Level(BaseModel):
@@ -275,16 +253,10 @@ class Text(Declared):
         )
 
 
-Selection = Literal["random", "balanced", "diverse"]
+Selection = Literal["random", "balanced", "diverse", "nearest"]
+NEAREST = "nearest"
+"""The selection that differs from row to row."""
 Ordering = Literal["drawn", "short_first", "by_label"]
-
-
-def _one_or_more(given: Any) -> Any:
-    return tuple(given) if isinstance(given, list | tuple) else (given,)
-
-
-def _count(given: Any) -> Any:
-    return (given, given) if isinstance(given, int) else given
 
 
 class Recruited(Declared):
@@ -335,24 +307,23 @@ Template = Annotated[
 class DemosSpec(Declared):
     """How demos are drawn from the `train` split and written."""
 
-    count: Annotated[
-        tuple[int, int], BeforeValidator(_count, json_schema_input_type=int | list[int])
-    ] = Field(description="How many, from and to")
+    count: Count
     template: Template = Field(
         description="One demo; `{{ field }}` is a row's field. A text, or messages for demos that "
         "are turns of their own: {user: …, assistant: …}"
     )
     select: Annotated[
         tuple[Selection, ...],
-        BeforeValidator(_one_or_more, json_schema_input_type=Selection | list[Selection]),
+        BeforeValidator(one_or_more, json_schema_input_type=Selection | list[Selection]),
     ] = Field(
         default=("random",),
         min_length=1,
-        description="`balanced` takes labels in turn, `diverse` rows that differ most",
+        description="`balanced` takes labels in turn, `diverse` rows that differ most, `nearest` "
+        "those most like the row that is asked about",
     )
     order: Annotated[
         tuple[Ordering, ...],
-        BeforeValidator(_one_or_more, json_schema_input_type=Ordering | list[Ordering]),
+        BeforeValidator(one_or_more, json_schema_input_type=Ordering | list[Ordering]),
     ] = Field(default=("drawn",), min_length=1)
     draws: int = Field(
         default=8, ge=1, le=1000, description="How many different draws may be tried"
@@ -462,6 +433,8 @@ KINDS: dict[str, type[Declared]] = {
     "order": Order,
     "float": Float,
     "int": Int,
+    "contexts": Contexts,
+    "retrieve": Retrieve,
 }
 
 
@@ -482,7 +455,9 @@ Component = Annotated[
     | Annotated[Demos, Tag("<demos>")]
     | Annotated[Order, Tag("<order>")]
     | Annotated[Float, Tag("<float>")]
-    | Annotated[Int, Tag("<int>")],
+    | Annotated[Int, Tag("<int>")]
+    | Annotated[Contexts, Tag("<contexts>")]
+    | Annotated[Retrieve, Tag("<retrieve>")],
     Discriminator(
         _kind,
         custom_error_type="component",

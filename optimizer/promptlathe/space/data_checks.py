@@ -11,6 +11,8 @@ from promptlathe.space.components import Choice, Demos
 from promptlathe.space.contracts import uses_labels
 from promptlathe.space.conversation import asks, turns_of
 from promptlathe.space.declaration import Loc
+from promptlathe.space.passage_checks import check_filled, check_nearest
+from promptlathe.space.passages import Contexts, Retrieve
 from promptlathe.space.space import SearchSpace
 from promptlathe.space.template import CONVERSATION, escaped, is_name, named_by, placeholders
 
@@ -51,7 +53,9 @@ def check_data(
         place = _under(where, root)
         if not function:
             _check_fields(part, known, before, target, partly or {}, place)
+            check_filled(part, known, before, target, partly or {}, place)
         _check_demos(part, known, partly or {}, place)
+        check_nearest(part, place)
         _check_labels(part, labels, place)
         before.append(name)
     if space.size.count < 2 and not space.size.continuous and not space.rewritable:
@@ -181,7 +185,8 @@ def _check_fields(
                     where(loc),
                     "use the target in the demos' template only",
                 )
-    if not any(name in usable for name in used):
+    shown = any(name in usable for name in used) or _always_filled(space)
+    if not shown:
         raise InputError(
             "the template uses no field of the data: every row would get the same prompt",
             where(("messages",)),
@@ -198,6 +203,14 @@ def _check_demos(
             for name in (n for text in component.demos.texts for n in placeholders(text)):
                 place = where(("components", key, "demos", "template"))
                 _check_known(name, known, partly, place, {})
+
+
+def _always_filled(space: SearchSpace) -> bool:
+    """Contexts stand in every prompt."""
+    return any(
+        isinstance(one, Contexts | Retrieve) and one.spec.count[0] > 0 and not one.when
+        for one in space.components.values()
+    )
 
 
 def _check_labels(space: SearchSpace, labels: Sequence[str], where: Where) -> None:

@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 
 from promptlathe.errors import InputError
 from promptlathe.records import Example, Message, Value, content_hash
-from promptlathe.space.components import DemosSpec, Recruited
+from promptlathe.space.components import NEAREST, DemosSpec, Recruited
 from promptlathe.space.similarity import Vectors, farthest_first, text_vectors
 from promptlathe.space.template import fill_declared, is_inert, placeholders, render_declared
 
@@ -60,6 +60,7 @@ class Pool:
         return {
             row.id
             for select in self.spec.selections
+            if select != NEAREST
             for draw in range(self.spec.draws)
             for row in self.ranked(select, draw)[: self.spec.count[1]]
         }
@@ -90,7 +91,7 @@ class Pool:
         """The rows that `diverse` compares, each with its place in their vectors."""
         some = sorted(self._usable, key=lambda example: content_hash(example.id))
         some = some[: max(MOST_COMPARED, self.spec.count[1])]
-        names = _names(self.spec)
+        names = names_of(self.spec)
         texts = tuple("\n".join(str(e.row.get(name, "")) for name in names) for e in some)
         return {e.id: i for i, e in enumerate(some)}, _vectors_of(texts)
 
@@ -148,14 +149,14 @@ def _written(
     return render_declared(spec.template, row)
 
 
-def _names(spec: DemosSpec) -> tuple[str, ...]:
+def names_of(spec: DemosSpec) -> tuple[str, ...]:
     """The fields that a demo shows."""
     return tuple(dict.fromkeys(name for text in spec.texts for name in placeholders(text)))
 
 
 def usable(spec: DemosSpec, train: Sequence[Example]) -> list[Example]:
     """Rows that may be baked into a prompt: none that a template engine would change."""
-    names = _names(spec)
+    names = names_of(spec)
     return [e for e in train if all(is_inert(str(e.row.get(name, ""))) for name in names)]
 
 

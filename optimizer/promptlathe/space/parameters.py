@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from promptlathe.records import Value
-from promptlathe.space.components import Choice, Component, Demos, Float, Int, Order
+from promptlathe.space.components import NEAREST, Choice, Component, Demos, Float, Int, Order
 from promptlathe.space.conditions import Wanted, holds
+from promptlathe.space.passages import Contexts, Retrieve
 
 DECIMALS = 4
 
@@ -108,9 +109,31 @@ def parameters_of(name: str, component: Component) -> Iterator[Parameter]:
             some = (*when, (f"{name}.count", "> 0"))
             yield Parameter(f"{name}.select", Categorical(spec.selections), some)
             yield Parameter(f"{name}.order", Categorical(spec.order), some)
-            yield Parameter(f"{name}.draw", Categorical(tuple(range(spec.draws))), some)
+            drawn = tuple(select for select in spec.selections if select != NEAREST)
+            if drawn != spec.selections:
+                some = (*some, (f"{name}.select", drawn))
+            if drawn:
+                yield Parameter(f"{name}.draw", Categorical(tuple(range(spec.draws))), some)
+        case Contexts(contexts=spec):
+            yield from _passages(name, spec.count, {"order": spec.order}, spec.markup, when)
+        case Retrieve(retrieve=spec):
+            varied = {"by": spec.by, "order": spec.order}
+            yield from _passages(name, spec.count, varied, spec.markup, when)
         case _:
             return
+
+
+def _passages(
+    name: str,
+    count: tuple[int, int],
+    varied: Mapping[str, tuple[str, ...]],
+    markup: tuple[str, ...],
+    when: tuple[tuple[str, Wanted], ...],
+) -> Iterator[Parameter]:
+    yield Parameter(f"{name}.count", Integer(*count), when)
+    some = (*when, (f"{name}.count", "> 0"))
+    for key, values in {**varied, "markup": markup}.items():
+        yield Parameter(f"{name}.{key}", Categorical(values), some)
 
 
 def in_dependency_order(parameters: list[Parameter]) -> list[Parameter] | None:

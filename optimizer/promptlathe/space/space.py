@@ -16,6 +16,7 @@ from promptlathe.space.components import Choice, Component, Declared, Text
 from promptlathe.space.conditions import Condition, holds
 from promptlathe.space.messages import Messages
 from promptlathe.space.parameters import Parameter, in_dependency_order, parameters_of
+from promptlathe.space.passages import Contexts, Retrieve
 from promptlathe.space.size import Size, combinations, size_of
 from promptlathe.space.template import placeholders
 from promptlathe.space.tools import Tool
@@ -100,8 +101,14 @@ class SearchSpace(Declared):
     @cached_property
     def shown(self) -> frozenset[str]:
         """The fields that its prompts show of a row, demos aside."""
-        names = (name for _, text in self.texts() for name in placeholders(text))
-        return frozenset(name for name in names if name not in self.components)
+        names = {name for _, text in self.texts() for name in placeholders(text)}
+        return frozenset((names - self.components.keys()) | self.filled_from.keys())
+
+    @cached_property
+    def filled_from(self) -> dict[str, str]:
+        """The fields that contexts and queries are taken from, each with a component that does."""
+        passages = {n: c for n, c in self.components.items() if isinstance(c, Contexts | Retrieve)}
+        return {one.field: name for name, one in passages.items()}
 
     @cached_property
     def rewritable(self) -> dict[str, Choice | Text]:

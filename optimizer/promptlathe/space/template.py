@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from promptlathe.errors import InputError
-from promptlathe.records import Content, Image, Message, Prompt
+from promptlathe.records import Content, Image, Message
 from promptlathe.space.conversation import turns_of
 
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_.]+)?)\s*\}\}")
@@ -139,30 +139,42 @@ def compose_message(message: Message, parts: Mapping[str, str | None]) -> Messag
     return _mapped(message, lambda text: compose(text, parts), lambda url: compose(url, parts))
 
 
-def render(prompt: Prompt, row: Mapping[str, Any]) -> tuple[Message, ...]:
+def rendered(
+    messages: Iterable[Message],
+    row: Mapping[str, Any],
+    turns: Mapping[str, tuple[Message, ...]],
+) -> tuple[Message, ...]:
     """The messages that are sent for one row: its fields in their placeholders, its conversation
-    as it is.
+    and the demos' turns (by component) as they are.
 
     Raises InputError when a picture's address would be made of something that is no text, and for
     a conversation that is none.
     """
-    return _rendered(prompt.messages, row, fill)
+    return _rendered(messages, row, turns, fill)
 
 
 def render_declared(messages: Iterable[Message], row: Mapping[str, Any]) -> tuple[Message, ...]:
     """The same for messages as they were declared: what is escaped becomes what it stands for."""
-    return _rendered(messages, row, fill_declared)
+    return _rendered(messages, row, {}, fill_declared)
 
 
 def _rendered(
-    messages: Iterable[Message], row: Mapping[str, Any], fill_in: Callable[[str, Any], str]
+    messages: Iterable[Message],
+    row: Mapping[str, Any],
+    turns: Mapping[str, tuple[Message, ...]],
+    fill_in: Callable[[str, Any], str],
 ) -> tuple[Message, ...]:
-    return tuple(sent for message in messages for sent in _sent(message, row, fill_in))
+    return tuple(sent for message in messages for sent in _sent(message, row, turns, fill_in))
 
 
 def _sent(
-    message: Message, row: Mapping[str, Any], fill_in: Callable[[str, Any], str]
+    message: Message,
+    row: Mapping[str, Any],
+    turns: Mapping[str, tuple[Message, ...]],
+    fill_in: Callable[[str, Any], str],
 ) -> tuple[Message, ...]:
+    if message.role == DEMOS:
+        return turns[named_by(message)]
     if message.role != CONVERSATION:
         return (_mapped(message, lambda text: fill_in(text, row), lambda url: _address(url, row)),)
     field = named_by(message)

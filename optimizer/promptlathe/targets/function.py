@@ -20,7 +20,7 @@ from promptlathe.data.values import copied
 from promptlathe.errors import InputError
 from promptlathe.records import Answer, Json, Message, Prompt, Request
 from promptlathe.runtime.seam import Context
-from promptlathe.space import keyed, placeholders, render
+from promptlathe.space import fields_of, keyed, request_of
 from promptlathe.targets.calls import Calls, Threads
 
 Function = Callable[..., Any]
@@ -111,11 +111,11 @@ class Llm:
         self, prompt: Any, repeat: int, fields: Mapping[str, Json]
     ) -> tuple[Prompt, Request, str]:
         made = prompt if isinstance(prompt, Prompt) else Prompt(_messages(prompt))
-        lost = {n for m in made.messages for n in placeholders(m.text)} - fields.keys()
+        lost = fields_of(made) - fields.keys()
         if lost:
             raise ValueError(f"no value for {', '.join(sorted(lost))}: pass it to llm(...)")
         step = next((name for name, one in self.prompts.items() if one is made), "")
-        return made, Request(render(made, fields), made.parameters, repeat), step
+        return made, request_of(made, fields, repeat=repeat), step
 
 
 def _reply(answer: Answer, made: Prompt) -> AnswerText:

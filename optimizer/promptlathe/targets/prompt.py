@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptlathe.records import PROMPT, Json, Prompt, Request
+from promptlathe.records import PROMPT, Json, Prompt
 from promptlathe.runtime.seam import Context
-from promptlathe.space import output_of, render
+from promptlathe.space import output_of, request_of
 
 
 @dataclass(frozen=True)
@@ -18,5 +18,4 @@ class PromptTarget:
         self, prompts: Mapping[str, Prompt], row: Mapping[str, Json], ctx: Context
     ) -> Json:
         prompt = prompts[PROMPT]
-        answer = await ctx.call(Request(render(prompt, row), prompt.parameters))
-        return output_of(answer, prompt)
+        return output_of(await ctx.call(request_of(prompt, row)), prompt)

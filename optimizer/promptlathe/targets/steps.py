@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptlathe.records import Json, Prompt, Request, Trace
+from promptlathe.records import Json, Prompt, Trace
 from promptlathe.runtime.seam import Context
-from promptlathe.space import output_of, render
+from promptlathe.space import output_of, request_of
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class StepsTarget:
     ) -> Json:
         known, outputs = dict(row), dict[str, Json]()
         for name, prompt in prompts.items():
-            request = Request(render(prompt, known), prompt.parameters)
-            outputs[name] = output_of(await ctx.call(request, step=name), prompt)
+            answer = await ctx.call(request_of(prompt, known), step=name)
+            outputs[name] = output_of(answer, prompt)
             known[name] = Trace(outputs[name]).text
         return outputs[self.output]

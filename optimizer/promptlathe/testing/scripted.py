@@ -13,6 +13,7 @@ that fits holds, and a prompt that fits none gets status 400. `server.base_url` 
 import asyncio
 import json
 import threading
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -25,6 +26,8 @@ from promptlathe.testing.decisions import decision
 
 _STARTS = 30.0
 """Seconds that a server in a thread has to start or end."""
+DRAWN = 272
+"""Tokens of a picture."""
 _CHUNK, _PAUSE = 64 * 1024, 0.001
 """Bytes of a body that never ends, and seconds between two of them."""
 
@@ -55,6 +58,8 @@ class Reply:
     """In place of the words that are counted; {} for a service that tells none."""
     cached_tokens: int = 0
     """Of the input."""
+    picture: bytes | None = None
+    """What is drawn, where a picture is asked for."""
     calls: Sequence[tuple[str, Mapping[str, Any] | str]] = ()
     """Tools that it calls: the name, and the arguments, or a text in their place."""
 
@@ -71,7 +76,11 @@ class Arrived:
 
     @property
     def prompt(self) -> str:
-        """The texts of all messages, and of questions, a line break between two."""
+        """The texts of all messages, and of questions, a line break between two; of a picture that
+        is asked for, what it shall show."""
+        drawn = self.body.get("prompt", self.body.get("inputs"))
+        if drawn is not None:
+            return str(drawn)
         said = [message.get("content") for message in self._messages]
         return "\n".join(map(_text, [*said, *(one["instructions"] for one in self.questions)]))
 
@@ -84,6 +93,14 @@ class Arrived:
     def _messages(self) -> list[Mapping[str, Any]]:
         given = self.body.get("messages", self.body.get("input", ()))
         return [{"content": given}] if isinstance(given, str) else list(given)
+
+    @property
+    def pictures(self) -> tuple[bytes, ...]:
+        """Those that the messages show as `data:` URLs."""
+        parts = (p for m in self._messages for p in _parts(m.get("content")))
+        shown = (part["image_url"] for part in parts if "image_url" in part)
+        urls = [str(one["url"] if isinstance(one, dict) else one) for one in shown]
+        return tuple(b64decode(url.partition(",")[2]) for url in urls if url.startswith("data:"))
 
     @property
     def tools(self) -> Mapping[str, Mapping[str, Any]]:
@@ -141,6 +158,8 @@ class ScriptedServer:
     async def __aenter__(self) -> "ScriptedServer":
         app = web.Application(client_max_size=16 * 1024 * 1024)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/images/generations", self._chat)
+        app.router.add_post("/v1", self._chat)  # Hugging Face's text_to_image
         app.router.add_post("/v1/decisions", self._chat)
         self._closing = asyncio.Event()
         self._runner = web.AppRunner(
@@ -230,6 +249,8 @@ class ScriptedServer:
         if request.path.endswith("/decisions"):
             made, status = decision(arrived.body, reply.text, usage)
             return web.json_response(made, status=status)
+        if "messages" not in arrived.body:
+            return _drawn(reply, usage, raw="inputs" in arrived.body)
         choice = {
             "index": 0,
             "message": _message(reply),
@@ -276,13 +297,31 @@ def _text(content: Any) -> str:
     return "\n".join(part.get("text", "") for part in content)
 
 
+def _parts(content: Any) -> list[dict[str, Any]]:
+    return content if isinstance(content, list) else []
+
+
+def _drawn(reply: Reply, usage: Mapping[str, Any], *, raw: bool) -> web.Response:
+    picture = reply.picture or b""
+    if raw:
+        return web.Response(body=picture, content_type="image/png")
+    data = [{"b64_json": b64encode(picture).decode("ascii")}]
+    used = {
+        "input_tokens": usage.get("prompt_tokens", 0),
+        "output_tokens": usage.get("completion_tokens", 0),
+        "total_tokens": usage.get("total_tokens", 0),
+    }
+    return web.json_response({"created": 0, "data": data} | ({"usage": used} if usage else {}))
+
+
 def _fits(when: str | Callable[[Arrived], bool], arrived: Arrived) -> bool:
     return when in arrived.prompt if isinstance(when, str) else when(arrived)
 
 
 def _usage(arrived: Arrived, reply: Reply) -> dict[str, Any]:
-    """A token a word."""
-    read, written = len(arrived.prompt.split()), len(reply.text.split())
+    """A token a word, and DRAWN for a picture."""
+    read = len(arrived.prompt.split())
+    written = len(reply.text.split()) if reply.picture is None else DRAWN
     return {
         "prompt_tokens": read,
         "completion_tokens": written,

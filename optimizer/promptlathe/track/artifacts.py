@@ -18,6 +18,7 @@ def prompts_json(prompts: Mapping[str, Prompt]) -> str:
             "id": prompt.id,
             "messages": [message.to_dict() for message in prompt.messages],
             "parameters": dict(prompt.parameters),
+            **({"fills": dict(prompt.fills)} if prompt.fills else {}),
             **({"tool_keys": dict(prompt.tool_keys)} if prompt.tool_keys else {}),
         }
         for name, prompt in prompts.items()
@@ -46,6 +47,9 @@ def _text(prompt: Prompt) -> str:
         parts.append(f"[tools]\n{tools}")
     if parameters := {k: v for k, v in prompt.parameters if k != TOOLS}:
         parts.append("[parameters]\n" + "\n".join(f"{k} = {v}" for k, v in parameters.items()))
+    for name, rule in prompt.fills:
+        lines = "\n".join(f"{key} = {value}" for key, value in rule.items() if value is not None)
+        parts.append(f"[{name}, filled in for each row]\n{lines}")
     return "\n\n".join(parts) + "\n"
 
 

@@ -24,6 +24,7 @@ from promptlathe.track.evaluation import (
     log_rows,
     side_tags,
 )
+from promptlathe.track.gallery import gallery, pictures
 from promptlathe.track.records import (
     About,
     Begun,
@@ -41,6 +42,8 @@ from promptlathe.track.spool import Record, Taken
 
 T = TypeVar("T")
 TABLE = "test_rows.json"
+GALLERY, PICTURES = "pictures.html", "images"
+"""Of prompts that draw: the page, and the folder of the pictures on it."""
 TRIES = 3
 """Attempts at what a store fails to take while it takes other things."""
 _logger = logging.getLogger(__name__)
@@ -287,7 +290,11 @@ class Book:
         }
         if table["data"]:
             texts[TABLE] = json.dumps(table, ensure_ascii=False, default=str)
+        if page := gallery(outcomes):
+            texts[GALLERY] = page
         runs.log_texts(self._backend, self._run, {**texts, **conclusion.tables})
+        for path in pictures(outcomes).values():
+            self._backend.client.log_artifact(self._run.id, str(path), PICTURES)
 
     def _write_summary(self, conclusion: Conclusion, at: int) -> None:
         figures: dict[str, float | None] = {

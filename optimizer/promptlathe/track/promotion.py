@@ -18,6 +18,7 @@ from promptlathe.track.backend import Backend
 from promptlathe.track.records import About, Conclusion, RegisteredPrompt
 from promptlathe.track.registry import (
     EXPERIMENT_IDS,
+    FILLS,
     FORMAT,
     LINKED_PROMPTS,
     MESSAGES,
@@ -171,6 +172,8 @@ def _new_version(
     shown = template(prompt.messages)
     if shown != messages:
         tags[MESSAGES] = json.dumps(messages, ensure_ascii=False)
+    if prompt.fills:
+        tags[FILLS] = json.dumps(dict(prompt.fills), ensure_ascii=False)
     if prompt.tool_keys:
         tags[TOOL_KEYS] = json.dumps(dict(prompt.tool_keys))
     parameters = {**about.parameters, **dict(prompt.parameters)}

@@ -19,7 +19,9 @@ from typing import Any
 
 from promptlathe.errors import InputError
 from promptlathe.records import Content, Example, Image, Message, Prompt
-from promptlathe.space.template import CONVERSATION, STATEMENT, placeholders, render
+from promptlathe.space.fills import filled
+from promptlathe.space.rendering import fields_of, render
+from promptlathe.space.template import CONVERSATION, DEMOS, STATEMENT
 from promptlathe.track.artifacts import plain
 from promptlathe.track.backend import Backend
 from promptlathe.track.records import Champion, RegisteredPrompt
@@ -34,6 +36,9 @@ EXPERIMENT_IDS = "_mlflow_experiment_ids"
 PARAMETERS = "promptlathe.parameters"
 MESSAGES = "promptlathe.messages"
 """Version tag: the messages as they are, when the template is not the same."""
+FILLS = "promptlathe.fills"
+"""Version tag: the rules by which placeholders are filled in for each row, as JSON by placeholder;
+what they take from is known by its hash only."""
 TOOL_KEYS = "promptlathe.tool_keys"
 """Version tag: the keys of the tools whose name is not the key."""
 SET = "promptlathe.set"
@@ -117,8 +122,12 @@ def read(version: Any) -> Prompt:
         if version.response_format:
             parameters[FORMAT] = _sent_format(version.response_format)
     keys: dict[str, str] = json.loads(version.tags.get(TOOL_KEYS, "{}"))
-    messages = tuple(_message(message) for message in told)
-    return Prompt(messages, tuple(sorted(parameters.items())), tuple(sorted(keys.items())))
+    return Prompt(
+        tuple(_message(message) for message in told),
+        tuple(sorted(parameters.items())),
+        tuple(sorted(keys.items())),
+        tuple(json.loads(version.tags.get(FILLS, "{}")).items()),
+    )
 
 
 def _message(told: Mapping[str, Any]) -> Message:
@@ -151,8 +160,8 @@ def is_program(prompt: Prompt) -> bool:
 
 
 def is_placed(prompt: Prompt) -> bool:
-    """True when the turns of a row stand in place of a message."""
-    return any(message.role == CONVERSATION for message in prompt.messages)
+    """True when turns of a row, or demos that are turns, stand in place of a message."""
+    return any(message.role in (CONVERSATION, DEMOS) for message in prompt.messages)
 
 
 def template(messages: Iterable[Message]) -> list[dict[str, Any]]:
@@ -164,13 +173,17 @@ def unfaithful(version: Any, prompt: Prompt, examples: Iterable[Example]) -> str
     """The first example that MLflow would format to other messages than were scored."""
     from mlflow.exceptions import MlflowException
 
-    names = {name for message in prompt.messages for name in placeholders(plain(message))}
     for example in examples:
-        if names - example.row.keys() or is_placed(prompt):
+        if fields_of(prompt) - example.row.keys() or is_placed(prompt):
             continue  # filled in with what another step gave, or with turns: MLflow has no way to
-        ours = template(render(prompt, example.row))
         try:
-            same = version.format(**example.row) == ours
+            made = filled(prompt, example.row)
+        except InputError:
+            return None  # what it takes from is not here
+        ours = template(render(prompt, example.row))
+        values = {**example.row, **{name: one.text for name, one in made.items()}}
+        try:
+            same = version.format(**values) == ours
         except (MlflowException, TypeError, re.error):  # a field's name is used as a pattern
             same = False
         if not same:

@@ -181,7 +181,8 @@ def _line(content: object) -> bytes:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
-        return {one.name: getattr(value, one.name) for one in fields(value)}
+        kept = (one.name for one in fields(value) if one.metadata.get("kept", True))
+        return {name: getattr(value, name) for name in kept}
     if isinstance(value, Mapping):
         return dict(value)
     return sorted(value) if isinstance(value, frozenset) else str(value)

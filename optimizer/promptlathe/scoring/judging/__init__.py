@@ -4,6 +4,7 @@ rubric, levels ─┐
 built-in text ──┴→ Form ─→ chat, or the Decisions API ─→ Verdict ─→ Score
 """
 
+from promptlathe.scoring.judging.compare import Compare, compare
 from promptlathe.scoring.judging.judge import Judge, judge
 
-__all__ = ["Judge", "judge"]
+__all__ = ["Compare", "Judge", "compare", "judge"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from promptlathe.records import Answer, Message, Request
+from promptlathe.records import Answer, Content, Message, Request
 from promptlathe.runtime.seam import CallFailed, Context
 from promptlathe.scoring.judging.form import Form
 from promptlathe.scoring.judging.scale import Scale
@@ -27,7 +27,9 @@ class Chat:
         self._plain = False
         """The service takes no `response_format`."""
 
-    async def ask(self, material: str, ctx: Context, *, step: str, repeat: int) -> Verdict | None:
+    async def ask(
+        self, material: Content, ctx: Context, *, step: str, repeat: int
+    ) -> Verdict | None:
         """The verdict on what is shown; None when it cannot be read. Raises `UnitEnded`."""
         messages = (self._system, Message("user", material))
         return self._read((await self._answer(messages, ctx, step, repeat)).text)

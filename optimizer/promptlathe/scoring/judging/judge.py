@@ -27,6 +27,7 @@ from promptlathe.scoring.judging.texts import (
     load_text,
 )
 from promptlathe.scoring.judging.verdict import Verdict, decided, settled
+from promptlathe.scoring.pictured import pictured, said
 from promptlathe.scoring.scorer import Measure, Name, Range, Scorer, Surroundings
 
 MOST_SAMPLES = 9
@@ -72,6 +73,11 @@ class Asking(Scorer):
     def may_judge(self, around: Surroundings) -> bool:
         del around
         return True
+
+    def asked(self, around: Surroundings) -> list[Any]:
+        """For the fingerprint: its settings, the words around them, and what it may not see."""
+        frames = {language: asdict(frame) for language, frame in FRAMES.items()}
+        return [*super().fingerprint(around), VERSION, frames, sorted(around.answers)]
 
     def check_rows(self, rows: Rows, where: Callable[[str], str | None]) -> None:
         self.shown().check(rows, where)
@@ -182,7 +188,7 @@ class Judge(Asking):
 
         async def ask(e: Example, trace: Trace, ctx: Context, repeat: int) -> Verdict | None:
             form, shown = ready.on(e)
-            material = form.frame.material(shown, trace.text)
+            material = pictured(trace, form.frame.material(shown, said(trace)))
             return await chats[self.spoken(e)].ask(material, ctx, step=self.name, repeat=repeat)
 
         return ask
@@ -199,13 +205,7 @@ class Judge(Asking):
 
     def fingerprint(self, around: Surroundings) -> Any:
         texts = load_text(self.builtin, around.folder, around.within) if self.builtin else None
-        return [
-            *super().fingerprint(around),
-            VERSION,
-            texts and texts.model_dump(mode="json"),
-            {language: asdict(frame) for language, frame in FRAMES.items()},
-            sorted(around.answers),
-        ]
+        return [*self.asked(around), texts and texts.model_dump(mode="json")]
 
     def sees(self, columns: Sequence[str], hidden: frozenset[str]) -> set[str]:
         """Which of the rows' fields it is shown."""

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from promptlathe.models.settings import QUESTIONS
-from promptlathe.records import Example, Message, Request, Trace
+from promptlathe.records import Content, Example, Message, Request, Trace
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring.judging.form import Form
 from promptlathe.scoring.judging.scale import Scale
 from promptlathe.scoring.judging.verdict import Verdict
+from promptlathe.scoring.pictured import pictured, said
 from promptlathe.scoring.scorer import Unscored
 
 
@@ -44,18 +45,6 @@ class Panel:
         """The verdict of one judge; None when it is not among the answers. Raises `UnitEnded`."""
         asked = [one for one in self._judges if one.samples > repeat]
         forms = [one.on(example) for one in asked]
-        answer = await ctx.call(self._request(asked, forms, trace, repeat), role="judge", step=name)
-        answers = json.loads(answer.text)
-        place = [one.name for one in asked].index(name)
-        return read(answers[place], forms[place][0].scale) if place < len(answers) else None
-
-    def _request(
-        self,
-        asked: Sequence[Asked],
-        forms: Sequence[tuple[Form, Mapping[str, str]]],
-        trace: Trace,
-        repeat: int,
-    ) -> Request:
         frame = forms[0][0].frame
         rows = [shown.get("row", "") for _, shown in forms]
         shared = {"row": rows[0]} if rows[0] and len(set(rows)) == 1 else {}
@@ -63,9 +52,33 @@ class Panel:
             question(one.name, form, {k: v for k, v in shown.items() if k not in shared})
             for one, (form, shown) in zip(asked, forms, strict=True)
         ]
-        material = frame.material(shared, trace.text)
-        messages = (Message("system", frame.rules), Message("user", material))
-        return Request(messages, ((QUESTIONS, questions),), repeat)
+        material = pictured(trace, frame.material(shared, said(trace)))
+        scales = [form.scale for form, _ in forms]
+        place = [one.name for one in asked].index(name)
+        found = await ask_questions(
+            ctx, frame.rules, material, questions, scales, step=name, repeat=repeat, only=place
+        )
+        return found[0]
+
+
+async def ask_questions(
+    ctx: Context,
+    rules: str,
+    material: Content,
+    questions: Sequence[Mapping[str, Any]],
+    scales: Sequence[Scale],
+    *,
+    step: str,
+    repeat: int = 0,
+    only: int | None = None,
+) -> list[Verdict | None]:
+    """Ask them in one request: the verdicts in their order, or that of one; None where there is
+    none. Raises `UnitEnded`, and `Unscored` for what the model declined to answer."""
+    messages = (Message("system", rules), Message("user", material))
+    request = Request(messages, ((QUESTIONS, list(questions)),), repeat)
+    answers = json.loads((await ctx.call(request, role="judge", step=step)).text)
+    places = range(len(questions)) if only is None else (only,)
+    return [read(answers[n], scales[n]) if n < len(answers) else None for n in places]
 
 
 def question(name: str, form: Form, shown: Mapping[str, str]) -> dict[str, Any]:

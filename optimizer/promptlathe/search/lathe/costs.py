@@ -88,7 +88,7 @@ class _Metric:
             return
         while index >= len(self._calls):
             self._calls = np.vstack([self._calls, np.zeros((max(16, index), 4))])
-        relative = max(cost / self._limit.most, SMALLEST)
+        relative = max(cost / self._limit.bound, SMALLEST)
         log = float(np.log(relative))
         self._calls[index] += 1, relative, log, log * log
 

@@ -207,7 +207,8 @@ def _told(case: Case) -> list[str]:
     """What the prompt made of the row, and what is wrong with it."""
     lines: list[str] = []
     if case.outcome.failure is None:
-        lines.append(f"Answered: {_short(case.outcome.trace.text)}")
+        trace = case.outcome.trace
+        lines.append(f"Answered: {'(a picture)' if trace.picture else _short(trace.text)}")
     if case.problem:
         lines.append(f"Problem: {case.problem}")
         said = case.outcome.rationales.items()
