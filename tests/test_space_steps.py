@@ -136,7 +136,11 @@ def test_a_step_may_be_fixed_but_not_all() -> None:
     ("steps", "output", "words"),
     [
         ({"plan": plan(), "answer": answer("{{ form }} {{ text }}")}, None, "no later step uses"),
-        ({"answer": answer(), "plan": plan()}, None, "before the step 'plan' has an output"),
+        (
+            {"answer": answer(), "plan": plan()},
+            None,
+            "the output of a step below it",
+        ),
         ({"plan": plan(), "answer": answer()}, "anser", "did you mean 'answer'?"),
         ({"form": plan(), "answer": answer("{{ form }}")}, None, "both a step and a component"),
         ({"a b": plan()}, None, "no name for a step"),
@@ -170,7 +174,9 @@ def checked(path: Path) -> None:
     ("part", "run", "words"),
     [
         (PLAN, RUN % "{{ plan }} {{ txt }}", "run.yaml:4: the placeholder {{ txt }}"),
-        (PLAN.replace("text", "answer"), RUN % "{{ plan }}", "plan.yaml:1: {{ answer }} is used"),
+        (PLAN.replace("text", "answer"), RUN % "{{ plan }}", "plan.yaml:1: the steps 'plan' and"),
+        (PLAN.replace("text", "plan"), RUN % "{{ plan }}", "'plan' uses its own output"),
+        (PLAN + "model: {base_url: x}", RUN % "{{ plan }}", "stands in the run file"),
         (PLAN, RUN % "{{ text }}", "run.yaml:2: no later step uses the output of 'plan'"),
         (PLAN, RUN % "{{ plan }}" + "output: pln\n", "run.yaml:5: the output names 'pln'"),
         (PLAN.replace("choice", "choise"), RUN % "{{ plan }}", "plan.yaml:3: "),

@@ -24,6 +24,7 @@ def optimize(
     *,
     target: Any = None,
     model: str | Mapping[str, Any] = "pocket",
+    step_models: Mapping[str, str | Mapping[str, Any]] | None = None,
     budget: Budget | None = None,
     seed: int = 0,
     policy: PolicyName = "lathe",
@@ -45,6 +46,7 @@ def optimize(
     target: a function of yours, `f(row, prompts, llm)`, sync or async (see `target`); or an
         object of LangChain, LlamaIndex or DSPy, of which the space was made (`from_langchain`).
     model: a name, or a mapping with the keys of the run file's `model`.
+    step_models: by step of a chain, where it has a model of its own.
     budget: upper limits in calls, tokens, USD and minutes; 1,000 calls by default.
     warm_start: learn from earlier runs of the same objective in the workspace.
     rewriter: who writes new texts for components with `rewrite=True`; None: the model itself.
@@ -70,6 +72,7 @@ def optimize(
         "parallel": {} if parallel is None else parallel,
         "track": {} if track is None else track,
         "model": model,
+        "step_models": step_models,
         "prices": {} if prices is None else prices,
     }
 
@@ -89,6 +92,10 @@ def optimize(
         space=joined,
         objective=objective,
         model=read("model", ModelSettings),
+        step_models={
+            step: documents.parse(ModelSettings, Document(given).at("step_models", step))
+            for step in step_models or {}
+        },
         rewriter=None if rewriter is None else read("rewriter", ModelSettings),
         judge=None if judge is None else read("judge", ModelSettings),
         function=function,

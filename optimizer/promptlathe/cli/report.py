@@ -7,6 +7,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from promptlathe.cli.display import duration, kind
+from promptlathe.cli.steps import changed_lines, step_lines
 from promptlathe.cli.terminal import say
 from promptlathe.job.plan import Plan
 from promptlathe.job.result import Finalist, Result, Test
@@ -101,6 +102,8 @@ def show_result(job: "Job", result: Result) -> None:
     if lines := effect_lines(result.found_effects):
         out("\n" + "\n".join(lines))
     if lines := operator_lines(result.operators):
+        out("\n" + "\n".join(lines))
+    if lines := [*step_lines(result.steps), *changed_lines(result)]:
         out("\n" + "\n".join(lines))
     out()
     if job.model.embedded:

@@ -42,6 +42,11 @@ class Targeted(Protocol):
         ...
 
     @property
+    def step(self) -> str | None:
+        """The step of a chain that it scores; None: the chain's output."""
+        ...
+
+    @property
     def whole_target(self) -> bool:
         """The scorer looks at the rows itself: the field may be empty, and of any kind."""
         ...

@@ -99,8 +99,9 @@ class Examples:
 
 
 def first_target(scorers: Sequence[Targeted]) -> str | None:
-    """The target field of the first scorer that has one."""
-    return next((s.target_field for s in scorers if s.target_field is not None), None)
+    """The target field of the first scorer that has one; a step's only where no other has."""
+    ordered = sorted(scorers, key=lambda scorer: scorer.step is not None)
+    return next((s.target_field for s in ordered if s.target_field is not None), None)
 
 
 def read_sources(

@@ -59,6 +59,28 @@ def check_inputs(job: Job) -> None:
                 )
 
 
+def check_steps(job: Job) -> None:
+    """A step that is named must be there. Raises InputError."""
+    steps = list(job.space.prompts)
+    for step in job.step_models:
+        if step not in steps:
+            raise InputError(
+                f"there is a model for the step {step!r}, and there is no such step",
+                "step_models",
+                f"steps: {', '.join(steps)}",
+            )
+    for i, scorer in enumerate(job.objective.scorers):
+        if scorer.step is None or (job.space.chained and scorer.step in steps):
+            continue
+        near = nearest(scorer.step, steps)
+        hint = f"did you mean {near!r}?" if near else f"steps: {', '.join(steps)}"
+        raise InputError(
+            f"the scorer {scorer.name} scores the step {scorer.step!r}, and there is no such step",
+            job.place("objective", ("scorers", i, scorer.keyword, "step")),
+            hint if job.space.chained else "remove `step`: the job has one prompt",
+        )
+
+
 def check_tools(job: Job) -> None:
     """The tools that rows expect must be offered. Raises InputError, with file and line."""
     offered = {tool.known_as: tool for part in job.space.prompts.values() for tool in part.tools}

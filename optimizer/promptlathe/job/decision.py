@@ -37,6 +37,8 @@ class Decided:
     champion: Candidate | None
     recommendation: Recommendation
     limits: tuple[Checked, ...]
+    seed_outcomes: tuple[Outcome, ...]
+    best_outcomes: tuple[Outcome, ...]
     opened: int
     """How often these rows were opened for a decision, this one included; 0: nothing to decide."""
     notes: tuple[str, ...]
@@ -166,8 +168,17 @@ class Decision:
         if level and (said := words(level, rows=len(self.plan.test))):
             notes.append(said)
         opened = level.number if level else 0
+        seed, best = (tuple(self._outcomes.get(s.id, {}).values()) for s in (self.seed, self.best))
         return Decided(
-            best_seed, best_champion, champion, recommendation, limits, opened, tuple(notes)
+            best_seed,
+            best_champion,
+            champion,
+            recommendation,
+            limits,
+            seed,
+            best,
+            opened,
+            tuple(notes),
         )
 
     def _compare(

@@ -69,6 +69,8 @@ def tables(result: Result) -> dict[str, str]:
         "effects.json": [asdict(effect) for effect in result.found_effects],
         "lineage.json": [_flat(one.to_dict()) for one in result.lineage],
         "operators.json": [_flat(asdict(one)) for one in result.operators],
+        "steps.json": [_flat(one.to_dict()) for one in result.steps],
+        "changed_rows.json": [one.line for one in result.changed],
         "answers.json": [
             {"candidate": standing.number, "levels": json.dumps(dict(standing.candidate.levels))}
             | _flat(counts.to_dict())
@@ -123,6 +125,15 @@ def metrics(result: Result) -> dict[str, float]:
     }
     found |= {f"answers_{one.replace(' ', '_')}": n for one, n in result.answers.by_state.items()}
     found["answers_failed"] = sum(result.answers.failed.values())
+    for one in result.steps:
+        found |= {
+            f"step_{one.step}_calls": one.calls,
+            f"step_{one.step}_tokens": one.tokens,
+            f"step_{one.step}_cost_usd": one.usd,
+            f"step_{one.step}_latency": one.latency,
+            f"step_{one.step}_cut_off": one.cut_off,
+            f"step_{one.step}_failed": sum(one.failed.values()),
+        }
     for one in result.limits:
         found |= {f"limit_{one.limit.metric}": one.best.mean}
         found |= {f"limit_{one.limit.metric}_95": one.best.end}

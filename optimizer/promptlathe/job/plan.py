@@ -11,6 +11,7 @@ from promptlathe.job.checks import (
     check_inputs,
     check_operators,
     check_pictures,
+    check_steps,
     check_tools,
     models_of,
 )
@@ -90,6 +91,7 @@ def make_plan(job: Job) -> Plan:
     if job.function is None:
         picture = partial(check_picture, folder=objective.folder, within=objective.within)
         check_conversations(job.space, objective.check_values, picture=picture)
+    check_steps(job)
     check_tools(job)
     check_operators(job, len(train))
     opened = job.space.opened() if job.operators else job.space

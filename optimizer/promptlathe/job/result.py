@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from promptlathe.decide import Comparison, Verdict
 from promptlathe.job.answer_states import AnswerCounts
 from promptlathe.job.calibrated import JudgeReport
+from promptlathe.job.changed import ChangedRow
 from promptlathe.job.limits import Checked
 from promptlathe.job.pareto import cost_per_call, pareto, tokens_per_call
+from promptlathe.job.step_counts import StepReport
 from promptlathe.records import (
     PROMPT,
     Candidate,
@@ -181,6 +183,10 @@ class Result:
     """The levels that operators made, and what became of them."""
     operators: tuple[OperatorReport, ...] = ()
     """What each operator did."""
+    steps: tuple[StepReport, ...] = ()
+    """Of a chain, each step by itself."""
+    changed: tuple[ChangedRow, ...] = ()
+    """Of a chain, the rows of the decision that it fixed or broke, what changed most first."""
 
     @property
     def chosen(self) -> Finalist:
@@ -244,6 +250,8 @@ class Result:
             "pareto": [_point(standing) for standing in self.pareto],
             "lineage": [one.to_dict() for one in self.lineage],
             "operators": [asdict(one) for one in self.operators],
+            "steps": [one.to_dict() for one in self.steps],
+            "changed": [one.to_dict() for one in self.changed],
             "answers": {**self.answers.to_dict(), "samples": dict(self.samples)},
             "candidates": len(self.standings),
             "calls": _by_role(self.spent.calls, {r: u.calls for r, u in self._used}),

@@ -10,6 +10,7 @@ from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError, Interrupted, PromptlatheError, StorageFailed
 from promptlathe.job.answer_states import AnswerStates
 from promptlathe.job.calibrated import judge_reports
+from promptlathe.job.changed import changed_rows
 from promptlathe.job.checks import portfolio
 from promptlathe.job.decision import Decided, Decision
 from promptlathe.job.interrupts import interruptible
@@ -24,6 +25,7 @@ from promptlathe.job.reserve import Reserve
 from promptlathe.job.result import Finalist, Result, Test
 from promptlathe.job.resume import Course, begun, replayed
 from promptlathe.job.rivals import check_rivals, with_rivals
+from promptlathe.job.step_counts import StepCounts
 from promptlathe.job.stores import (
     asking_file,
     check_stores,
@@ -248,6 +250,7 @@ class Running:
             self._policy, self._account, job.budget, job.model.name, caller.gates, engine
         )
         self._states = AnswerStates(job)
+        self._steps = StepCounts(job)
         self._settled: set[int] = set()
         """Numbers of the candidates whose cells are done."""
         self._told: list[Outcome] = []
@@ -384,6 +387,9 @@ class Running:
             target=objective.target,
             contract=objective.contract,
             bounds=objective.bounds,
+            step_targets=None
+            if job.function
+            else {one.step: one.target_field for one in objective.scorers if one.step},
         )
         rows = [example for split in SPLITS for example in objective.examples(split)]
         leaks = Leaks(rows, answers_of(plan.space.train, objective.target))
@@ -444,6 +450,7 @@ class Running:
             asyncio.get_running_loop().call_later(HEAD_START, self._recorder.begin)
         self._recorder.check()
         self._states.add(outcome)
+        self._steps.add(outcome)
         self._reserve.take(outcome)
         if outcome.cell.example.split == "select":
             self._told.append(outcome)
@@ -462,6 +469,7 @@ class Running:
         lineage, operators = self._made(best.candidate, effects)
         notes += self._rewriting.notes if self._rewriting else ()
         notes += self._states.notes
+        notes += self._steps.notes
         notes += self._engine.notes
         notes += self._pictures()
         if failed := self._reserve.failures:
@@ -499,6 +507,10 @@ class Running:
             found_effects=effects,
             lineage=lineage,
             operators=operators,
+            steps=self._steps.reports(decided.seed_outcomes, decided.best_outcomes),
+            changed=changed_rows(
+                decided.seed_outcomes, decided.best_outcomes, self._job.objective.target
+            ),
         )
 
     def _finalist(self, candidate: Candidate, standing: Standing | None = None) -> Finalist:

@@ -53,6 +53,7 @@ class FunctionEntry(Model):
     name: Name | Absent = None
     range: Ranged | dict[Name, Ranged] | Absent = None
     timeout: float = Field(default=SECONDS, gt=0)
+    step: str | Absent = None
 
 
 class ScorerEntry(Model):

@@ -97,9 +97,9 @@ class _Function(Own, Scorer):
     def may_judge(self, around: Surroundings) -> bool:
         return "ctx" in _wishes(self.load(around))
 
-    def _ranged(self) -> list[Any]:
-        """For the fingerprint: nothing where no range is declared."""
-        return [] if self.range is None else [self.range]
+    def _said(self) -> list[Any]:
+        """For the fingerprint: the range and the step, where they are declared."""
+        return [one for one in (self.range, self.step) if one is not None]
 
 
 class Function(_Function):
@@ -112,7 +112,7 @@ class Function(_Function):
 
     def fingerprint(self, around: Surroundings) -> Any:
         text = read_text(find(around.folder, split_path(self.path)[0], around.within))
-        return [self.path, content_hash(text), *self._ranged()]
+        return [self.path, content_hash(text), *self._said()]
 
     def entry(self) -> Any:
         said = self.model_dump(mode="json", exclude_defaults=True)
@@ -135,7 +135,7 @@ class PythonFunction(_Function):
             source = inspect.getsource(self.function)
         except (OSError, TypeError):
             source = repr(self.function)
-        return [source, *self._ranged()] if self.range is not None else source
+        return [source, *more] if (more := self._said()) else source
 
     def entry(self) -> Any:
         raise InputError(
@@ -151,13 +151,14 @@ def function(
     name: str | None = None,
     range: Range | Mapping[str, Range] | None = None,
     timeout: float = SECONDS,
+    step: str | None = None,
 ) -> Scorer:
     """Your own scorer: `file.py:function`, or a function `f(row, output)` itself.
 
     range: the lowest and the highest score that it gives, by name where it gives several.
-    timeout: seconds that it may take on one output.
+    timeout: seconds that it may take on one output. step: of a chain, the one that it scores.
     """
-    more: dict[str, Any] = {"range": range, "timeout": timeout}
+    more: dict[str, Any] = {"range": range, "timeout": timeout, "step": step}
     if callable(path):
         own = str(getattr(path, "__name__", ""))
         own = own if re.match(NAME, own) else "function"  # a lambda, a callable object

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from promptlathe.data.values import as_text
 from promptlathe.records import Cell, Failure, Json, Outcome, Score, Trace
@@ -13,6 +14,9 @@ from promptlathe.scoring.limits import Limit
 from promptlathe.scoring.loading import said
 from promptlathe.scoring.ranges import Worst
 from promptlathe.scoring.scorer import Scorer, Surroundings, Unscored
+from promptlathe.space import step_outputs
+
+_NOT_ASKED = Score(None, None, "the step was not asked")
 
 
 class Scorecard:
@@ -35,7 +39,7 @@ class Scorecard:
         """
         self._worst = Worst(scorers, goal, limits)
         self._apart = Apart(around)
-        self._measures = [(scorer.name, self._apart.measure(scorer)) for scorer in scorers]
+        self._measures = [(one.name, one.step, self._apart.measure(one)) for one in scorers]
         self._goal, self._first = goal, first
 
     async def score(self, cell: Cell, trace: Trace, ctx: Context) -> Outcome:
@@ -44,9 +48,10 @@ class Scorecard:
         rationales: dict[str, str] = {}
         parsed: Json = None
         unread = False
-        for name, measure in self._measures:
+        for name, step, measure in self._measures:
+            seen = trace if step is None else _of_step(trace, step, cell)
             try:
-                found = measure(cell.example, trace, ctx)
+                found = _NOT_ASKED if seen is None else measure(cell.example, seen, ctx)
                 if not isinstance(found, Score):
                     found = await found
             except Unscored as error:
@@ -62,7 +67,7 @@ class Scorecard:
             if found.rationale is not None:
                 rationales[name] = found.rationale
             if found.value is None:
-                unread = True
+                unread = unread or step is None  # what a step said is not the output
                 scores.update(self._worst.of(name))
             elif isinstance(found.value, Mapping):
                 scores.update(found.value)
@@ -93,6 +98,12 @@ class Scorecard:
     def close(self) -> None:
         """End the worker process."""
         self._apart.close()
+
+
+def _of_step(trace: Trace, step: str, cell: Cell) -> Trace | None:
+    """With the step's output; None when it was not asked."""
+    outputs = step_outputs(trace.calls, cell.candidate.prompts)
+    return replace(trace, output=outputs[step]) if step in outputs else None
 
 
 def _unscored(cell: Cell, trace: Trace, scorer: str, why: str) -> Outcome:

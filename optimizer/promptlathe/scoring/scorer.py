@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol, Self
 
 from pydantic import Field
 
@@ -79,6 +79,12 @@ class Scorer(Model):
     shorthand: ClassVar[str] = "target"
     """The field that may stand alone: `exact_match: label`."""
     name: Name
+    step: str | None = None
+    """The step of a chain whose output it scores; None: the chain's own."""
+
+    def at(self, step: str) -> Self:
+        """The same for a step of a chain: `exact_match("rule", name="rule").at("plan")`."""
+        return self.model_copy(update={"step": step})
 
     @property
     def target_field(self) -> str | None:

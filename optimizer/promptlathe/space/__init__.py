@@ -21,7 +21,7 @@ from promptlathe.space.size import Size
 from promptlathe.space.space import SearchSpace
 from promptlathe.space.steps import LoadedSteps, Step, Steps, load_steps
 from promptlathe.space.template import fill_declared, is_inert, not_placeholder, placeholders
-from promptlathe.space.tools import Tool, keyed, output_of, shown_tools
+from promptlathe.space.tools import Tool, keyed, output_of, shown_tools, step_outputs
 
 __all__ = [
     "BoundSpace",
@@ -65,6 +65,7 @@ __all__ = [
     "request_of",
     "shown_tools",
     "single_braced",
+    "step_outputs",
     "transcript",
     "with_sources",
 ]

@@ -34,6 +34,8 @@ MODEL_PARAMETERS = (
     "background",
     "negative_prompt",
 )
+SERVICE = ("base_url", "api_key_env", "timeout", "retries")
+"""Of a run file's `model`: they are no parameters of a call."""
 SHOWN = 12
 LARGEST = 2**53
 """Beyond it, whole numbers are not exact in JSON, nor in Optuna."""
@@ -58,6 +60,8 @@ def _check_model(space: Declaration) -> None:
         if name not in MODEL_PARAMETERS:
             hint = nearest(name, MODEL_PARAMETERS)
             advice = f"did you mean {hint!r}?" if hint else f"known: {', '.join(MODEL_PARAMETERS)}"
+            if name in SERVICE:
+                advice = "the service stands in the run file: in `model`, or a step's own"
             raise problem(("model", name), f"unknown model parameter {name!r}", advice)
         if isinstance(one, Choice | Text) and one.rewrite:
             raise problem(

@@ -115,12 +115,8 @@ def join(
         for loc, text in part.texts():
             names = set(placeholders(text))
             if late := next((one for one in steps[i:] if one in names), None):
-                raise InputError(
-                    f"{{{{ {late} }}}} is used before the step {late!r} has an output",
-                    where(("steps", step, "space", *loc)),
-                    "a step may use the outputs of those above it; a field of the data of that "
-                    "name means: rename the step",
-                )
+                what, fix = _too_early(parts, step, late)
+                raise InputError(what, where(("steps", step, "space", *loc)), fix)
             used |= names
     if unused := next((step for step in steps if step not in used), None):
         raise InputError(
@@ -129,6 +125,34 @@ def join(
             f"place {{{{ {unused} }}}} in a later step, or remove it",
         )
     return JoinedSpace.of(parts, output)
+
+
+def _too_early(parts: Mapping[str, SearchSpace], step: str, late: str) -> tuple[str, str]:
+    """What is wrong with a step that shows the output of itself, or of one below it."""
+    renamed = "if a field of the data is meant, rename the step"
+    if step == late:
+        return f"the step {step!r} uses its own output", f"remove {{{{ {step} }}}}; {renamed}"
+    if step in _needs(parts, late):
+        return (
+            f"the steps {step!r} and {late!r} use each other's outputs",
+            f"take {{{{ {late} }}}} out of {step!r}: a step may use the outputs of those above it; "
+            + renamed,
+        )
+    return (
+        f"the step {step!r} uses {{{{ {late} }}}}, the output of a step below it",
+        f"move {late!r} above {step!r}; {renamed}",
+    )
+
+
+def _needs(parts: Mapping[str, SearchSpace], step: str) -> set[str]:
+    """The steps whose outputs a step rests on, through whichever others."""
+    found: set[str] = set()
+    waiting = [step]
+    while waiting:
+        new = (parts[waiting.pop()].shown & parts.keys()) - found
+        found |= new
+        waiting += new
+    return found
 
 
 def _check_names(step: str, part: SearchSpace, steps: Sequence[str], where: Where) -> None:

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 from pydantic import Field, field_validator, model_validator
 
 from promptlathe import documents
-from promptlathe.records import Answer, Json, Prompt
+from promptlathe.records import Answer, Json, Prompt, Sent
 from promptlathe.space.template import compose
 
 PARAMETER = "tools"
@@ -153,6 +153,15 @@ def _keyed(call: Mapping[str, Json], keys: Mapping[str, str]) -> Mapping[str, Js
 def output_of(answer: Answer, prompt: Prompt) -> Json:
     """What an answer says: the tools that it calls, by their keys; else its text."""
     return [dict(call) for call in keyed(answer, prompt).tool_calls] or answer.text
+
+
+def step_outputs(calls: Iterable[Sent], prompts: Mapping[str, Prompt]) -> dict[str, Json]:
+    """What each step said last, of the calls of a target that name one."""
+    return {
+        sent.call.step: output_of(sent.reply, prompts[sent.call.step])
+        for sent in calls
+        if sent.call.role == "task" and sent.call.step in prompts and isinstance(sent.reply, Answer)
+    }
 
 
 def shown_tools(prompt: Prompt) -> str:

@@ -9,9 +9,14 @@ from promptlathe.records import PROMPT, Candidate, Example, Standing, Value
 from promptlathe.scoring import Contract
 from promptlathe.search.operators.guards import language_of
 from promptlathe.search.operators.lineage import LevelOrigin
-from promptlathe.search.operators.operator_context import MOST_ANSWERS, Case, OperatorContext
+from promptlathe.search.operators.operator_context import (
+    MOST_ANSWERS,
+    Case,
+    OperatorContext,
+    StepPlace,
+)
 from promptlathe.search.operators.reflection import ReflectionExamples
-from promptlathe.space import BoundSpace, Choice, SearchSpace, shown_tools
+from promptlathe.space import BoundSpace, Choice, JoinedSpace, SearchSpace, shown_tools
 
 LONGER, LEAST_LONGEST = 3, 400
 """A text may have LONGER times the words of the longest that was declared; or LEAST_LONGEST."""
@@ -31,10 +36,14 @@ class Contexts:
         *,
         target: str | None,
         contract: Contract,
+        step_targets: Mapping[str, str | None] | None = None,
     ) -> None:
+        """step_targets: of a chain that runs step by step, the field with what each step should
+        answer, where one is known; None: nobody knows whose output is read."""
         self._requests, self._answers, self._reflection = requests, answers, examples
         self._target, self._contract = target, contract
         self._contracts = contract.sentences(answers)
+        self._step_targets = step_targets
         self._longest = _longest(space.space)
 
     def context(
@@ -53,6 +62,8 @@ class Contexts:
         text = text_of(space, name, dict(subject.levels)) or ""
         cases = self._reflection.cases(subject)
         met = {case.example.id for case in cases}
+        place = self._place(space.space, name)
+        reads = place is None or place.last
         return OperatorContext(
             subject=subject.id,
             component=name,
@@ -68,13 +79,27 @@ class Contexts:
             others=_others(component, name, level, origins, standings),
             rivals=self._rivals(component, name, level),
             reading=self._contract.reading,
-            literal=self._contract.names_answers,
-            contracts=self._contracts,
+            literal=self._contract.names_answers and reads,
+            contracts=self._contracts if reads else (),
             protect=component.protect,
             longest=self._longest,
             language=language_of(text),
             prompts=self._requests,
             rng=rng,
+            place=place,
+        )
+
+    def _place(self, space: SearchSpace, name: str) -> StepPlace | None:
+        if self._step_targets is None or not isinstance(space, JoinedSpace):
+            return None
+        step, steps = space.step_of(name), list(space.prompts)
+        later = steps[steps.index(step) + 1 :]
+        return StepPlace(
+            step,
+            tuple(steps),
+            tuple(one for one in later if step in space.prompts[one].shown),
+            step == space.output,
+            self._step_targets.get(step),
         )
 
     def _rivals(
@@ -140,8 +165,15 @@ def _marked(space: BoundSpace, subject: Candidate, name: str) -> str:
 
 
 def _beside(space: BoundSpace, name: str) -> tuple[tuple[str, str], ...]:
-    others = {one: c for one, c in space.space.components.items() if isinstance(c, Choice)}
-    return tuple((one, text) for one, c in others.items() if one != name for text in texts_of(c))
+    """Of the same prompt."""
+    whole, step = space.space, space.space.step_of(name)
+    others = {one: c for one, c in whole.components.items() if isinstance(c, Choice)}
+    return tuple(
+        (one, text)
+        for one, c in others.items()
+        if one != name and whole.step_of(one) == step
+        for text in texts_of(c)
+    )
 
 
 def _others(

@@ -13,7 +13,7 @@ import numpy as np
 
 from promptlathe.data.values import as_text
 from promptlathe.records import Example, FailureReason, Outcome
-from promptlathe.space import fill_declared, placeholders, transcript
+from promptlathe.space import fill_declared, placeholders, step_outputs, transcript
 
 MISTAKES = 24
 """Rows that are shown as mistakes, at most."""
@@ -70,6 +70,38 @@ class Case:
 
 
 @dataclass(frozen=True)
+class StepPlace:
+    """Where a prompt stands in a chain."""
+
+    step: str
+    steps: tuple[str, ...]
+    """All of them, in order."""
+    used_by: tuple[str, ...]
+    """Later steps that are shown what it answers."""
+    last: bool
+    """Its output is the chain's."""
+    target: str | None = None
+    """The row's field with what it should answer itself, where a scorer knows one."""
+
+    @property
+    def about(self) -> str:
+        """In words, for a request."""
+        rest = (
+            "what it answers is the chain's output"
+            if self.last
+            else f"what it answers is shown to {', '.join(self.used_by)}"
+        )
+        listed = ", ".join(self.steps)
+        return f'(This prompt is the step "{self.step}" of a chain: {listed}; {rest}.)'
+
+    def of_answers(self, answers: str) -> str:
+        """The right answers, of this step and of the chain."""
+        if self.last:
+            return answers
+        return f"Of this step: free text, which later steps use. Of the chain: {answers}"
+
+
+@dataclass(frozen=True)
 class OperatorContext:
     """What `operator(context)` gets. All rows are of `train`."""
 
@@ -112,14 +144,24 @@ class OperatorContext:
     prompts: Mapping[str, str]
     """The requests that ship, by operator: Markdown with placeholders."""
     rng: np.random.Generator
+    place: StepPlace | None = None
+    """Of a chain, where the prompt stands in it; None: it is alone."""
 
     @property
     def mistakes(self) -> tuple[Case, ...]:
         return tuple(case for case in self.cases if not case.right)
 
     @property
+    def is_read(self) -> bool:
+        """What this prompt makes the model say is the output that is read."""
+        return self.place is None or self.place.last
+
+    @property
     def unread(self) -> tuple[Case, ...]:
-        """Cases whose output could not be read, or is none of the right answers."""
+        """Cases whose output could not be read, or is none of the right answers; none of a step
+        whose output is not the chain's."""
+        if not self.is_read:
+            return ()
         return tuple(case for case in self.mistakes if case.outcome.unread or self._alien(case))
 
     def _alien(self, case: Case) -> bool:
@@ -129,11 +171,13 @@ class OperatorContext:
 
     def ask(self, name: str, **values: str) -> str:
         """A shipped request, filled in; `values` are placeholders beyond those of every context."""
+        answers = ", ".join(self.answers) or "free text"
+        place = self.place
         common = (
             self.component,
-            self.prompt,
+            self.prompt if place is None else f"{place.about}\n\n{self.prompt}",
             self.text,
-            ", ".join(self.answers) or "free text",
+            answers if place is None else place.of_answers(answers),
             self._constraints(),
         )
         known = dict(zip(COMMON, common, strict=True))
@@ -187,6 +231,12 @@ class OperatorContext:
         return "\n".join(lines)
 
 
+def step_texts(outcome: Outcome) -> dict[str, str]:
+    """What each step of a chain said."""
+    said = step_outputs(outcome.trace.calls, outcome.cell.candidate.prompts)
+    return {step: as_text(output) for step, output in said.items()}
+
+
 def rows(context: OperatorContext, shown: Iterable[Case | Example]) -> str:
     """Rows as they stand in a request."""
     return "\n".join(_row(context, one) for one in shown) or "none"
@@ -194,21 +244,31 @@ def rows(context: OperatorContext, shown: Iterable[Case | Example]) -> str:
 
 def _row(context: OperatorContext, shown: Case | Example) -> str:
     example = shown.example if isinstance(shown, Case) else shown
-    fields = [name for name in placeholders(context.prompt) if name in example.row]
-    lines = [f"{name}: {_short(example.row[name])}" for name in fields]
+    place = context.place
+    said = step_texts(shown.outcome) if place and isinstance(shown, Case) else {}
+    known = {**example.row, **said}
+    fields = [name for name in placeholders(context.prompt) if name in known]
+    lines = [f"{name}: {_short(known[name])}" for name in fields]
+    if place and place.target is not None:
+        lines.append(f"Expected of this step: {as_text(example.row[place.target])}")
     if context.target is not None:
-        lines.append(f"Expected: {context.answer(example)}")
+        end = "" if context.is_read else " of the chain"
+        lines.append(f"Expected{end}: {context.answer(example)}")
     if isinstance(shown, Case):
-        lines += _told(shown)
+        if place and not context.is_read:
+            lines.append(f"This step answered: {_short(said.get(place.step, 'nothing'))}")
+        lines += _told(shown, "" if context.is_read else "The chain ")
     return "<row>\n" + "\n".join(lines) + "\n</row>"
 
 
-def _told(case: Case) -> list[str]:
+def _told(case: Case, who: str) -> list[str]:
     """What the prompt made of the row, and what is wrong with it."""
     lines: list[str] = []
     if case.outcome.failure is None:
         trace = case.outcome.trace
-        lines.append(f"Answered: {'(a picture)' if trace.picture else _short(trace.text)}")
+        shown = "(a picture)" if trace.picture else _short(trace.text)
+        answered = f"{who}answered: {shown}"
+        lines.append(answered[0].upper() + answered[1:])
     if case.problem:
         lines.append(f"Problem: {case.problem}")
         said = case.outcome.rationales.items()

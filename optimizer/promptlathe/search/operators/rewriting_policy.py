@@ -84,6 +84,9 @@ class RewritingTerms:
     """How outputs are read."""
     bounds: tuple[float, float] | None = (0.0, 1.0)
     """(worst, best) value of the goal; None when it is not known."""
+    step_targets: Mapping[str, str | None] | None = None
+    """Of a chain that runs step by step, the field with what each step should answer, where one is
+    known."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,7 @@ class RewritingPolicy:
             self._reflection,
             target=terms.target,
             contract=terms.contract,
+            step_targets=terms.step_targets,
         )
         self._subject = space.seed
         """The prompt that is written about."""

@@ -4,8 +4,9 @@ from promptlathe.search.operators.operator_context import OperatorContext, rows
 
 
 def rules(context: OperatorContext) -> str | None:
-    """A request with the confusion table; None when the answers are free text, or all right."""
-    if not context.answers or not context.mistakes:
+    """A request with the confusion table; None when the answers are free text,
+    or all right, or not those of this step."""
+    if not (context.answers and context.mistakes and context.is_read):
         return None
     confused = [case for case in context.mistakes if not case.outcome.unread]
     return context.ask(
