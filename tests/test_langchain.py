@@ -417,16 +417,14 @@ def test_the_tuned_chain_sends_what_was_scored(
     result, server = tuned
     chain = lc.shop_chain(server.base_url)
     scored = [body(arrived) for arrived in server.arrived]
-    asked = "\n".join(arrived.prompt for arrived in server.arrived)
-    rows = [dict(e.row) for e in OBJECTIVE.examples("test") if e.row["message"] in asked]
-    assert len(rows) > 5
     for given in (chain, result.apply(chain)):
-        before = len(server.arrived)
-        for row in rows:
-            given.invoke(row)
-        sent = [body(arrived) for arrived in server.arrived[before:]]
-        assert len(sent) == 2 * len(rows)
-        assert all(one in scored for one in sent)
+        same = 0
+        for example in OBJECTIVE.examples("test"):
+            before = len(server.arrived)
+            given.invoke(dict(example.row))
+            sent = [body(arrived) for arrived in server.arrived[before:]]
+            same += len(sent) == 2 and all(one in scored for one in sent)
+        assert same >= result.test.examples >= 8
     once = result.apply(chain)
     assert pl.from_langchain(once) == pl.from_langchain(result.apply(once))
     assert pl.from_langchain(once) != pl.from_langchain(chain)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from promptlathe.api import optimize
+    from promptlathe.genai import PromptlatheOptimizer
     from promptlathe.records import Budget
     from promptlathe.scoring import Objective, exact_match
     from promptlathe.space import Choice, Demos, Float, Int, SearchSpace, Text
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         from_dspy,
         from_langchain,
         from_llama_index,
+        from_mlflow,
     )
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "Float",
     "Int",
     "Objective",
+    "PromptlatheOptimizer",
     "SearchSpace",
     "Text",
     "calling",
@@ -39,18 +42,21 @@ __all__ = [
     "from_dspy",
     "from_langchain",
     "from_llama_index",
+    "from_mlflow",
     "optimize",
     "target",
 ]
 
 _HOMES = {
     "optimize": "api",
+    "PromptlatheOptimizer": "genai",
     "Objective": "scoring",
     "exact_match": "scoring",
     "Budget": "records",
     "target": "targets",
     **dict.fromkeys(
-        ("calling", "from_dspy", "from_langchain", "from_llama_index"), "targets.frameworks"
+        ("calling", "from_dspy", "from_langchain", "from_llama_index", "from_mlflow"),
+        "targets.frameworks",
     ),
     **dict.fromkeys(("SearchSpace", "Choice", "Text", "Demos", "Float", "Int"), "space"),
 }

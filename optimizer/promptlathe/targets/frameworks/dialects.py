@@ -3,6 +3,7 @@
     F_STRING    {name}, {name:.2f}; braces that are meant stand twice
     MUSTACHE    {{name}}, which HTML-escapes the value, and {{{name}}}; no sections
     JINJA       {{ name }}; no statements, comments or filters
+    REGISTERED  {{name}}, in MLflow's registry; no statements
     SAFE        {name}; other braces stand as they are (LlamaIndex)
     LITERAL     nothing is filled in
 
@@ -146,9 +147,9 @@ def _doubled(text: str, _: Collection[str]) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _no_mustache(text: str, _: Collection[str]) -> str:
+def _single(text: str, _: Collection[str]) -> str:
     if "{{" in text:
-        raise ValueError(f"{text!r} cannot be written in mustache")
+        raise ValueError(f"{text!r} cannot be written: there, double braces are always filled in")
     return text
 
 
@@ -167,8 +168,9 @@ def _as_it_is(text: str, _: Collection[str]) -> str:
 
 
 F_STRING = Dialect("f-string", _f_string, _doubled, lambda name: f"{{{name}}}")
-MUSTACHE = Dialect("mustache", _mustache, _no_mustache, lambda name: f"{{{{{name}}}}}")
+MUSTACHE = Dialect("mustache", _mustache, _single, lambda name: f"{{{{{name}}}}}")
 JINJA = Dialect("jinja2", _jinja, _braces_as_variables, lambda name: f"{{{{ {name} }}}}")
+REGISTERED = Dialect("MLflow", _jinja, _single, lambda name: f"{{{{{name}}}}}")
 SAFE = Dialect("braces", _safe, _no_variable, lambda name: f"{{{name}}}")
 LITERAL = Dialect("literal", lambda text: (text,) if text else (), _as_it_is, str)
 

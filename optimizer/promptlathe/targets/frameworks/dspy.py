@@ -15,7 +15,7 @@ import dspy
 from dspy.clients.base_lm import BaseLM
 
 from promptlathe.errors import InputError
-from promptlathe.records import Answer, Image, Json, Message
+from promptlathe.records import Answer, Json, Message
 from promptlathe.targets.frameworks.dialects import LITERAL
 from promptlathe.targets.frameworks.target import Asking, Call, sendable
 from promptlathe.targets.frameworks.texts import (
@@ -28,6 +28,7 @@ from promptlathe.targets.frameworks.texts import (
     named,
     numbered,
 )
+from promptlathe.targets.frameworks.wire import completion_of, form_of, message_of
 
 ADDED = "reasoning"
 """The field that `ChainOfThought` adds."""
@@ -53,10 +54,11 @@ class DSPy:
     def made(self, given: Any, texts: Mapping[Place, str], asking: Asking | None) -> Any:
         made = given.deepcopy()
         for name, predictor in _predictors(made).items():
+            signature: Any = predictor.signature
             if (new := texts.get((name, INSTRUCTIONS))) is not None:
-                predictor.signature = predictor.signature.with_instructions(new)
+                predictor.signature = signature.with_instructions(new)
             if (new := texts.get((name, DEMOS))) is not None:
-                inputs = predictor.signature.input_fields
+                inputs = signature.input_fields
                 predictor.demos = [
                     dspy.Example(**record).with_inputs(*(n for n in record if n in inputs))
                     for record in demos_of(new)
@@ -98,7 +100,7 @@ def _predictors(given: Any) -> dict[str, dspy.Predict]:
 
 
 def _texts(predictor: dspy.Predict) -> tuple[FoundText, ...]:
-    signature = predictor.signature
+    signature: Any = predictor.signature
     outputs = [name for name in signature.output_fields if name != ADDED]
     fields = (*signature.input_fields, *outputs)
     records = [dict(demo.items()) for demo in predictor.demos]
@@ -118,7 +120,8 @@ def _inputs(module: Any, forward: Any, row: Mapping[str, Any]) -> dict[str, Any]
     names = [one.name for one in parameters if one.kind is not one.VAR_KEYWORD]
     if len(names) < len(parameters):
         first, *_ = _predictors(module).values()
-        names += list(first.signature.input_fields)
+        signature: Any = first.signature
+        names += list(signature.input_fields)
     return {name: row[name] for name in names if name in row}
 
 
@@ -173,58 +176,18 @@ class StandIn(BaseLM):
         given.pop("rollout_id", None)  # another answer: who asks again gets one
         form = given.get("response_format")
         if isinstance(form, type):
-            from dspy.clients.legacy_requests import _strict_json_schema
-
-            schema = _strict_json_schema(form.model_json_schema())
-            body = {"name": form.__name__, "schema": schema, "strict": True}
-            given["response_format"] = {"type": "json_schema", "json_schema": body}
+            given["response_format"] = form_of(form)
         return sendable(given, "the module"), int(many)
 
 
 def _messages(prompt: Any, messages: Any) -> list[Message]:
     if not messages:
         return [Message("user", str(prompt))]
-    return [_message(one) for one in messages]
-
-
-def _message(given: Mapping[str, Any]) -> Message:
-    more = {name: one for name, one in given.items() if name not in ("role", "content")}
-    content = given.get("content") or ""
-    if isinstance(content, str):
-        return Message(given["role"], content, more)
-    return Message(given["role"], tuple(_part(part) for part in content), more)
-
-
-def _part(part: Mapping[str, Any]) -> str | Image:
-    match part:
-        case {"type": "text", "text": str(text)}:
-            return text
-        case {"type": "image_url", "image_url": {"url": str(url)} as image}:
-            return Image(url, image.get("detail"))
-        case _:
-            raise ValueError(
-                f"a message holds {part.get('type')!r}: only texts and pictures are sent"
-            )
+    return [message_of(one) for one in messages]
 
 
 def _response(model: str, answers: list[Answer]) -> Any:
     """As OpenAI's client gives it."""
     from openai.types.chat import ChatCompletion
 
-    choices = [
-        {
-            "index": i,
-            "finish_reason": "tool_calls" if answer.tool_calls else "stop",
-            "message": {
-                "role": "assistant",
-                "content": answer.text,
-                "tool_calls": [dict(call) for call in answer.tool_calls] or None,
-            },
-        }
-        for i, answer in enumerate(answers)
-    ]
-    read = sum(answer.input_tokens or 0 for answer in answers)
-    wrote = sum(answer.output_tokens or 0 for answer in answers)
-    usage = {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
-    body = {"id": "promptlathe", "object": "chat.completion", "created": 0, "model": model}
-    return ChatCompletion.model_validate({**body, "choices": choices, "usage": usage})
+    return ChatCompletion.model_validate(completion_of(model, answers))

@@ -147,23 +147,30 @@ def _kept(
     if not isinstance(given, PromptMixin):
         return
     near = next((one for one in vars(given).values() if isinstance(one, LLM)), llm)
-    for key, prompt in given._get_prompts().items():
+    prompts, modules = _own(given)
+    for key, prompt in prompts.items():
         yield (*path, key), prompt, near
-    for key, module in given._get_prompt_modules().items():
+    for key, module in modules.items():
         yield from _kept(module, (*path, key), near)
+
+
+def _own(module: PromptMixin) -> tuple[Mapping[str, BasePromptTemplate], Mapping[str, PromptMixin]]:
+    """A module's own prompts, and its parts: what its subclasses write. `get_prompts` copies."""
+    mixin: Any = module
+    return mixin._get_prompts(), mixin._get_prompt_modules()
 
 
 def _put(made: Any, path: tuple[str, ...], before: Any, prompt: BasePromptTemplate) -> None:
     """Set one prompt of the copy, and read it back. Raises InputError when it did not take it."""
     module = made
     for key in path[:-1]:
-        module = module._get_prompt_modules()[key]
-    kept = module._get_prompts()[path[-1]]
+        module = _own(module)[1][key]
+    kept = _own(module)[0][path[-1]]
     whole: BasePromptTemplate = prompt
     if isinstance(kept, SelectorPromptTemplate):
         whole = _selecting(kept, before, prompt)
     module.update_prompts({path[-1]: whole})
-    if module._get_prompts()[path[-1]] is not whole:
+    if _own(module)[0][path[-1]] is not whole:
         raise InputError(
             f"{type(module).__name__} did not take the prompt {path[-1]!r}",
             "target",

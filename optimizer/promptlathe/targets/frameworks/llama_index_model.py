@@ -158,7 +158,8 @@ class StandIn(FunctionCallingLLM):
         return made
 
     def _asked_text(self, prompt: str, formatted: bool) -> ChatMessage:
-        text = prompt if formatted else self.completion_to_prompt(prompt)
+        wrap = None if formatted else self.completion_to_prompt
+        text = wrap(prompt) if wrap else prompt
         mark = {MARK: prompt.prompt} if isinstance(prompt, MadeText) else {}
         return ChatMessage(role=MessageRole.USER, content=str(text), additional_kwargs=mark)
 

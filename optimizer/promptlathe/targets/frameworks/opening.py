@@ -27,30 +27,32 @@ MOST_DEMOS = 4
 SPELLINGS = "pl.Choice([…]), a list of levels, or a text of yours with {{ components }}"
 
 
-def space_of(found: Found, vary: Any, components: Any, *, where: str) -> SearchSpace:
-    """The space of one prompt, or of several, joined.
+def space_of(
+    found: Found, vary: Any, components: Any, *, where: str, joined: bool = False
+) -> SearchSpace:
+    """The space of one prompt, or of several, joined; of one, too, where `joined` says so.
 
     vary: the texts that may vary: a list of names, each then may be rewritten; or a mapping from
     names to a component, levels, or a text of yours that places `components`.
     where: what the user called, for messages. Raises InputError.
     """
-    opening = _Opening(found, components or {}, where)
+    opening = _Opening(found, components or {}, where, joined=joined)
     for name, given in opening.wanted(vary):
         opening.open(name, given)
     return opening.space()
 
 
 class _Opening:
-    def __init__(self, found: Found, components: Any, where: str) -> None:
+    def __init__(self, found: Found, components: Any, where: str, *, joined: bool) -> None:
         if not isinstance(components, Mapping):
             raise InputError(
                 f"`components` is {describe(components)}", where, "write {name: pl.Demos(…)}"
             )
         self._where, self._given = where, components
-        self._several = len(found) > 1
+        self._several, self._joined = len(found) > 1, joined or len(found) > 1
         self._texts = {
             (prompt, i): text
-            for own, prompt in prompt_names(found).items()
+            for own, prompt in prompt_names(found, joined=joined).items()
             for i, text in enumerate(found[own])
         }
         self._messages = {place: text.message for place, text in self._texts.items()}
@@ -111,7 +113,7 @@ class _Opening:
                 f"no text that varies places the component {lost!r}",
                 f"write {{{{ {lost.rpartition('.')[2]} }}}} into a text of `vary`, or remove it",
             )
-        return join(parts, function=True) if self._several else next(iter(parts.values()))
+        return join(parts, function=True) if self._joined else next(iter(parts.values()))
 
     def _component(self, name: str, text: FoundText, given: Any) -> Any:
         if given is None:

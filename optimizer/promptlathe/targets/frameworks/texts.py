@@ -137,17 +137,20 @@ def numbered(name: str) -> Iterator[str]:
     yield from (f"{name}_{number}" for number in count(2))
 
 
-def prompt_names(found: Found) -> Mapping[str, str]:
-    """The name of each prompt in the space, by the framework's: one that is alone is `prompt`."""
-    return {name: PROMPT if len(found) == 1 else name for name in found}
+def prompt_names(found: Found, *, joined: bool = False) -> Mapping[str, str]:
+    """The name of each prompt in the space, by the framework's: one that is alone is `prompt`,
+    unless the space is joined all the same."""
+    return {name: PROMPT if len(found) == 1 and not joined else name for name in found}
 
 
-def changed(found: Found, prompts: Mapping[str, Prompt]) -> dict[Place, str]:
+def changed(
+    found: Found, prompts: Mapping[str, Prompt], *, joined: bool = False
+) -> dict[Place, str]:
     """What a candidate says otherwise, as the framework wants it.
 
     Raises ValueError when its prompts are not those of the object, or cannot be written.
     """
-    own = {name: key for key, name in prompt_names(found).items()}
+    own = {name: key for key, name in prompt_names(found, joined=joined).items()}
     new: dict[Place, str] = {}
     for name, prompt in prompts.items():
         if name not in own:
