@@ -46,6 +46,12 @@ KNOWN = {
     ),
     "calm_rewrites": Known("draft", "rewrite", ("Keep every name", "No reproach")),
     "product_copy": Known("brief", "copy", ("exactly as in the brief", "Claim only")),
+    "shop_manual": Known(
+        "question",
+        "answer",
+        ("passages only", "square brackets", 'write only "Not found'),
+        lambda right: "Ask the shop.",
+    ),
     "french_law": Known("question", "answer", ("entre crochets", "seulement «")),
 }
 

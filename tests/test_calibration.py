@@ -332,7 +332,7 @@ def said_of_kind(folder: Path, *settings: str) -> tuple[str, dict[str, Any]]:
     done = CliRunner().invoke(main, [*command, *settings])
     assert done.exit_code == 0, done.output
     found = json.loads((folder / "result.json").read_text())
-    [note] = [one for one in found["notes"] if one.startswith("the judge kind")]
+    note = next(one for one in found["notes"] if one.startswith("the judge") and "kind" in one)
     assert f"note      {note}" in done.stdout
     return note, found["judges"][0]
 
@@ -343,7 +343,10 @@ def test_a_run_says_how_far_its_judge_may_be_off(folder: Path) -> None:
     with ScriptedServer(clerk) as server:
         run_file(folder, server)
         note, judge = said_of_kind(folder)
-        assert "is not calibrated, so how far its verdict may be off is not known" in note
+        assert (
+            "the judges kind and harmful are not calibrated: how far their verdicts may be off"
+            in note
+        )
         assert (judge["state"], judge["gain_off"]) == ("not calibrated", None)
         assert call(folder).exit_code == 0
         note, judge = said_of_kind(folder)
@@ -353,10 +356,10 @@ def test_a_run_says_how_far_its_judge_may_be_off(folder: Path) -> None:
         assert judge["gain_off"] == pytest.approx(0.5 * (error["high"] - error["low"]))
         checked = CliRunner().invoke(main, ["check", str(folder / "run.yaml")])
         assert "the judge kind agrees with people on 83%" in checked.output
-        assert "the judge harmful: it is not calibrated" in checked.output
+        assert "the judge harmful is not calibrated" in checked.output
         note, judge = said_of_kind(folder, "--set", "judge.temperature=0.5")
         assert (judge["state"], judge["calibration"]) == ("changed", None)
-        assert "calibrated with another text or model, which counts as nothing" in note
+        assert "not calibrated, since the text or the model is not what was calibrated" in note
         text = (folder / "objective.yaml").read_text()
         (folder / "objective.yaml").write_text(text.replace("spoken to kindly", "greeted"))
         assert said_of_kind(folder)[1]["state"] == "changed"

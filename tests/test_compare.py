@@ -107,7 +107,7 @@ def test_outside_of_a_run_there_is_no_seed() -> None:
 class Fails:
     id = "x"
 
-    async def output(self, example: Any, ctx: Any) -> Any:
+    async def output(self, example: Any, ctx: Any, step: Any) -> Any:
         raise CallFailed(Failure("context_length", "too long"))
 
 
@@ -211,6 +211,28 @@ def test_a_run_against_the_seed(tmp_path: Path, part: str) -> None:
     words = {"one": 30, "chain": 60}[part]
     assert best.tokens is not None
     assert best.tokens / best.cells < words, "of its own calls only"
+
+
+def test_a_step_is_compared_with_the_same_step(tmp_path: Path) -> None:
+    def answers(arrived: Arrived) -> str:
+        if arrived.prompt.startswith("Note: "):
+            return "A long note." if "Be exact" in arrived.prompt else "A note."
+        if arrived.body["model"] != "critic":
+            return "No."
+        first, _, second = arrived.prompt.partition("# Output 1\n")[2].partition("# Output 2\n")
+        assert {first.strip(), second.strip()} == {"A note.", "A long note."}
+        return json.dumps({"level": "1" if "long" in first else "2"})
+
+    with ScriptedServer(answers) as server:
+        job(tmp_path, server, "chain")
+        note = 'messages: {user: "Note: {{ how }} {{ message }}"}\n'
+        levels = "components: {how: {choice: {none: null, exact: Be exact.}}}\n"
+        (tmp_path / "note.yaml").write_text(note + levels)
+        text = (tmp_path / "objective.yaml").read_text()
+        (tmp_path / "objective.yaml").write_text(text.replace("against: seed", "step: note"))
+        result = run(Job.load(tmp_path / "run.yaml"))
+    assert result.best.levels["note.how"] == "exact"
+    assert result.test.best == 1
 
 
 def test_a_champion_that_nobody_registers(tmp_path: Path) -> None:

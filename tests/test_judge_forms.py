@@ -12,8 +12,10 @@ from promptlathe.errors import InputError
 from promptlathe.records import Failure
 from promptlathe.runtime.seam import CallFailed
 from promptlathe.scoring import Objective, exact_match, judge
+from promptlathe.scoring.judging import Judge
 from promptlathe.scoring.judging.language import language_of
 from promptlathe.scoring.judging.texts import BUILT_IN, LANGUAGES, load_text
+from promptlathe.starter import starter
 from promptlathe.testing.contexts import Asked, ScriptedContext
 
 ROWS: list[dict[str, Any]] = [
@@ -226,3 +228,17 @@ def test_nobody_maximizes_harm(goal: str, tmp_path: Path) -> None:
 def test_each_entry_is_as_short_as_it_was(entry: Any) -> None:
     objective = Objective.from_document(Document({"dataset": ROWS, "scorers": [entry]}))
     assert objective.to_dict()["scorers"] == [entry]
+
+
+def keys_of(page: str, first: str) -> set[str]:
+    """The names in the first column of the table whose head begins so."""
+    text = (Path(__file__).parent.parent / page).read_text("utf-8")
+    rows = text.partition(f"\n| {first} |")[2].partition("\n\n")[0].splitlines()[2:]
+    return {row.split("`")[1] for row in rows}
+
+
+def test_the_guide_names_each_key_and_each_text() -> None:
+    assert keys_of("docs/guide/judges.md", "key") == set(Judge.model_fields)
+    assert keys_of("docs/guide/judges.md", "built-in") == set(BUILT_IN)
+    files = (starter() / "objectives/judges").glob("*.yaml")
+    assert {path.stem for path in files} == set(BUILT_IN)

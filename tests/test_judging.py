@@ -1,6 +1,7 @@
 """Judges: a model that scores, through the same account, ledger and result as all other calls."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -271,3 +272,45 @@ def test_a_judge_that_is_away_ends_the_run_by_name(tmp_path: Path) -> None:
 
     with ScriptedServer(refuses) as server, pytest.raises(ModelUnavailable, match="critic"):
         run(job(tmp_path, server))
+
+
+MOODY = """
+messages: {user: "{{ tone }} Message: {{ message }} Order: {{ facts }}"}
+components: {tone: {choice: {plain: Answer the customer.}, rewrite: true}}
+"""
+METRIC = """
+def short(row, output):
+    return 0.0, f"{len(output)} characters are too many"
+"""
+
+
+def test_why_an_output_lost_points_reaches_the_rewriter(tmp_path: Path) -> None:
+    """What judges and functions say stands beside the mistakes that it is shown."""
+
+    def answers(arrived: Arrived) -> str:
+        if arrived.body["model"] == "writer":
+            return "<new>Answer the customer. Say that you are sorry for the trouble.</new>"
+        return critic(arrived) if arrived.body["model"] == "critic" else clerk(arrived)
+
+    with ScriptedServer(answers) as server:
+        job(tmp_path, server)
+        facts = FACTS.replace(
+            "  - exact_match: {target: decision, parse: label}", "  - metric.py:short"
+        )
+        files = {
+            "space.yaml": MOODY,
+            "metric.py": METRIC,
+            "objective.yaml": facts.replace("exact_match + tone", "tone + short"),
+        }
+        for name, text in files.items():
+            (tmp_path / name).write_text(text, "utf-8")
+        by_hand = {
+            "rewriter": json.dumps(model(server, "writer")),
+            "search.operators": "[rewrite]",
+            "budget.calls": "300",
+        }
+        run(Job.load(tmp_path / "run.yaml", settings=tuple(by_hand.items())))
+        asked = [one.prompt for one in server.arrived if one.body["model"] == "writer"]
+    assert asked
+    assert re.search(r"Why, says tone: It says '\w+'", asked[0])
+    assert re.search(r"Why, says short: \d+ characters are too many", asked[0])

@@ -1,6 +1,7 @@
 """Local files: what is read of them, what is refused, and that no server outlives its run."""
 
 import asyncio
+import json
 import os
 import pickle
 import re
@@ -22,6 +23,7 @@ from promptlathe.cli.main import main
 from promptlathe.documents import Document, parse
 from promptlathe.errors import InputError
 from promptlathe.job import Job
+from promptlathe.job.lacking import lacking
 from promptlathe.job.lanes import engine_of, lanes_of
 from promptlathe.job.resolved import resolved
 from promptlathe.job.run import run
@@ -33,6 +35,8 @@ from promptlathe.models.local_weights import weights_of
 from promptlathe.records import Answer, Budget, Message
 from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.local import LocalEngine
+from promptlathe.runtime.ray_engine import RayEngine
+from promptlathe.starter import copy_starter
 
 SERVED = find_spec("xllamacpp") is not None
 served = pytest.mark.skipif(not SERVED, reason="xllamacpp is not installed")
@@ -179,6 +183,7 @@ def test_ray_has_nothing_to_do_for_a_file_alone(tiny: Path, tmp_path: Path) -> N
     one = job(ModelSettings(gguf=str(tiny)), tmp_path, parallel=ParallelOptions(engine="ray"))
     assert isinstance(engine_of(one), LocalEngine)
     assert lanes_of(one).by_name["task"].slots == 4
+    assert lacking(one) == ["tiny is served on this machine: Ray gets none of its calls"]
 
 
 def workspace(folder: Path, model: str, **more: str) -> Path:
@@ -223,7 +228,7 @@ def test_check_tells_the_file_its_size_and_licence(tmp_path: Path) -> None:
         ("{gguf: run.yaml}", r"run.yaml:5: .*is no GGUF file: it begins with b'spac'"),
         ("{gguf: ../../out.gguf}", r"run.yaml:5: .*leads out of the workspace"),
         ("{gguf: [a]}", r"run.yaml:5: .*gguf"),
-        ("{gguf: smolm2}", r"run.yaml:5: .*no such file"),
+        ("{gguf: smolm2}", r"run.yaml:5: .*no such file(.|\n)*did you mean gguf: smollm2"),
     ],
 )
 @pytest.mark.parametrize("command", ["check", "run"])
@@ -362,3 +367,33 @@ def _wait_for(found, seconds: float):  # type: ignore[no-untyped-def]
         assert time.monotonic() < until
         time.sleep(0.05)
     return there
+
+
+@real
+@pytest.mark.slow
+@pytest.mark.ray
+async def test_on_ray_the_driver_serves_the_file(cluster: None) -> None:
+    settings = ModelSettings(gguf="smollm2", temperature=0, max_tokens=8, context=512)
+    lanes = Lanes({"task": Lane(ModelSettings(name="pocket"), 2), "judge": Lane(settings, 2)})
+    async with RayEngine(lanes, workers=1) as engine:
+        pocket = await engine.send(lanes.by_name["task"].settings.call(HI))
+        file = await engine.send(settings.call(HI, role="judge"))
+        assert _child(os.getpid())
+    assert isinstance(pocket, Answer)
+    assert isinstance(file, Answer)
+    assert not _servers
+
+
+@real
+@pytest.mark.slow
+def test_the_demo_gains_on_rows_that_its_search_never_saw(tmp_path: Path) -> None:
+    """On half of the budget of `make demo-llm`."""
+    copy_starter(tmp_path)
+    command = ["run", str(tmp_path / "runs" / "help_desk_intents.yaml"), "--json", "-"]
+    command += ["--set", "budget.calls=225", "--set", "track=false"]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert result["test"]["gain"] > 0.1
+    assert result["verdict"] == "better"
+    assert result["cost_usd"] == 0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from promptlathe.api import optimize
     from promptlathe.genai import PromptlatheOptimizer
+    from promptlathe.job.rendering import render
     from promptlathe.records import Budget
     from promptlathe.scoring import Objective, exact_match
     from promptlathe.space import Choice, Demos, Float, Int, SearchSpace, Text
@@ -44,12 +45,14 @@ __all__ = [
     "from_llama_index",
     "from_mlflow",
     "optimize",
+    "render",
     "target",
 ]
 
 _HOMES = {
     "optimize": "api",
     "PromptlatheOptimizer": "genai",
+    "render": "job.rendering",
     "Objective": "scoring",
     "exact_match": "scoring",
     "Budget": "records",

@@ -8,7 +8,7 @@ Rewrite ───────────→ Request ─→ Call ─→ Answer |
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -173,6 +173,10 @@ class Prompt:
         content: list[Any] = [[m.to_dict() for m in self.messages], dict(self.parameters)]
         content += [self.tool_keys] if self.tool_keys else []
         return content_hash([*content, dict(self.fills)] if self.fills else content)
+
+    def with_sources(self, sources: Mapping[str, Any]) -> "Prompt":
+        """The same prompt, with what its rules take from."""
+        return replace(self, sources=sources)
 
 
 PROMPT = "prompt"

@@ -183,7 +183,7 @@ def check(
     from promptlathe.cli.report import show_code, show_plan
     from promptlathe.job import Job
     from promptlathe.job import check as check_job
-    from promptlathe.job.calibrated import judge_reports
+    from promptlathe.job.calibrated import judge_reports, notes_of
     from promptlathe.job.checks import shutdown_notes
 
     job = Job.load(
@@ -194,7 +194,7 @@ def check(
         announce=show_code,
     )
     plan = check_job(job)
-    judges = [one.words() for one in judge_reports(job)]
+    judges = notes_of(judge_reports(job))
     show_plan(job, plan, [*judges, *shutdown_notes(job, date.today())])
     say(f"\nNext:  promptlathe run {quote(str(file))}")
 

@@ -4,11 +4,12 @@ judges/OBJECTIVE.NAME.KEY.json    KEY changes with the judge's text, what it see
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from promptlathe.documents.wording import choices
 from promptlathe.job.job import Job
 from promptlathe.job.stores import make_state, write_whole
 from promptlathe.records import content_hash
@@ -17,6 +18,13 @@ from promptlathe.scoring.judging import Judge
 from promptlathe.scoring.judging.judge import Asking
 
 FOLDER = "judges"
+
+
+WHY = {
+    "changed": ", since the text or the model is not what was calibrated",
+    "not calibrated": "",
+}
+"""By state, what is said beside it."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +44,8 @@ class JudgeReport:
         lies in the interval of its error; None where nothing is known."""
         return self.weight * self.calibration.error.width if self.calibration else None
 
-    def words(self, gain: float | None = None) -> str:
+    def words(self, known: Calibration, gain: float | None) -> str:
         """For a reader of the result, whose gain this is."""
-        known = self.calibration
-        if known is None:
-            why = {
-                "changed": "it was calibrated with another text or model, which counts as nothing",
-                "not calibrated": "it is not calibrated",
-            }[self.state]
-            return (
-                f"the judge {self.name}: {why}, so how far its verdict may be off is not known "
-                "(promptlathe judge FILE LABELS)"
-            )
         agrees, error = known.agreement, known.error
         said = (
             f"the judge {self.name} agrees with people on {agrees.value:.0%} of {known.labelled} "
@@ -68,6 +66,21 @@ class JudgeReport:
             "gain_off": self.gain_off,
             "calibration": self.calibration.to_dict() if self.calibration else None,
         }
+
+
+def notes_of(reports: Sequence[JudgeReport], gain: float | None = None) -> list[str]:
+    """What a reader of the result, whose gain this is, should know of its judges."""
+    said = [one.words(one.calibration, gain) for one in reports if one.calibration]
+    for state, why in WHY.items():
+        if names := [one.name for one in reports if one.state == state]:
+            many = len(names) > 1
+            said.append(
+                f"the {'judges' if many else 'judge'} {choices(names, 'and')} "
+                f"{'are' if many else 'is'} not calibrated{why}: how far "
+                f"{'their verdicts' if many else 'its verdict'} may be off is not known "
+                "(promptlathe judge FILE LABELS)"
+            )
+    return said
 
 
 def judge_reports(job: Job) -> tuple[JudgeReport, ...]:

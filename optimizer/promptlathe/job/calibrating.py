@@ -197,7 +197,8 @@ class _Calibrating:
                 caller = Caller(
                     engine, ledger, self._account, lanes, health, writer, asking=waiting
                 )
-                scoring = job.objective.only(self._judge)
+                alone = self._judge.model_copy(update={"step": None})  # no chain was run
+                scoring = job.objective.only(alone)
                 first = Forecast(Amounts(self._judge.samples, 0, 0.0))
                 evaluator = Evaluator(caller, writer, _Given(), scoring, first)
                 try:

@@ -17,6 +17,8 @@ from promptlathe.models.settings import PARAMETERS, POCKET, ModelSettings
 from promptlathe.models.shutdown import shutdown_dates
 from promptlathe.records import LIMITS, Budget, Example, Json
 from promptlathe.scoring import Objective, ToolCall
+from promptlathe.scoring.builtin.citations import Citations
+from promptlathe.scoring.builtin.grounded import Grounded
 from promptlathe.scoring.tool_call import expected
 from promptlathe.search import check_policy
 from promptlathe.search.operators.portfolio import DEMOS, Portfolio, load_portfolio
@@ -57,6 +59,21 @@ def check_inputs(job: Job) -> None:
                     job.place("space", ("components", name, "demos", "count")),
                     "lower the count, or give `splits.train` a larger share",
                 )
+
+
+def check_contexts(job: Job) -> None:
+    """What citations and groundedness are scored by must be there. Raises InputError."""
+    filled = any(part.filled_from for part in job.space.prompts.values())
+    for i, scorer in enumerate(job.objective.scorers):
+        if filled or job.function is not None or not isinstance(scorer, Citations | Grounded):
+            continue
+        if scorer.contexts not in {*job.objective.fields, *job.objective.partly}:
+            raise InputError(
+                f"the scorer {scorer.name} needs contexts: the space shows none, and no row has "
+                f"the field {scorer.contexts!r}",
+                job.place("objective", ("scorers", i)),
+                "name the rows' field as `contexts`, or show some:  {contexts: {field: …}}",
+            )
 
 
 def check_steps(job: Job) -> None:

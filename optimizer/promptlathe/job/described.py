@@ -47,8 +47,10 @@ def about(job: Job, plan: Plan, run: str) -> About:
 
 def _params(job: Job, plan: Plan) -> Mapping[str, object]:
     limits = {f"budget.{name}": limit for name, limit in job.budget.limits.items()}
+    weights = {"model.file": str(job.model.weights)} if job.model.gguf is not None else {}
     return {
         "model": job.model.name,
+        **weights,
         "search.policy": job.search.policy,
         "search.seed": job.search.seed,
         "parallel.engine": job.parallel.engine,

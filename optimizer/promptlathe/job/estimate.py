@@ -1,5 +1,6 @@
 """What a job's calls take: typically, and at most."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,7 +99,9 @@ def _longest(rows: Sequence[Example]) -> dict[str, Any]:
 
 
 def _bytes(call: Call) -> int:
-    return sum(len(message.text.encode()) for message in call.messages)
+    tools = dict(call.parameters).get("tools") or []
+    described = json.dumps(tools, ensure_ascii=False) if tools else ""
+    return sum(len(message.text.encode()) for message in call.messages) + len(described.encode())
 
 
 def _dearest(job: Job, tokens: int, output: int) -> float | None:

@@ -1,4 +1,4 @@
-"""What a job asks of a provider that is known to lack it, or not known to have it."""
+"""What a job asks of a provider that is known to lack it or not known to have it, and of Ray."""
 
 from collections.abc import Iterator
 
@@ -21,6 +21,10 @@ def lacking(job: Job) -> list[str]:
         notes += _notes(job.judge or job.model, (), _BY_JUDGE)
     if job.operators:
         notes += _notes(job.writer, (), "")
+    others = [job.judge, job.writer if job.operators else None]
+    files = [one for one in (job.model, *job.step_models.values(), *others) if one and one.gguf]
+    if files and job.parallel.engine == "ray":
+        notes.append(f"{files[0].name} is served on this machine: Ray gets none of its calls")
     return list(dict.fromkeys(notes))
 
 

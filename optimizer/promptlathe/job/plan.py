@@ -8,6 +8,7 @@ from functools import partial
 from promptlathe.data.corpus import load_corpora
 from promptlathe.errors import BudgetTooSmall, InputError
 from promptlathe.job.checks import (
+    check_contexts,
     check_inputs,
     check_operators,
     check_pictures,
@@ -92,6 +93,7 @@ def make_plan(job: Job) -> Plan:
         picture = partial(check_picture, folder=objective.folder, within=objective.within)
         check_conversations(job.space, objective.check_values, picture=picture)
     check_steps(job)
+    check_contexts(job)
     check_tools(job)
     check_operators(job, len(train))
     opened = job.space.opened() if job.operators else job.space

@@ -10,6 +10,7 @@ from promptlathe.job.stores import tracking_uri
 from promptlathe.records import Candidate, Example, Json
 from promptlathe.runtime.evaluator import Target
 from promptlathe.runtime.seam import Context
+from promptlathe.targets import StepsTarget
 from promptlathe.track.records import registered_names
 from promptlathe.track.store import default_artifacts, sqlite_file
 
@@ -25,9 +26,10 @@ class PromptRival:
     def id(self) -> str:
         return self.candidate.id
 
-    async def output(self, example: Example, ctx: Context) -> Json:
+    async def output(self, example: Example, ctx: Context, step: str | None) -> Json:
         """Equal calls are one call: it is paid once for each row."""
-        return await self.target.run(self.candidate.prompts, example.row, ctx)
+        target = self.target if step is None else StepsTarget(step)
+        return await target.run(self.candidate.prompts, example.row, ctx)
 
 
 def check_rivals(job: Job) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError, Interrupted, PromptlatheError, StorageFailed
 from promptlathe.job.answer_states import AnswerStates
-from promptlathe.job.calibrated import judge_reports
+from promptlathe.job.calibrated import judge_reports, notes_of
 from promptlathe.job.changed import changed_rows
 from promptlathe.job.checks import portfolio
 from promptlathe.job.decision import Decided, Decision
@@ -477,7 +477,7 @@ class Running:
             notes.append(f"{failed.total()} calls failed and were left unscored ({reasons})")
         judges = judge_reports(self._job)
         shown = decided.best_champion or decided.best_seed
-        notes += [one.words(shown.gain) for one in judges]
+        notes += notes_of(judges, shown.gain)
         spent, used = self._account.spent, self._account.used
         return Result(
             run_id=None,

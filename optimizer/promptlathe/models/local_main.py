@@ -42,7 +42,8 @@ def main() -> None:
             server = serve(options)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told
             json.dump({"error": str(error)}, told)
-            return
+            told.flush()
+            os._exit(1)  # the thread that reads would hold up an orderly end
         json.dump({"address": server.listening_address}, told)
     threading.Event().wait()
 

@@ -74,7 +74,9 @@ class LocalServer:
         with self._starting:
             if self.address:
                 return self.address
-            if self._closed or self._started >= _STARTS:
+            if self._closed:
+                raise ServerEnded("it was closed")
+            if self._started >= _STARTS:
                 raise ServerEnded(f"llama.cpp's server ended {self._started} times: {self._how()}")
             self._started += 1
             self._address = ""

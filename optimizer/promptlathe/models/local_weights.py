@@ -18,7 +18,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from promptlathe.documents import check_file
+from promptlathe.documents import check_file, nearest
 from promptlathe.errors import InputError
 
 LOCAL = "gguf:"
@@ -89,7 +89,9 @@ def weights_of(given: str) -> Weights:
     try:
         check_file(path, _MOST)
     except InputError as error:
-        raise InputError(f"{given}: {error.what}", "model.gguf", error.fix) from None
+        near = nearest(path.name, PACKAGED)
+        fix = f"did you mean gguf: {near}?" if near else error.fix
+        raise InputError(f"{given}: {error.what}", "model.gguf", fix) from None
     state = path.stat()
     return _read(path, state.st_size, state.st_mtime_ns)
 

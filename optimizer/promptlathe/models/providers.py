@@ -7,12 +7,13 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from promptlathe import documents
 from promptlathe.errors import InputError
+from promptlathe.models.addresses import with_query
 from promptlathe.models.dialect import Dialect, DialectSettings, changed
 from promptlathe.records import Json
 
@@ -79,14 +80,6 @@ class Provider(documents.Model):
             base = base.rstrip("/") + self.path
             query = self.dialect.query if query is None else query
         return with_query(base, query)
-
-
-def with_query(address: str, query: Mapping[str, str] | None) -> str:
-    """The address, and behind it the query, unless it is there already."""
-    added = urlencode(query or {})
-    if not added or address.endswith(added):
-        return address
-    return f"{address}{'&' if '?' in address else '?'}{added}"
 
 
 @cache

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from promptlathe import documents
 from promptlathe.documents import Document
 from promptlathe.errors import InputError
+from promptlathe.models.addresses import address_in, web_address, with_query
 from promptlathe.models.dialect import Dialect, DialectSettings, changed, dialect_of
 from promptlathe.models.local_weights import PACKAGED, Weights, weights_of
 from promptlathe.models.pocket import VERSION
-from promptlathe.models.providers import Provider, ProviderName, providers, with_query
+from promptlathe.models.providers import Provider, ProviderName, providers
 from promptlathe.records import DRAWING, Api, Call, Json, Message, Role
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -215,13 +214,13 @@ class ModelSettings(documents.Model):
     @classmethod
     def _no_key_behind_the_address(cls, dialect: DialectSettings | None) -> DialectSettings | None:
         if dialect and dialect.query:
-            _web_address(f"https://host?{urlencode(dialect.query)}")
+            web_address(f"https://host?{urlencode(dialect.query)}")
         return dialect
 
     @field_validator("base_url")
     @classmethod
     def _http_only(cls, url: str | None) -> str | None:
-        return None if url is None else _web_address(url)
+        return None if url is None else web_address(url)
 
     @model_validator(mode="after")
     def _of_the_api(self) -> Self:
@@ -283,8 +282,8 @@ class ModelSettings(documents.Model):
             return self.base_url or HUB_URL
         query = self.dialect.query if self.dialect else None
         if preset := self.preset:
-            return preset.endpoint(self.base_url or _address_in(preset.address), query)
-        return with_query(self.base_url or _address_in("OPENAI_BASE_URL") or OPENAI_URL, query)
+            return preset.endpoint(self.base_url or address_in(preset.address), query)
+        return with_query(self.base_url or address_in("OPENAI_BASE_URL") or OPENAI_URL, query)
 
     @property
     def preset(self) -> Provider | None:
@@ -338,34 +337,6 @@ class ModelSettings(documents.Model):
         name = str(merged.pop("name", self.name))
         ordered = tuple(sorted(merged.items(), key=lambda item: item[0]))
         return Call(name, tuple(messages), ordered, repeat, self.endpoint, role, step, self.api)
-
-
-def _address_in(variable: str | None) -> str | None:
-    """The address that an environment variable holds, if it does."""
-    said = os.environ.get(variable, "").strip() if variable else ""
-    try:
-        return _web_address(said) if said else None
-    except ValueError as error:
-        raise InputError(f"{error.args[0]} (of {variable})", "model", error.args[1]) from None
-
-
-@lru_cache
-def _web_address(url: str) -> str:
-    """Without a slash at its end. Raises ValueError(what, fix) for what is none, or holds a key."""
-    shown = documents.shown_url(url)
-    if shown != url:
-        raise ValueError(
-            f"a key does not belong in the address {shown}",
-            "put it into an environment variable, and name that with api_key_env",
-        )
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # brackets that do not close, a port that is no number
-        good = False
-    if not good or not url.isprintable() or " " in url:
-        raise ValueError(f"{url!r} is not a web address", "write it as https://host/v1")
-    return url.rstrip("/")
 
 
 def check_parameter(name: str, api: Api) -> None:

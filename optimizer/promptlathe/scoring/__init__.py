@@ -3,8 +3,10 @@
 trace ─ parsing → parsed ─ scorers → scores ─ goal → value
 """
 
+from promptlathe.scoring.builtin.citations import citations
 from promptlathe.scoring.builtin.code import tests
 from promptlathe.scoring.builtin.compared import contains, exact_match, numeric, regex, token_f1
+from promptlathe.scoring.builtin.grounded import abstain, grounded
 from promptlathe.scoring.builtin.language import language
 from promptlathe.scoring.builtin.measured import length, readability
 from promptlathe.scoring.builtin.objects import json_match, json_schema
@@ -28,12 +30,15 @@ __all__ = [
     "Objective",
     "Scorer",
     "ToolCall",
+    "abstain",
     "banned",
     "chrf",
+    "citations",
     "compare",
     "contains",
     "exact_match",
     "function",
+    "grounded",
     "json_match",
     "json_schema",
     "judge",

@@ -12,8 +12,10 @@ from pydantic_core import CoreSchema, core_schema
 
 from promptlathe.documents import Model
 from promptlathe.errors import InputError
+from promptlathe.scoring.builtin.citations import Citations
 from promptlathe.scoring.builtin.code import Tests
 from promptlathe.scoring.builtin.compared import Contains, ExactMatch, Numeric, Regex, TokenF1
+from promptlathe.scoring.builtin.grounded import Abstain, Grounded
 from promptlathe.scoring.builtin.language import Language
 from promptlathe.scoring.builtin.measured import Length, Readability
 from promptlathe.scoring.builtin.objects import JsonMatch, JsonSchema
@@ -77,6 +79,9 @@ class ScorerEntry(Model):
     chrf: Annotated[Chrf, _short(Chrf)] | Absent = None
     similarity: Annotated[Similarity, _short(Similarity)] | Absent = None
     tests: Annotated[Tests, _short(Tests)] | Absent = None
+    citations: Annotated[Citations, _short(Citations)] | Absent = None
+    grounded: Annotated[Grounded, _short(Grounded)] | Absent = None
+    abstain: Annotated[Abstain, _listed(Abstain)] | Absent = None
     tool_call: Annotated[ToolCall, _short(ToolCall)] | Absent = None
     judge: Annotated[Judge, _short(Judge)] | Absent = None
     compare: Annotated[Compare, _short(Compare)] | Absent = None

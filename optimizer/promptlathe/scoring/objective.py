@@ -293,12 +293,14 @@ class Objective(documents.Model):
     @property
     def judge_calls(self) -> int:
         """Calls to the judge for one output, at most."""
-        samples = [scorer.samples for scorer in self.scorers if isinstance(scorer, Judge)]
+        judges = [scorer for scorer in self.scorers if isinstance(scorer, Judge)]
         pairs = sum(isinstance(scorer, Compare) for scorer in self.scorers)
         lists = sum(isinstance(scorer, Questions) for scorer in self.scorers)
         if self._api == "decisions":
-            return max(samples, default=0) + pairs + lists
-        return sum(samples) + 2 * pairs + lists
+            steps = {one.step for one in judges}
+            together = sum(max(o.samples for o in judges if o.step == step) for step in steps)
+            return together + pairs + lists
+        return sum(one.samples for one in judges) + 2 * pairs + lists
 
     @property
     def rivals(self) -> frozenset[str]:

@@ -44,8 +44,9 @@ class Rival(Protocol):
         """The content hash."""
         ...
 
-    async def output(self, example: Example, ctx: Context) -> Json:
-        """What it answers. What `ctx.call` raises goes through."""
+    async def output(self, example: Example, ctx: Context, step: str | None) -> Json:
+        """What it answers; of a chain at a step, if one is named. What `ctx.call` raises goes
+        through."""
         ...
 
 

@@ -1,7 +1,7 @@
 """YAML or Python to a frozen search space; checks, encoding, rendering."""
 
 from promptlathe.space.bound import BoundSpace
-from promptlathe.space.caching import caching_notes
+from promptlathe.space.caching import caching_notes, differs
 from promptlathe.space.components import Choice, Demos, Float, Int, Level, Order, Recruited, Text
 from promptlathe.space.conversation import transcript
 from promptlathe.space.corpus import Corpus
@@ -52,6 +52,7 @@ __all__ = [
     "check_data",
     "check_images",
     "check_passages",
+    "differs",
     "fields_of",
     "fill_declared",
     "is_inert",

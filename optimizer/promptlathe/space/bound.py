@@ -186,11 +186,13 @@ class BoundSpace:
         from row to row; None when inactive."""
         if f"{name}.count" not in active:
             return None
-        if active.get(f"{name}.select") == NEAREST:
-            return ()
         if self.space.chained:
             step, _, own = name.partition(".")
             return self._parts[step].shown(own, _own(step, active))
+        if name not in self._pools:
+            return None
+        if active.get(f"{name}.select") == NEAREST:
+            return ()
         return tuple(row.id for row in self._rows(name, active))
 
     def showable(self, name: str) -> list[str]:

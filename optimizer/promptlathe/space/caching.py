@@ -20,7 +20,7 @@ def caching_notes(space: SearchSpace) -> list[str]:
         for names in _sequences(part):
             for i, name in enumerate(names):
                 fixed = next((other for other in names[i + 1 :] if _is_fixed(part, other)), None)
-                if _differs(part, name) and fixed:
+                if differs(part, name) and fixed:
                     found.setdefault(name, fixed)
         start = f"{step}." if space.chained else ""
         notes += [
@@ -41,7 +41,8 @@ def _sequences(space: SearchSpace) -> list[Sequence[str]]:
     return [sum(parts, ()) for parts in islice(product(*options), MOST_ORDERS)]
 
 
-def _differs(space: SearchSpace, name: str) -> bool:
+def differs(space: SearchSpace, name: str) -> bool:
+    """A component that is, or may be, another for each row."""
     one = space.components.get(name)
     if isinstance(one, Demos):
         return NEAREST in one.demos.select and one.demos.count[1] > 0
@@ -50,4 +51,4 @@ def _differs(space: SearchSpace, name: str) -> bool:
 
 def _is_fixed(space: SearchSpace, name: str) -> bool:
     one = space.components.get(name)
-    return isinstance(one, Choice | Text | Demos) and not _differs(space, name)
+    return isinstance(one, Choice | Text | Demos) and not differs(space, name)

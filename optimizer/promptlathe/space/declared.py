@@ -40,7 +40,11 @@ def one_or_more(given: Any) -> Any:
 
 
 def _count(given: Any) -> Any:
-    return (given, given) if isinstance(given, int) and not isinstance(given, bool) else given
+    if isinstance(given, int) and not isinstance(given, bool):
+        return given, given
+    if not isinstance(given, list | tuple) or len(given) != 2:  # pyright: ignore[reportUnknownArgumentType]
+        raise ValueError(f"a count cannot be {given!r}", "write a number, or [from, to]")
+    return given
 
 
 Count = Annotated[

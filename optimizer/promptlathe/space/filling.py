@@ -44,7 +44,9 @@ class Filling:
                 by, order, markup = (str(active[f"{name}.{k}"]) for k in ("by", "order", "markup"))
                 template = spec.template if markup == "template" else None
                 corpus = self._corpus(one).digest
-                return RetrieveRule(spec.query, count, by, order, markup, corpus, template)
+                return RetrieveRule(
+                    spec.query, count, by, order, markup, corpus, spec.field, template
+                )
             case Demos(demos=spec) if active.get(f"{name}.select") == NEAREST:
                 pool = self._pools[name]
                 return NearestRule(

@@ -7,7 +7,7 @@ another.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol
 
 from promptlathe.errors import InputError
@@ -71,6 +71,8 @@ class RetrieveRule:
     markup: str
     corpus: str
     """Its content hash."""
+    field: str
+    """Of the corpus: a passage's text."""
     template: str | None = None
 
     @property
@@ -191,4 +193,4 @@ def with_sources(
                 sources |= {name: there[rule.corpus]} if there else {}
             case _:
                 pass
-    return replace(prompt, sources=sources)
+    return prompt.with_sources(sources)

@@ -112,8 +112,9 @@ def join(
         if function:
             used = set(steps)
             continue
-        for loc, text in part.texts():
-            names = set(placeholders(text))
+        shown = [(loc, set(placeholders(text))) for loc, text in part.texts()]
+        shown += [(("components", n), {field}) for field, n in part.filled_from.items()]
+        for loc, names in shown:
             if late := next((one for one in steps[i:] if one in names), None):
                 what, fix = _too_early(parts, step, late)
                 raise InputError(what, where(("steps", step, "space", *loc)), fix)

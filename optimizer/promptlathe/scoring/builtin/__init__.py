@@ -6,5 +6,6 @@ measured    the answer's own size: length, readability
 phrases     what must and must not stand in it: required, banned
 language    which language it is in
 overlap     near to a reference text: rouge, chrf, similarity
+citations   which contexts an answer cites; grounded: whether they have what it says
 code        code that passes tests, in a process of its own (sandbox, sandbox_main)
 """

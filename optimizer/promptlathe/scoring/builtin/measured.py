@@ -144,9 +144,13 @@ def _characters(text: str) -> int:
     return len(unicodedata.normalize("NFC", text.strip()))
 
 
-def _sentences(text: str) -> int:
+def sentences(text: str) -> list[str]:
     """A line that ends without a full stop is one, too."""
-    return sum(any(c.isalnum() for c in part) for part in _SENTENCE.split(normal(text)))
+    return [part for part in _SENTENCE.split(normal(text)) if any(c.isalnum() for c in part)]
+
+
+def _sentences(text: str) -> int:
+    return len(sentences(text))
 
 
 def _bullets(text: str) -> int:

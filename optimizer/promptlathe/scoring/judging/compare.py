@@ -95,7 +95,7 @@ class Compare(Asking):
             return as_text(example.row[self.against])
         if self.rival not in around.rivals:
             raise Unscored(f"there is no {self.rival} to compare with: it takes part in a run only")
-        output = await around.rivals[self.rival].output(example, ctx)
+        output = await around.rivals[self.rival].output(example, ctx, self.step)
         return Trace(output).text
 
     def _in_turn(self, form: Form, shown: Shown) -> Both:

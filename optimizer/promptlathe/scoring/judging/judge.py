@@ -195,8 +195,10 @@ class Judge(Asking):
 
     def _together(self, around: Surroundings) -> Ask:
         """With the other judges of the same output."""
-        others = [one for one in around.judges if isinstance(one, Judge)]
-        panel = Panel([Ready(one, around) for one in others or [self]])
+        judges = [one for one in around.judges if isinstance(one, Judge)]
+        others = [one for one in judges if one.step == self.step]
+        known = any(one.name == self.name for one in others)
+        panel = Panel([Ready(one, around) for one in (others if known else [self])])
 
         async def ask(e: Example, trace: Trace, ctx: Context, repeat: int) -> Verdict | None:
             return await panel.ask(self.name, e, trace, ctx, repeat=repeat)

@@ -36,11 +36,11 @@ def language_of(texts: Iterable[str], default: Language = "en") -> Language:
 
 
 def language_of_row(row: Mapping[str, Json], shown: Mapping[str, Json]) -> Language:
-    """What the row's field `language` says; else that of the texts which are shown of it."""
-    said = row.get("language")
-    if isinstance(said, str):
+    """What the row's field `language` or `lang` says; else that of the texts which are shown."""
+    for name in ("language", "lang"):
+        said = str(row.get(name) or "").lower()
         for one in LANGUAGES:
-            if said.lower().startswith(one):
+            if said == one or said.startswith(f"{one}-"):
                 return one
     return language_of(_texts(dict(shown)))
 

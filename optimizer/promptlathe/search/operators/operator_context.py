@@ -63,7 +63,7 @@ class Case:
             return f"there is no output: {said} ({failure.detail})"
         if self.outcome.unread:
             return "the output could not be read"
-        if self.outcome.value:
+        if self.outcome.value or self.outcome.rationales:
             of = "" if self.best is None else f", the best is {self.best:.3g}"
             return f"scored {self.outcome.value:.3g}{of}"
         return f'it was read as "{self.outcome.parsed}"'
@@ -249,6 +249,8 @@ def _row(context: OperatorContext, shown: Case | Example) -> str:
     known = {**example.row, **said}
     fields = [name for name in placeholders(context.prompt) if name in known]
     lines = [f"{name}: {_short(known[name])}" for name in fields]
+    if isinstance(shown, Case):
+        lines += _passages(shown, place.step if place else None)
     if place and place.target is not None:
         lines.append(f"Expected of this step: {as_text(example.row[place.target])}")
     if context.target is not None:
@@ -259,6 +261,14 @@ def _row(context: OperatorContext, shown: Case | Example) -> str:
             lines.append(f"This step answered: {_short(said.get(place.step, 'nothing'))}")
         lines += _told(shown, "" if context.is_read else "The chain ")
     return "<row>\n" + "\n".join(lines) + "\n</row>"
+
+
+def _passages(case: Case, step: str | None) -> list[str]:
+    """The contexts that the prompt showed, each as it is cited."""
+    for sent in reversed(case.outcome.trace.calls):
+        if sent.call.shown and sent.call.role == "task" and step in (None, sent.call.step):
+            return [f"Passage [{one.mark}]: {_short(one.text)}" for one in sent.call.shown]
+    return []
 
 
 def _told(case: Case, who: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from promptlathe.documents import describe, nearest
 from promptlathe.errors import InputError
 from promptlathe.records import Message
-from promptlathe.space import Choice, Demos, SearchSpace, Text, join, placeholders
+from promptlathe.space import Choice, Demos, SearchSpace, Text, differs, join, placeholders
 from promptlathe.space.components import Declared, Order
 from promptlathe.space.template import compose
 from promptlathe.targets.frameworks.texts import (
@@ -219,6 +219,13 @@ def check_fits(found: Found, space: SearchSpace, where: str) -> None:
             fix,
         )
     for name, part in space.prompts.items():
+        if changing := next((one for one in part.components if differs(part, one)), None):
+            raise InputError(
+                f"{changing!r} is filled in for each row, and the target fills its prompts in "
+                "itself",
+                where,
+                "let the chain retrieve, or call the prompt from a function of yours",
+            )
         roles = [message.role for message in part.messages]
         if roles != (wanted := [text.role for text in own[name]]):
             raise InputError(
