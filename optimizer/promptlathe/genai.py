@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import mlflow
@@ -204,7 +205,6 @@ class Evaluations:
     templates: Mapping[str, Template]
     _waiting: list[Asked] = field(default_factory=list[Asked])
     _worker: asyncio.Task[None] | None = None
-    _inner: Engine | None = None
 
     async def ask(self, row: Mapping[str, Any], prompts: Mapping[str, Prompt], llm: Any) -> Any:
         """The target: one evaluation is one call, by the texts and the row."""
@@ -222,7 +222,6 @@ class Evaluations:
 
     def carrying(self, inner: Engine) -> Engine:
         """The engine of the job: what is no evaluation is carried by another."""
-        self._inner = inner
         return Carrier(self, inner)
 
     async def one(self, call: Call) -> Answer:
@@ -293,5 +292,10 @@ class Carrier:
         await self.start()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         await self.close()

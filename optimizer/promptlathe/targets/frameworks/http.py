@@ -9,7 +9,7 @@ model and is not counted is refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
@@ -29,7 +29,7 @@ _patched = set[str]()
 
 
 @contextmanager
-def taking(asking: Asking) -> Iterator[None]:
+def taking(asking: Asking) -> Generator[None]:
     """While code of yours runs for a cell."""
     for name in ("httpx2", "httpx"):
         if name not in _patched:
@@ -42,7 +42,7 @@ def taking(asking: Asking) -> Iterator[None]:
 
 
 @contextmanager
-def _ours() -> Iterator[None]:
+def _ours() -> Generator[None]:
     """What promptlathe sends itself, with the same client, is not taken again."""
     token = _asking.set(None)
     try:

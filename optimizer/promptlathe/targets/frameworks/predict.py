@@ -56,12 +56,12 @@ def from_mlflow(
 ) -> SearchSpace:
     """The space of prompts in MLflow's registry, `prompts:/name/version` or `prompts:/name@alias`;
     each has its registered name. Else as `from_langchain`."""
-    import mlflow
+    from mlflow.genai import load_prompt
 
     templates: dict[str, Template] = {}
     for uri in prompts:
         try:
-            found = mlflow.genai.load_prompt(uri)
+            found = load_prompt(uri)
         except Exception as error:  # noqa: BLE001 - MLflow raises many kinds
             raise InputError(
                 f"the prompt {uri} cannot be loaded: {error}",
@@ -96,8 +96,10 @@ def texts_of(template: Template) -> tuple[FoundText, ...]:
     for message in template:
         role = message["role"] if message["role"] in ROLES else "user"
         content = message.get("content")
-        dialect = REGISTERED if isinstance(content, str) else None
-        found.append(FoundText(role, role, content if dialect else "", dialect))
+        if isinstance(content, str):
+            found.append(FoundText(role, role, content, REGISTERED))
+        else:
+            found.append(FoundText(role, role))
     return named(found)
 
 
