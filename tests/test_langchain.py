@@ -1,5 +1,6 @@
 """Chains of LangChain: their space, themselves as target, and the tuned chain back."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -14,9 +15,10 @@ from promptlathe.job import Job, Result, run
 from promptlathe.records import Answer, Json, Prompt
 from promptlathe.runtime.evaluator import Target
 from promptlathe.runtime.seam import CallFailed
+from promptlathe.scoring.loading import load_object
 from promptlathe.space import BoundSpace
 from promptlathe.starter import starter
-from promptlathe.targets.frameworks import applied, target_of
+from promptlathe.targets.frameworks import PACKAGES, applied, target_of
 from promptlathe.testing.contexts import Asked, ScriptedContext
 from promptlathe.testing.scripted import Arrived, ScriptedServer
 from promptlathe.testing.targets import TargetSuite
@@ -437,3 +439,38 @@ def test_a_run_file_does_the_same(lc: ModuleType, tmp_path: Path):
         check_account(result, server, calls=CALLS)
     assert result.verdict == "better"
     assert result.best.levels["plan.system"].startswith("Rules of the shop")
+
+
+@pytest.mark.slow
+def test_the_shipped_run_file_runs(lc: ModuleType, tmp_path: Path):
+    with ScriptedServer(shop) as server:
+        by_hand = {"model.base_url": server.base_url, "budget.calls": "400", "track": "false"}
+        job = Job.load(
+            starter() / "runs/langchain_chain.yaml",
+            settings=tuple(by_hand.items()),
+            workspace=tmp_path,
+        )
+        result = run(job)
+        check_account(result, server, calls=400)
+    assert result.verdict == "better"
+    assert result.best.levels["answer.format"] != "none"
+    assert result.best.levels["plan.rules"] != "none"
+
+
+# Without LangChain
+
+
+def test_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for extra, make in (
+        ("langchain", pl.from_langchain),
+        ("llama-index", pl.from_llama_index),
+        ("dspy", pl.from_dspy),
+    ):
+        monkeypatch.setitem(PACKAGES, extra, "there_is.no_such_package")
+        with pytest.raises(InputError, match=rf"pip install 'promptlathe\[{extra}\]'"):
+            make(object(), vary=["system"])
+    monkeypatch.setitem(sys.modules, "langchain_core", None)
+    (tmp_path / "chain.py").write_text("x = 1\nimport langchain_core\n", "utf-8")
+    with pytest.raises(InputError, match=r"pip install 'promptlathe\[langchain\]'") as caught:
+        load_object("chain.py:x", tmp_path)
+    assert "chain.py:2" in str(caught.value)

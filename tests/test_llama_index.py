@@ -20,6 +20,7 @@ from promptlathe.testing.contexts import Asked, ScriptedContext
 from promptlathe.testing.scripted import Arrived, ScriptedServer
 from promptlathe.testing.targets import TargetSuite
 
+pytestmark = pytest.mark.slow  # importing LlamaIndex takes seconds
 QA = "text_qa_template.user"
 NEW = 'Teams {so}: {{ context_str }} {"a": 1}\nQ: {{ query_str }}'
 
@@ -161,7 +162,6 @@ def teams(arrived: Arrived) -> str:
     return str(row["label"]) if good else "Let me think."
 
 
-@pytest.mark.slow
 def test_a_run_and_the_tuned_engine_back(li: ModuleType, tmp_path: Path):
     """Byte for byte at the server what was scored."""
     with ScriptedServer(teams) as server:

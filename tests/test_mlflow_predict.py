@@ -24,6 +24,7 @@ from promptlathe.testing.contexts import ScriptedContext
 from promptlathe.testing.scripted import Arrived, ScriptedServer
 from promptlathe.testing.targets import TargetSuite
 
+pytestmark = pytest.mark.slow  # importing MLflow takes seconds
 CHAT = [
     {"role": "system", "content": "Sort {so} {{tone}}."},
     {"role": "user", "content": "Ticket: {{ text }}"},
@@ -185,7 +186,6 @@ def sorting(url: str) -> Any:
     return predict_fn
 
 
-@pytest.mark.slow
 def test_a_predict_fn_is_a_target_as_it_is(store: None, tmp_path: Path):
     import mlflow
 
@@ -217,7 +217,6 @@ def test_a_predict_fn_is_a_target_as_it_is(store: None, tmp_path: Path):
         assert server.arrived[-1].body["messages"][0]["content"].startswith("Which team?\n")
 
 
-@pytest.mark.slow
 def test_an_optimizer_of_mlflows(store: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """It asks for no more evaluations than it may, and its scores are of rows held out."""
     import mlflow
