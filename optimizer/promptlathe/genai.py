@@ -34,7 +34,7 @@ from promptlathe.errors import InputError
 from promptlathe.job import Job, Result, run
 from promptlathe.job.runfile import ParallelOptions, SearchOptions
 from promptlathe.models.settings import ModelSettings
-from promptlathe.records import Answer, Budget, Call, Failure, Prompt, Score
+from promptlathe.records import Answer, Budget, Call, Failure, Prompt, Score, Trace
 from promptlathe.runtime.engine import Engine
 from promptlathe.scoring import Objective
 from promptlathe.scoring.functions import PythonFunction
@@ -45,13 +45,12 @@ from promptlathe.targets.frameworks.predict import (
     registered_space,
     with_texts,
 )
+from promptlathe.targets.frameworks.texts import numbered
 
 Evaluate = Callable[[dict[str, str], list[dict[str, Any]]], list[EvaluationResultRecord]]
 GATHER = 0.02
 """Seconds in which further rows of a candidate may join those that MLflow evaluates at once."""
 WHERE = "PromptlatheOptimizer"
-RIGHT = "expected"
-"""The field of what a row should give, where its inputs have no field of that name."""
 
 
 class PromptlatheOptimizer(BasePromptOptimizer):
@@ -166,18 +165,38 @@ def _all(templates: Mapping[str, Template]) -> list[str]:
     ]
 
 
-async def _score(row: Mapping[str, Any], output: Any) -> Score:
+async def _score(row: Mapping[str, Any], output: Any, *, trace: Trace) -> Score:
     """What MLflow's scorers gave."""
-    return Score(output["score"], output["output"], output["why"] or None)
+    (answer,) = trace.answers()
+    told = json.loads(answer.text)
+    return Score(told["score"], told["output"], told["why"] or None)
+
+
+class FromMlflow(PythonFunction):
+    """The score of an evaluation; `right` is the field of what a row should give."""
+
+    right: str | None = None
+
+    @property
+    def target_field(self) -> str | None:
+        return self.right
+
+    @property
+    def whole_target(self) -> bool:
+        return True
 
 
 def _objective(data: Sequence[Mapping[str, Any]]) -> Objective:
+    taken = {name for record in data for name in record["inputs"]}
+    right = next(name for name in numbered("expected") if name not in taken)
     rows: list[dict[str, Any]] = []
     for i, record in enumerate(data):
-        right = record.get("expectations") or record.get("outputs")
-        row = {**record["inputs"], "id": f"row {i}"}
-        rows.append(row if right is None else {RIGHT: _plain(right), **row})
-    return Objective(rows, scorer=PythonFunction(name="score", function=_score))
+        wanted = record.get("expectations") or record.get("outputs")
+        known = {} if wanted is None else {right: _plain(wanted)}
+        rows.append({**record["inputs"], **known, "id": f"row {i}"})
+    told = all(right in row for row in rows)
+    score = FromMlflow(name="score", function=_score, right=right if told else None)
+    return Objective(rows, scorer=score)
 
 
 def _plain(right: Any) -> Any:
@@ -209,7 +228,8 @@ class Evaluations:
     async def ask(self, row: Mapping[str, Any], prompts: Mapping[str, Prompt], llm: Any) -> Any:
         """The target: one evaluation is one call, by the texts and the row."""
         sent = json.dumps({"prompts": self.written(prompts), "row": int(row["id"].split()[1])})
-        return json.loads(await llm(sent.replace("{{", "{\\u007b").replace("}}", "}\\u007d")))
+        said = await llm(sent.replace("{{", "{\\u007b").replace("}}", "}\\u007d"))
+        return json.loads(said)["output"]
 
     def written(self, prompts: Mapping[str, Prompt]) -> dict[str, str]:
         """The prompts as MLflow has them, by registered name."""
