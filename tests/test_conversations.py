@@ -12,6 +12,7 @@ from promptlathe.job import Job, make_plan, run
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget, Example, Message
 from promptlathe.scoring import Objective
+from promptlathe.search.operators.guards import Leaks
 from promptlathe.space import BoundSpace, SearchSpace, join, render, transcript
 from promptlathe.testing.scripted import Arrived, ScriptedServer
 
@@ -170,6 +171,26 @@ def test_a_system_prompt_is_tuned_over_conversations(tmp_path: Path) -> None:
     assert result.best.messages[-1] == Message("conversation", "{{ messages }}")
 
 
+def test_turns_may_not_be_copied_into_a_prompt() -> None:
+    text = "My grandmother's green teapot arrived without its lid on Tuesday."
+    row = {"messages": [{"role": "user", "content": text}]}
+    leaks = Leaks([Example("e", row, "train")])
+    assert leaks.in_text(f"Careful: {text}")
+    assert not leaks.in_text("Careful with teapots.")
+
+
+def test_a_picture_of_a_demo_must_be_there() -> None:
+    turns = {"user": ["{{ lang }}", {"image": "{{ label }}.png"}], "assistant": "{{ label }}"}
+    given = space(
+        {"system": SYSTEM},
+        {"demos": "shots"},
+        {"conversation": "messages"},
+        shots=pl.Demos(count=(0, 2), template=turns),
+    )
+    with pytest.raises(InputError, match="no picture is there"):
+        make_plan(job(given, rows()))
+
+
 def test_a_transcript_is_for_people() -> None:
     assert transcript(LONG) == (
         "user: Where is order 7? {{ style }} {% x %}\n"
@@ -243,6 +264,7 @@ BAD_SPACES: dict[str, tuple[Any, dict[str, Any], str]] = {
         {"shots": SHOTS},
         "placed twice",
     ),
+    "twice said": ([{"conversation": "messages"}] * 2, {}, "'messages' is placed twice"),
 }
 
 
@@ -259,6 +281,7 @@ BAD_TEMPLATES: dict[str, tuple[Any, str]] = {
     "kind": (7, "must map roles to texts"),
     "system": ({"system": "x", "assistant": "y"}, "turns of the user and of the assistant"),
     "end": ({"user": "{{ text }}"}, "ends with what the assistant answers"),
+    "begin": ({"assistant": "{{ label }}"}, "begins with what the user says"),
     "nested": ([{"demos": "a"}, {"assistant": "x"}], "turns of the user and of the assistant"),
 }
 

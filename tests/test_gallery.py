@@ -119,7 +119,11 @@ def test_init_copies_one_task_and_nothing_else(task: str, tmp_path: Path) -> Non
     for file in one.runs:
         check(Job.load(tmp_path / file))
     folders = {path.parts[1] for path in one.files if path.parts[0] == "objectives"}
-    assert folders == {task, "schema.json"}
+    assert folders - {"judges"} == {task, "schema.json"}
+    for file in one.files:
+        if file.suffix == ".yaml":
+            named = (tmp_path / file).read_text("utf-8").splitlines()[0].partition("=")[2]
+            assert (tmp_path / file).parent.joinpath(named).is_file()
 
 
 def test_a_task_has_the_name_of_its_family(tmp_path: Path) -> None:
@@ -133,6 +137,21 @@ def test_a_task_has_the_name_of_its_family(tmp_path: Path) -> None:
 def test_no_two_tasks_have_a_name_in_common() -> None:
     names = [name for task in tasks() for name in {task.name, task.family}]
     assert len(names) == len(set(names))
+
+
+def test_the_judges_of_a_task_come_with_it(tmp_path: Path) -> None:
+    """Their texts can be read and changed there; those of other judges stay away."""
+    said("init", str(tmp_path), "--task", "summarisation")
+    judges = {path.name for path in (tmp_path / "objectives" / "judges").iterdir()}
+    assert judges == {"groundedness.yaml", "schema.json"}
+    assert not any("judges" in file.parts for file in find_task("extraction").files)
+
+
+def test_they_are_found_through_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a virtual environment whose lib64 is a link."""
+    (tmp_path / "link").symlink_to(starter(), target_is_directory=True)
+    monkeypatch.setattr("promptlathe.cli.gallery.starter", lambda: tmp_path / "link")
+    assert [task.name for task in tasks()] == NAMES
 
 
 def test_init_lists_the_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from promptlathe.errors import InputError
 from promptlathe.starter import starter
 
 _FAMILY = re.compile(r"^Family: (\w+)$", re.MULTILINE)
+_SCHEMA = re.compile(r"# yaml-language-server: \$schema=(\S+)")
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,13 @@ class Task:
     runs: tuple[Path, ...]
     """At least one; the one that bears the task's name first."""
     files: tuple[Path, ...]
-    """All that its run files name, its whole folder, and the schemas of the YAML files."""
+    """All that its run files name, its whole folder, the texts of the judges that it asks by name,
+    and the schemas of the YAML files."""
 
 
 def tasks() -> tuple[Task, ...]:
     """All of them, by name."""
-    shipped = starter()
+    shipped = starter().resolve()  # as the files that the YAML files name
     named = {
         run: frozenset(_named(run, shipped)) for run in sorted((shipped / "runs").glob("*.yaml"))
     }
@@ -73,7 +75,8 @@ def _task(objective: Path, named: dict[Path, frozenset[Path]], shipped: Path) ->
     text = readme.read_text("utf-8")
     family = _FAMILY.search(text)
     own = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    files = {*own, *shipped.glob("*/schema.json"), *runs}.union(*(named[run] for run in runs))
+    files = {*own, *runs}.union(*(named[run] for run in runs))
+    files |= {_schema(file) for file in files if file.suffix == ".yaml"}
     return Task(
         name=folder.name,
         family=family[1] if family else folder.name,
@@ -81,6 +84,13 @@ def _task(objective: Path, named: dict[Path, frozenset[Path]], shipped: Path) ->
         runs=tuple(run.relative_to(shipped) for run in runs),
         files=tuple(sorted(path.relative_to(shipped) for path in files)),
     )
+
+
+def _schema(file: Path) -> Path:
+    """That the first line of a YAML file names."""
+    found = _SCHEMA.match(file.read_text("utf-8"))
+    assert found, file
+    return (file.parent / found[1]).resolve()
 
 
 def _named(file: Path, shipped: Path) -> Iterator[Path]:
@@ -94,12 +104,13 @@ def _named(file: Path, shipped: Path) -> Iterator[Path]:
 
 
 def _texts(data: Any) -> Iterator[str]:
+    """All texts in a document; of a built-in judge, its file."""
     match data:
         case str():
             yield data
         case dict():
-            for inner in data.values():
-                yield from _texts(inner)
+            for key, inner in data.items():
+                yield from [f"../judges/{inner}.yaml"] if key == "builtin" else _texts(inner)
         case list():
             for inner in data:
                 yield from _texts(inner)

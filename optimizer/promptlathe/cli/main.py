@@ -234,7 +234,7 @@ def run(
     gc.set_threshold(20_000, 20, 20)
     from promptlathe.cli.display import display
     from promptlathe.cli.report import show_code
-    from promptlathe.cli.telling import Telling, check_json
+    from promptlathe.cli.telling import Telling, check_writable
     from promptlathe.job import Job, Result
     from promptlathe.job import check as check_job
     from promptlathe.job import run as run_job
@@ -247,7 +247,7 @@ def run(
         announce=show_code,
     )
     if json_path:
-        check_json(json_path)
+        check_writable(json_path)
     check_job(job)  # what is wrong is said before the first line of progress
     telling = Telling(job, json_path)
     with display(job) as progress:
@@ -303,7 +303,7 @@ def judge(
     from promptlathe.cli.calibration import show_calibration
     from promptlathe.cli.display import Counting
     from promptlathe.cli.report import show_code
-    from promptlathe.cli.telling import check_json, write_json
+    from promptlathe.cli.telling import check_writable, write_json
     from promptlathe.job.calibrating import calibrate, load
 
     job = load(
@@ -314,12 +314,75 @@ def judge(
         announce=show_code,
     )
     if json_path:
-        check_json(json_path)
+        check_writable(json_path)
     found = calibrate(job, labels, judge=name, calls=budget, tell=Counting("judged").tell)
     if str(json_path) != "-":
         show_calibration(found)
     if json_path:
         write_json(found, json_path)
+
+
+@main.command(
+    "export-data",
+    epilog=example(
+        "promptlathe export-data 08aef7bdd990 --to trl-sft --out good.jsonl",
+        "promptlathe export-data 08aef7bdd990 --to trl-dpo --prompt best --split train,select "
+        "--out pairs.jsonl",
+    ),
+)
+@click.argument("run_id", metavar="RUN")
+@click.option(
+    "--to",
+    "form",
+    required=True,
+    type=click.Choice(["trl-sft", "trl-unpaired", "trl-dpo", "openai-chat"]),
+    help="The trainer's form.",
+)
+@click.option(
+    "--prompt",
+    default="best",
+    show_default=True,
+    help="Whose answers: best, seed, champion, or a candidate's id.",
+)
+@click.option("--step", default="", help="Which step of a chain.")
+@click.option(
+    "--min-score", default=1.0, show_default=True, help="The goal's value of a good answer."
+)
+@click.option(
+    "--split", default="train,select", show_default=True, help="Which rows; never those of test."
+)
+@click.option(
+    "--out",
+    required=True,
+    type=APath(dir_okay=False, allow_dash=True),
+    help="The JSONL file to write (- for stdout).",
+)
+@click.option(
+    "--file",
+    type=APath(),
+    help="The run file, where the ledger keeps none: by an older version, or a very long one.",
+)
+@Settings
+@Workspace
+@reported
+def export_data(
+    run_id: str,
+    form: Any,
+    prompt: str,
+    step: str,
+    min_score: float,
+    split: str,
+    out: Path,
+    file: Path | None,
+    settings: tuple[str, ...],
+    workspace: Path | None,
+) -> None:
+    """Write good answers of RUN as data for fine-tuning, from the ledger. Sends no call."""
+    from promptlathe.cli.exporting import export
+
+    splits = [one.strip() for one in split.split(",")]
+    pairs = _pairs(settings)
+    export(run_id, form, prompt, step, min_score, splits, out, file, pairs, workspace)
 
 
 @main.command(epilog=example("promptlathe sync", "promptlathe sync --workspace my-prompts"))

@@ -37,15 +37,15 @@ class Telling:
             write_json(result, self._path)
 
 
-def check_json(path: Path) -> None:
-    """Raises InputError when the result could not be written there; leaves no new file."""
+def check_writable(path: Path, where: str = "--json") -> None:
+    """Raises InputError when nothing could be written there; leaves no new file."""
     if str(path) == "-":
         return
     try:
         there = path.exists()
         path.open("a").close()
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error, where) from None
     if not there:
         path.unlink(missing_ok=True)
 
@@ -65,9 +65,10 @@ def write_json(result: Told, path: Path) -> None:
     try:
         write_whole(path, text)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
 
 
-def _unwritable(path: Path, error: OSError) -> InputError:
+def unwritable(path: Path, error: OSError, where: str = "--json") -> InputError:
+    """What is said of a file that cannot be written."""
     fix = "make the folder first" if not path.parent.exists() else "name another file"
-    return InputError(f"{path} cannot be written: {error.strerror}", "--json", fix)
+    return InputError(f"{path} cannot be written: {error.strerror}", where, fix)

@@ -131,6 +131,13 @@ def calibrate(
     job = replace(job, budget=Budget(calls=calls)) if calls else job
     scorer = _chosen(job, judge)
     check_judge_model(job)
+    name = job.scorer.name
+    if job.budget.usd is not None and name not in job.prices.root:
+        raise InputError(
+            f"budget.usd needs a price, and {name!r} has none",
+            job.place("run", ("budget", "usd")),
+            f"add  prices: {{{name}: {{input: …, output: …}}}}, or limit calls: --budget CALLS",
+        )
     labels = _read(job, scorer, path)
     writable(job.state)
     check_ledger(ledger_url(job))
@@ -206,7 +213,7 @@ class _Calibrating:
                 finally:
                     await evaluator.close()
         except asyncio.CancelledError:
-            raise Interrupted(self._account.spent.used_calls) from None
+            raise Interrupted(len(self._outcomes)) from None
         finally:
             waiting.close()
             ledger.close()

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 
@@ -13,9 +13,9 @@ from promptlathe.errors import InputError
 from promptlathe.job.job import Job
 from promptlathe.models.images import check_picture
 from promptlathe.models.seam import check_key
-from promptlathe.models.settings import PARAMETERS, POCKET, ModelSettings
+from promptlathe.models.settings import FLEX, PARAMETERS, POCKET, QUESTIONS, ModelSettings
 from promptlathe.models.shutdown import shutdown_dates
-from promptlathe.records import LIMITS, Budget, Example, Json
+from promptlathe.records import LIMITS, Budget, Call, Example, Json
 from promptlathe.scoring import Objective, ToolCall
 from promptlathe.scoring.builtin.citations import Citations
 from promptlathe.scoring.builtin.grounded import Grounded
@@ -47,6 +47,7 @@ def check_inputs(job: Job) -> None:
     check_policy(job.search.policy)
     _check_judge(job)
     _check_drawing(job)
+    _check_batches(job)
     for place, settings in _models(job):
         _check_key(job, place, settings)
     _check_parameters(job)
@@ -167,19 +168,79 @@ def check_operators(job: Job, train: int) -> None:
         raise InputError(error.what, where or place, error.fix) from None
 
 
-def check_pictures(job: Job, examples: Iterable[Example]) -> None:
-    """The files that prompts name as pictures must be there, as far as it is known beforehand."""
-    urls = [i.url for part in job.space.prompts.values() for m in part.messages for i in m.images]
-    for example in examples if urls and job.function is None else ():
-        for url in urls:
-            if all(name in example.row for name in placeholders(url)):
-                shown = fill_declared(url, example.row)
-                check_picture(shown, job.objective.folder, job.objective.within)
+def check_pictures(job: Job, examples: Sequence[Example]) -> None:
+    """What prompts name as pictures must be there, and be some, as far as it is known beforehand.
+    Raises InputError, with the row's file and line where a field names it."""
+    messages = [message for part in job.space.prompts.values() for message in part.messages]
+    for component in job.space.components.values():
+        if isinstance(component, Demos) and not isinstance(component.demos.template, str):
+            messages += component.demos.template
+    urls = {image.url for message in messages for image in message.images}
+    folder, within = job.objective.folder, job.objective.within
+
+    def check(url: str, field: str, value: Json) -> None:
+        try:
+            if isinstance(value, str):
+                check_picture(fill_declared(url, {field: value}), folder, within)
+        except InputError as error:
+            raise ValueError(f"is {value[:100]!r}: {error.what}", error.fix) from None
+
+    for url in sorted(urls) if job.function is None else ():
+        names = set(placeholders(url))
+        if len(names) == 1 and names <= job.objective.fields:
+            (field,) = names
+            job.objective.check_values(field, partial(check, url, field))
+            continue
+        for example in examples if names else examples[:1]:
+            if names <= example.row.keys():
+                check_picture(fill_declared(url, example.row), folder, within)
 
 
 def portfolio(job: Job) -> Portfolio:
     """The job's operators. Raises InputError."""
     return load_portfolio(job.operators, job.workspace, starter(), job.within)
+
+
+def _check_batches(job: Job) -> None:
+    """What no batch takes. Raises InputError."""
+    if job.parallel.engine != "batch":
+        return
+    for place, settings in _models(job):
+        varied = any("service_tier" in part.model for part in job.space.prompts.values())
+        for name in ("service_tier", "extra_headers"):
+            if getattr(settings, name) or (name == "service_tier" and varied):
+                raise InputError(
+                    f"a batch takes no `{name}`",
+                    job.place("run", (*place, name)) or job.place("run", ("parallel", "engine")),
+                    "remove it, or take  engine: local",
+                )
+    if not any(settings.batched for _, settings in _models(job)):
+        raise InputError(
+            f"no batch takes calls of {job.model.name}",
+            job.place("run", ("parallel", "engine")),
+            "take  engine: local",
+        )
+
+
+def tier_notes(job: Job) -> list[str]:
+    """A line for each model that is asked at other prices, or in batches."""
+    if job.parallel.engine == "batch":
+        return [
+            f"calls go in batches of up to {job.parallel.concurrency:,}, at their part of the "
+            "price; a batch may take 24 hours"
+        ]
+    flex = [one for _, one in _models(job) if one.service_tier == FLEX[1]]
+    return [
+        f"{one.name} is asked at service_tier flex: "
+        + (
+            f"{price.flex:g} of its price"
+            if (price := job.prices.root.get(one.name))
+            else "no price"
+        )
+        + f", an answer may take {one.timeout / 60:g} minutes, and what it has no room for "
+        + ("is made at the standard tier in the end" if one.flex_fallback else "waits")
+        for one in flex
+    ]
 
 
 WARN_DAYS = 60
@@ -198,6 +259,22 @@ def shutdown_notes(job: Job, today: date) -> list[str]:
             when = f"in {left} days" if left > 0 else "it may be gone"
             notes.append(f"the service shuts {name} down on {day} ({when}): choose another model")
     return notes
+
+
+def price_calls(job: Job) -> Iterator[Call]:
+    """A call of each model that the job may call, at the dearest tier that it may be made at; those
+    that are computed here aside."""
+    varied = any("service_tier" in part.model for part in job.space.prompts.values())
+    for _, settings in _models(job):
+        given: dict[str, Json] = {QUESTIONS: []} if settings.api == "decisions" else {}
+        if settings.flex_fallback or varied:
+            given["service_tier"] = "default"
+        if not settings.here:
+            yield settings.call((), tuple(given.items()))
+    for part in job.space.prompts.values():
+        for value in _extremes(part.model["name"]) if "name" in part.model else ():
+            if not (job.model.embedded and value == POCKET):
+                yield job.model.call((), (("name", str(value)),))
 
 
 def models_of(job: Job) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from promptlathe.job.checks import models_of
+from promptlathe.job.checks import price_calls
 from promptlathe.job.job import Job
 from promptlathe.models.pricing import (
     BYTES_PER_TOKEN,
@@ -106,7 +106,7 @@ def _bytes(call: Call) -> int:
 
 def _dearest(job: Job, tokens: int, output: int) -> float | None:
     """USD of so many tokens, `output` of them written, or of a picture, at the dearest model."""
-    prices = [job.paid.root.get(name) for name in models_of(job)]
+    prices = list(map(job.paid.of, price_calls(job)))
     known = [price for price in prices if price]
     if len(known) < len(prices):
         return None

@@ -162,7 +162,7 @@ class Job:
     @property
     def paid(self) -> Prices:
         """The prices as this job's engine pays them."""
-        return self.prices
+        return self.prices.in_batches() if self.parallel.engine == "batch" else self.prices
 
     @property
     def prompt_name(self) -> str:

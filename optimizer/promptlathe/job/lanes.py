@@ -1,5 +1,8 @@
 """Which model answers which role and step of a job, with how many slots."""
 
+import math
+from dataclasses import replace
+
 from promptlathe.job.job import Job
 from promptlathe.models.images import Pictures
 from promptlathe.models.local_server import SLOTS as LOCAL_SLOTS
@@ -8,6 +11,7 @@ from promptlathe.records import Role
 from promptlathe.runtime.engine import Engine
 from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.local import LocalEngine
+from promptlathe.runtime.pacing import QUIET
 from promptlathe.search.operators.rewriting_policy import ASKED
 
 
@@ -20,7 +24,7 @@ def lanes_of(job: Job) -> Lanes:
     if job.objective.may_judge:
         found["judge"] = _lane(job, job.scorer)
     if job.operators:
-        found["rewrite"] = Lane(job.writer, ASKED)
+        found["rewrite"] = replace(_lane(job, job.writer), slots=ASKED, pool="")
     return Lanes(found, job.objective.folder, job.objective.within, pictures_of(job))
 
 
@@ -33,7 +37,8 @@ def _lane(job: Job, settings: ModelSettings) -> Lane:
     slots = job.parallel.concurrency
     if settings.gguf is not None:
         slots = min(slots, LOCAL_SLOTS)
-    return Lane(settings, slots, pool=settings.endpoint)
+    waits = job.parallel.engine == "batch" and settings.batched
+    return Lane(settings, slots, pool=settings.endpoint, quiet=math.inf if waits else QUIET)
 
 
 def engine_of(job: Job) -> Engine:
@@ -43,13 +48,18 @@ def engine_of(job: Job) -> Engine:
 
 
 def _engine(job: Job) -> Engine:
-    """Local, or on Ray, which has nothing to do for models whose files are served here."""
+    """Local, in batches, or on Ray, which has nothing to do for models whose files are served
+    here."""
     parallel, lanes = job.parallel, lanes_of(job)
     elsewhere = any(one.settings.gguf is None for one in lanes.by_name.values())
     if parallel.engine == "ray" and elsewhere:
         from promptlathe.runtime.ray_engine import RayEngine
 
         return RayEngine(lanes, workers=parallel.workers, address=parallel.address)
+    if parallel.engine == "batch":
+        from promptlathe.runtime.batch import BatchEngine
+
+        return BatchEngine(lanes, job.state / "batches")
     return LocalEngine(lanes)
 
 

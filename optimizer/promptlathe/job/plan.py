@@ -15,6 +15,7 @@ from promptlathe.job.checks import (
     check_steps,
     check_tools,
     models_of,
+    tier_notes,
 )
 from promptlathe.job.estimate import Estimate, estimate
 from promptlathe.job.job import Job
@@ -106,7 +107,8 @@ def make_plan(job: Job) -> Plan:
     each = len(space.seed.prompts) + objective.judge_calls
     limit = _tightest(job, one)
     rows = _rows(limit, each, len(select), len(test))
-    notes = [*objective.notes, *single_braced(job.space, objective.fields - {objective.target})]
+    notes = [*objective.notes, *tier_notes(job)]
+    notes += single_braced(job.space, objective.fields - {objective.target})
     notes += [*filled, *caching_notes(job.space), *lacking(job)]
     notes += [
         f"{used} of {there} {split} rows are used: the budget affords no more"

@@ -7,7 +7,7 @@ running/RUN.lock      held by the process that carries the run out (track/runnin
 
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,6 +23,8 @@ from promptlathe.track.running import begun_here, forget, lock_of
 
 LOOK = 0.5
 """Seconds to wait for a run's lock: who asks whether it is carried out holds it for a moment."""
+MOST_KEPT = 1_000_000
+"""Characters of a run file that the ledger keeps: one may hold a whole dataset."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ def begun(job: Job, plan: Plan, ledger: Ledger) -> Generator[Course]:
         run = uuid4().hex[:12]
         lock = lock_of(job.state, run)
         lock.acquire()
-        ledger.begin(run, terms(job), warm=job.search.warm_start, course=course)
+        file = resolved(_named(job))
+        kept = file if len(file) <= MOST_KEPT else ""
+        ledger.begin(run, terms(job), warm=job.search.warm_start, course=course, file=kept)
         begins = Course(run)
     try:
         yield begins
@@ -73,6 +77,12 @@ def begun(job: Job, plan: Plan, ledger: Ledger) -> Generator[Course]:
             forget(job.state, run)
     finally:
         lock.release()
+
+
+def _named(job: Job) -> Job:
+    """A prompt is called like the run file, which is to be read under another name."""
+    track = job.track and job.track.model_copy(update={"prompt": job.prompt_name})
+    return replace(job, track=track)
 
 
 def _interrupted(job: Job, ledger: Ledger, course: str) -> BaseFileLock | None:

@@ -51,13 +51,14 @@ def with_rivals(job: Job, plan: Plan) -> Job:
     if not wanted:
         return job
     seed = plan.space.seed
-    champion = _champion(job, seed) if "champion" in wanted else None
+    champion = registered_champion(job, seed) if "champion" in wanted else None
     found = {"seed": seed, "champion": champion or seed}
     rivals = {name: PromptRival(job.target, found[name]) for name in wanted}
     return replace(job, objective=job.objective.against(rivals))
 
 
-def _champion(job: Job, seed: Candidate) -> Candidate | None:
+def registered_champion(job: Job, seed: Candidate) -> Candidate | None:
+    """The one that MLflow knows by now; asking takes seconds. Raises InputError."""
     uri = tracking_uri(job)
     file = sqlite_file(uri)
     if file is not None and not file.exists():

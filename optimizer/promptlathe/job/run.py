@@ -118,8 +118,8 @@ async def _run(
     job = with_rivals(job, plan)
     ledger = Ledger(ledger_url(job))
     try:
-        recorded = _recorded(ledger, replay) if replay else None
-        if job.parallel.engine == "local":
+        recorded = recorded_run(ledger, replay) if replay else None
+        if job.parallel.engine != "ray":
             for name, lane in lanes_of(job).by_name.items():
                 if name != "rewrite":  # a search can go on without
                     await check_reachable(lane.settings)
@@ -193,19 +193,20 @@ def _add_notes(error: PromptlatheError, notes: Sequence[str]) -> None:
         error.add_note(note)
 
 
-def _recorded(ledger: Ledger, replay: str) -> RecordedRun:
+def recorded_run(ledger: Ledger, replay: str, where: str = "--replay") -> RecordedRun:
+    """A run whose search has ended. Raises InputError."""
     if not replay.isascii() or not ledger.order(replay):
         raise InputError(
             f"no run {replay!r} is in the ledger",
-            "--replay",
+            where,
             "name the `run` of a result that was made in this workspace",
         )
     recorded = ledger.recorded(replay)
     if not recorded.stages:
         raise InputError(
             f"the run {replay!r} was interrupted before its search ended",
-            "--replay",
-            "replay a run that has a result",
+            where,
+            "name a run that has a result",
         )
     return recorded
 
@@ -257,9 +258,16 @@ class Running:
         """The search's outcomes, in the order in which the policy saw them."""
         self._met: dict[FinalistName, list[Outcome]] = {}
         """What the finalists made of the held-out rows."""
+        self._seen: Callable[[Outcome], object] = lambda outcome: None
         self._answered = False
         self._sides = SIDES
         self._keep()
+
+    async def searched(self, seen: Callable[[Outcome], object]) -> Candidate:
+        """Search, and no more. The best; `seen` is told of each outcome, of `train` too."""
+        self._seen = seen
+        await self._search()
+        return self._best().candidate
 
     async def to_the_end(self) -> Result:
         """Search, decide, record."""
@@ -283,8 +291,7 @@ class Running:
             self._progress.update(self._view)
 
     async def _decide(self, reason: str) -> Result:
-        limits, policy = self._job.objective.limits.all, self._policy
-        best = best_within(limits, policy.best, policy.seed, policy.standings, self._told)
+        best = self._best()
         champion = self._known_then(await self._recorder.champion())
         self._view.stage = "decision"
         self._reserve.release()
@@ -320,6 +327,11 @@ class Running:
         path.parent.mkdir(exist_ok=True)
         write_whole(path, page)
         return [f"the pictures of the held-out rows, side by side: {path}"]
+
+    def _best(self) -> Standing:
+        """Of the search, as far as its limits allow."""
+        limits, policy = self._job.objective.limits.all, self._policy
+        return best_within(limits, policy.best, policy.seed, policy.standings, self._told)
 
     def _spare(self) -> float:
         """Seconds that the decision may wait."""
@@ -450,6 +462,7 @@ class Running:
             asyncio.get_running_loop().call_later(HEAD_START, self._recorder.begin)
         self._recorder.check()
         self._states.add(outcome)
+        self._seen(outcome)
         self._steps.add(outcome)
         self._reserve.take(outcome)
         if outcome.cell.example.split == "select":

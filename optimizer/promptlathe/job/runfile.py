@@ -72,8 +72,10 @@ class SearchOptions(documents.Model):
 class ParallelOptions(documents.Model):
     """How many calls at a time, and where they are made."""
 
-    engine: Literal["local", "ray"] = "local"
-    concurrency: int = Field(default=16, ge=1, le=4096, description="Calls in flight")
+    engine: Literal["local", "ray", "batch"] = "local"
+    concurrency: int = Field(
+        default=16, ge=1, le=4096, description="Calls in flight; of batches, those of a round"
+    )
     workers: int = Field(default=2, ge=1, le=1024, description="Ray actors")
     address: str = Field(
         default="auto", description="Ray cluster; auto: the running one, or a new one"

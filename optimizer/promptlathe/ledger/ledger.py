@@ -148,9 +148,11 @@ class Ledger:
             for one, cell in cells.items()
         ]
 
-    def begin(self, run: str, terms: ScoringTerms, *, warm: bool, course: str = "") -> None:
+    def begin(
+        self, run: str, terms: ScoringTerms, *, warm: bool, course: str = "", file: str = ""
+    ) -> None:
         """A run begins. `warm`: it will learn from what was told under the same objective so far;
-        `course`: what it is known by when it is interrupted.
+        `course`: what it is known by when it is interrupted; `file`: its resolved run file.
 
         Only runs whose search ended count: one that broke off is not an earlier run, but the
         same one when it is started again, and its answers are known.
@@ -163,8 +165,15 @@ class Ledger:
             # Those may go on while this one runs: what counts is what they have told by now.
             told = [[one, self._told_now(one, self._connection)] for one in runs]
             row = {"run": run, **vars(terms), "at": datetime.now(UTC), "course": course or None}
+            row["file"] = file or None
             row["earlier"] = json.dumps(told if warm else [])
             self._connection.execute(insert(tables.runs), row)
+
+    def run_file(self, run: str) -> str | None:
+        """The resolved run file that a run was begun with, where one was kept."""
+        query = select(tables.runs.c.file).where(tables.runs.c.run == run)
+        with self._transaction(self._connection):
+            return self._connection.execute(query).scalar()
 
     def unfinished(self, course: str) -> tuple[str, ...]:
         """The runs of this course that have no result, the latest first."""

@@ -2,7 +2,7 @@
 
 `answers`     one row for each distinct call ever answered in the workspace
 `runs`        each run: the terms of its scores, what it knew when it began, what decides its
-              course, and when it had its result
+              course, when it had its result, and its resolved run file
 `told`        a run's events in the order in which they were told; of a request to the rewriter
               `candidate` is the operator, `example` the content, `repeat` the number. `limit`: the
               unit was dropped at this limit of the budget. `after`: how many events had been told
@@ -86,6 +86,7 @@ runs = Table(
     Column("earlier", Text, nullable=False),
     Column("course", String(16), index=True),
     Column("ended", DateTime(timezone=True)),
+    Column("file", Text),
 )
 candidates = Table(
     "candidates",

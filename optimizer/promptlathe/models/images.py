@@ -24,6 +24,7 @@ MAX_BYTES = 10_000_000
 """Of a picture that a prompt shows."""
 SCHEME = "image:"
 _SCHEMES = ("http://", "https://", "data:")
+_NONE = "the file is not a picture that models take"
 _FIX = "use a PNG, JPEG, WebP or GIF file of at most 10 MB, a web address or a data: URL"
 
 
@@ -93,12 +94,27 @@ def embed(
 
 
 def check_picture(url: str, folder: Path, within: Within = None) -> None:
-    """Raises `InputError` for an address of a picture that names no file which may be read."""
-    if not url.lower().startswith(_SCHEMES):
+    """Raises `InputError` for what is no web address, and names no picture that may be read."""
+    if url.lower().startswith("data:"):
+        _check_data(url)
+    elif not url.lower().startswith(_SCHEMES):
         path = find(folder, url, within, "picture")
-        if not is_file(path):
+        if not url or not is_file(path):
             raise InputError("no picture is there", url[:300], _FIX)
         check_file(path, MAX_BYTES)
+        with path.open("rb") as file:
+            if picture_kind(file.read(12)) is None:
+                raise InputError(_NONE, url[:300], _FIX)
+
+
+def _check_data(url: str) -> None:
+    head, _, encoded = url.partition(",")
+    try:
+        data = base64.b64decode(encoded, validate=True) if head.endswith(";base64") else b""
+    except ValueError:
+        data = b""
+    if picture_kind(data) is None:
+        raise InputError("the data: URL holds no picture that models take", url[:60], _FIX)
 
 
 def picture_kind(data: bytes) -> str | None:
@@ -118,5 +134,5 @@ def _data_url(path: Path, name: str) -> str:
     data = read_bytes(path, MAX_BYTES)
     kind = picture_kind(data)
     if kind is None:
-        raise InputError("the file is not a picture that models take", name, _FIX)
+        raise InputError(_NONE, name, _FIX)
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"

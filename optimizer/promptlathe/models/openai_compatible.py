@@ -63,7 +63,8 @@ class OpenAICompatibleModel:
         self._wire = wire_of(settings.api)
         self._url = address(settings.endpoint, self._wire.path)
         # What an option has no value for, the client copies deeply for each call.
-        self._options: Any = {"max_retries": 0, "timeout": settings.timeout}
+        self._options: Any = {"max_retries": 0}
+        self._seconds = settings.seconds
         self._clients: dict[str, _Client] = {}
         """By address: some services want the model's name in it."""
 
@@ -78,7 +79,7 @@ class OpenAICompatibleModel:
                 self._url,
                 cast_to=httpx2.Response,
                 body=body,
-                options=self._options | {"headers": headers},
+                options=self._options | {"headers": headers, "timeout": self._seconds(call)},
             )
             latency = perf_counter() - start
             return self._wire.read(response.content, latency, response.headers, hide=self._hide)

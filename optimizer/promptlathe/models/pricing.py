@@ -11,7 +11,7 @@ from pydantic import Field, RootModel, model_validator
 from promptlathe import documents
 from promptlathe.models.local_weights import LOCAL
 from promptlathe.models.pocket import VERSION
-from promptlathe.models.settings import POCKET
+from promptlathe.models.settings import BATCHED, FLEX, POCKET
 from promptlathe.records import DRAWING, Answer, Call, Message
 
 _MILLION = 1_000_000
@@ -25,8 +25,6 @@ otherwise. OpenAI's gpt-4o-mini alone takes up to 36,835 and can pass this bound
 DRAWN_TOKENS = 8_000
 """Of a picture that is drawn, at most: OpenAI's gpt-image-1 took 6,240 at high quality and its
 largest size. A size or quality beyond these can pass this bound."""
-FLEX = ("service_tier", "flex")
-"""The parameter of a call at half the price."""
 BYTES_PER_TOKEN = 4
 """A rule of thumb for English and French prose; a bound counts each byte."""
 TYPICAL_OUTPUT = 200
@@ -114,8 +112,17 @@ class Prices(RootModel[dict[str, Price]], frozen=True):
         return price.times(price.flex) if price and FLEX in call.parameters else price
 
     def in_batches(self) -> Prices:
-        """Of calls that go in batches."""
-        return Prices({name: price.times(price.batch) for name, price in self.root.items()})
+        """The same, where calls go in batches."""
+        return _BatchPrices(self.root)
+
+
+class _BatchPrices(Prices, frozen=True):
+    """Of calls that a batch takes a part; the others are made at once."""
+
+    def of(self, call: Call) -> Price | None:
+        price = super().of(call)
+        part = price is not None and price is not _FREE and call.api in BATCHED
+        return price.times(price.batch) if price and part else price
 
 
 class WorstCase(NamedTuple):

@@ -20,6 +20,14 @@ from promptlathe.models.providers import Provider, ProviderName, providers
 from promptlathe.records import DRAWING, Api, Call, Json, Message, Role
 
 OPENAI_URL = "https://api.openai.com/v1"
+BATCHED: tuple[Api, ...] = ("chat", "images")
+"""The APIs whose calls a batch takes."""
+FLEX = ("service_tier", "flex")
+"""The parameter of a call at OpenAI's tier for half the price."""
+FLEX_TIMEOUT = 900
+"""Seconds of one attempt there, by default: OpenAI's own advice."""
+FLEX_RETRIES = 8
+"""Further attempts there, by default; with `runtime.retry`'s pauses they take nine minutes."""
 HUB_URL = "https://router.huggingface.co"
 POCKET = "pocket"
 """Of the embedded model's answers: the ledger keeps those of two versions apart."""
@@ -110,6 +118,9 @@ class ModelSettings(documents.Model):
     """Seconds for one attempt, from connecting to the last byte of the answer."""
     retries: Annotated[int, Field(ge=0, le=20)] = 5
     """Further attempts after a rate limit, a server error, a timeout or a lost connection."""
+    flex_fallback: bool = False
+    """Whether a call that `service_tier: flex` has no room for, after all attempts, is made once
+    more at the standard tier and its price."""
     outage: Annotated[float, Field(ge=0)] = 300
     """Seconds that a service which takes no connection is waited for."""
     calls_per_minute: Annotated[int | None, Field(gt=0)] = None
@@ -163,6 +174,14 @@ class ModelSettings(documents.Model):
             data["max_tokens"] = data.pop("max_completion_tokens")
         if isinstance(gguf := data.get("gguf"), str) and gguf:
             data = {"name": Path(gguf).stem, "timeout": _LOCAL_TIMEOUT} | data
+        return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _at_flex(cls, data: Any) -> Any:
+        """A tier that is slow, and refuses what it has no room for."""
+        if isinstance(data, dict) and data.get("service_tier") == FLEX[1]:
+            return {"timeout": FLEX_TIMEOUT, "retries": FLEX_RETRIES} | data
         return data
 
     @field_validator("gguf")
@@ -256,6 +275,16 @@ class ModelSettings(documents.Model):
         """Of a local file: prompt and answer, at most."""
         trained = self.weights.context
         return self.context or min(_LOCAL_CONTEXT, trained or _LOCAL_CONTEXT)
+
+    @property
+    def batched(self) -> bool:
+        """A batch takes its calls."""
+        return self.api in BATCHED and not self.here
+
+    def seconds(self, call: Call) -> float:
+        """That one attempt of a call may take; a prompt may set its tier."""
+        slow = FLEX in call.parameters and "timeout" not in self.model_fields_set
+        return FLEX_TIMEOUT if slow else self.timeout
 
     @property
     def draws(self) -> bool:

@@ -44,12 +44,14 @@ class LeanClient(httpx2.AsyncClient):
         *,
         headers: Any = None,
         content: Any = None,
+        timeout: Any = None,
         **_: Any,
     ) -> httpx2.Request:
         """The request that the openai client asks for; `url` is known, cookies are not kept.
 
         aiohttp adds the headers that tell the host and the length of the content.
         """
+        seconds = timeout if isinstance(timeout, int | float) else self._seconds
         if headers != self._given:
             self._given, self._headers = headers, httpx2.Headers(headers)
         return httpx2.Request(
@@ -57,7 +59,7 @@ class LeanClient(httpx2.AsyncClient):
             self._address,
             headers=self._headers,
             stream=httpx2.ByteStream(content),
-            extensions={UNTIL: asyncio.get_running_loop().time() + self._seconds},
+            extensions={UNTIL: asyncio.get_running_loop().time() + seconds},
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from promptlathe.ledger import Asking, Ledger
+from promptlathe.models.settings import FLEX
 from promptlathe.records import DRAWING, Answer, Call, Failure, Sent
 from promptlathe.runtime.account import Account, Hold
 from promptlathe.runtime.amounts import NOTHING, Amounts
@@ -103,26 +104,29 @@ class Caller:
 
     async def _take(self, call: Call, alive: Callable[[], bool]) -> None:
         """Wait for an equal call of another process; not for longer than a call may take."""
-        until = time.monotonic() + self.lanes.settings(call.role, call.step).timeout
+        until = time.monotonic() + self.lanes.settings(call.role, call.step).seconds(call)
         while not self.asking.take(call.key) and time.monotonic() < until:
             await asyncio.sleep(LOOK)
             if not alive():
                 raise Abandoned("given up")
 
     async def _pay(self, call: Call, alive: Callable[[], bool]) -> tuple[Sent, Amounts]:
-        retries = self.lanes.settings(call.role, call.step).retries
+        settings = self.lanes.settings(call.role, call.step)
+        flex, sent = FLEX in call.parameters, call
         gate = self.gates.of(call.role, call.step)
         took, billed, attempt, outages = NOTHING, 0, 0, 0
         before = self.health.answers(call.role)
         while True:
-            hold, reply = await self._attempt(call, gate, alive)
-            away, wait = False, None
+            hold, reply = await self._attempt(sent, gate, alive)
+            away, wait, dearer = False, None, False
             if isinstance(reply, Failure):
                 # Without the rewriter, a search can go on.
                 away = reply.unsent and call.role != "rewrite" and outages < OUTAGES
-                if not away and reply.retryable and attempt < retries:
-                    wait = pause(reply, attempt, working=gate.pace.working)
-            took += self.account.settle(hold, reply, again=away or wait is not None)
+                if not away and reply.retryable and attempt < settings.retries:
+                    wait = pause(reply, attempt, working=gate.pace.working, flex=flex)
+                dearer = settings.flex_fallback and flex and wait is None and reply.overloaded
+            again = away or dearer or wait is not None
+            took += self.account.settle(hold, reply, again=again)
             billed += reply.billed if isinstance(reply, Failure) else 0
             if away and isinstance(reply, Failure):
                 outages += 1
@@ -131,6 +135,8 @@ class Caller:
             elif wait is not None:
                 attempt += 1
                 await self._rest(wait)
+            elif dearer:
+                flex, sent = False, _standard(call)
             else:
                 break
         if isinstance(reply, Failure):
@@ -141,7 +147,7 @@ class Caller:
             self._counted.add(call.key)
             self.writer.answer(call, reply)
         self.health.watch(call, reply, before=before)
-        cost = self.account.cost(call, reply) if isinstance(reply, Answer) else None
+        cost = self.account.cost(sent, reply) if isinstance(reply, Answer) else None
         return Sent(call, reply, cost), took
 
     async def _attempt(
@@ -199,6 +205,11 @@ class Caller:
         for key, future in wanted.items():
             if not future.done():
                 future.set_result(known.get(key))
+
+
+def _standard(call: Call) -> Call:
+    """The same at the service's usual tier."""
+    return replace(call, parameters=tuple(one for one in call.parameters if one != FLEX))
 
 
 def _open(futures: Iterable[asyncio.Future[Sent]]) -> list[asyncio.Future[Sent]]:

@@ -69,7 +69,7 @@ def _pace(lane: Lane) -> Pace:
         return not await knock(settings)
 
     name = settings.name if settings.here else urlsplit(settings.endpoint).netloc
-    return Pace(name.rpartition("@")[2], lane.slots, there, settings.outage)
+    return Pace(name.rpartition("@")[2], lane.slots, there, settings.outage, lane.quiet)
 
 
 def _quota(settings: ModelSettings, known: dict[tuple[str, str], Quota]) -> Quota | None:

@@ -10,6 +10,7 @@ from promptlathe.documents import Within
 from promptlathe.models.images import Pictures, embed
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Call, Request, Role
+from promptlathe.runtime.pacing import QUIET
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Lane:
     slots: int
     pool: str = ""
     """Lanes of one pool share its slots: those of the same service. Empty: the lane's own."""
+    quiet: float = QUIET
+    """Seconds without any answer after which it is told."""
 
 
 @dataclass(frozen=True)

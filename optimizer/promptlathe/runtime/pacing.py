@@ -44,6 +44,7 @@ class Pace:
     """Whether the service takes a connection."""
     patience: float = 300.0
     """Seconds that refused connections are waited out."""
+    quiet: float = QUIET
     under_way: int = 0
     _limit: float = 0.0
     _waiting: deque[asyncio.Future[None]] = field(default_factory=deque["asyncio.Future[None]"])
@@ -105,7 +106,7 @@ class Pace:
             return f"{self.name} takes no connection: waited {waited}"
         if self._paused > now and self._waiting:
             return f"{self.name} asks to wait: {self._paused - now:.0f} s more"
-        if self.under_way and now - self._heard > QUIET:
+        if self.under_way and now - self._heard > self.quiet:
             return f"no answer from {self.name} for {now - self._heard:.0f} s"
         return ""
 

@@ -43,6 +43,7 @@ class Objective(documents.Model):
     goal: `maximize NAME`, `minimize NAME` or a weighted sum; by default, maximize the first.
     splits: `Splits(...)` or its fields as a dict.
     limits: what a prompt may take at most, `{"output_tokens": "<= 200"}`, and score, `">= 0.99"`.
+    license: of the data, which is said where they are exported.
 
     The data are read when they are first asked for. Raises `InputError` for anything wrong in
     the declaration at once, and for anything wrong in the data then, with file and line.
@@ -53,6 +54,7 @@ class Objective(documents.Model):
     scorers: Annotated[tuple[AnyScorer, ...], Field(min_length=1)]
     goal: str | None = None
     limits: Limits = Limits()
+    license: str | None = Field(default=None, min_length=1)
     _document: documents.Document = PrivateAttr(default=documents.Document(None))
     _api: Api = PrivateAttr(default="chat")
     """By which judges are asked."""
@@ -70,6 +72,7 @@ class Objective(documents.Model):
         goal: str | None = None,
         splits: Splits | Mapping[str, Any] | None = None,
         limits: Limits | Mapping[str, Any] | None = None,
+        license: str | None = None,
     ) -> None:
         given = [*([] if scorer is None else [scorer]), *scorers]
         if callable(getattr(dataset, "to_dict", None)):
@@ -83,6 +86,7 @@ class Objective(documents.Model):
             "goal": goal,
             "splits": splits,
             "limits": limits,
+            "license": license,
         }
         super().__init__(**{key: value for key, value in data.items() if value is not None})
         self._check_limits()

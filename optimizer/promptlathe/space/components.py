@@ -38,7 +38,7 @@ from promptlathe.space.contracts import PARAMETER, Format, checked_format
 from promptlathe.space.declared import Count, Declared, one_or_more
 from promptlathe.space.messages import MessagesInput, read_messages, spell_messages
 from promptlathe.space.passages import Contexts, Retrieve
-from promptlathe.space.template import DEMOS
+from promptlathe.space.template import CONVERSATION, DEMOS
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 MAX_SECTIONS = 6
@@ -288,6 +288,11 @@ def _template(given: Any) -> Any:
         raise ValueError(
             "a demo is turns of the user and of the assistant",
             'write {user: "{{ text }}", assistant: "{{ label }}"}',
+        )
+    if messages[0].role not in ("user", CONVERSATION):
+        raise ValueError(
+            "a demo begins with what the user says",
+            'let the first message be  user: "{{ text }}"  or a conversation',
         )
     if messages[-1].role != "assistant":
         raise ValueError(

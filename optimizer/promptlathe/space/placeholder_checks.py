@@ -50,12 +50,14 @@ def _check_placed(space: Declaration) -> None:
                 else 'give it  template: {user: "…", assistant: "…"}, or place its text in a '
                 "message as {{ " + name + " }}",
             )
-    placed = [(i, named_by(m)) for i, m in enumerate(space.messages) if m.role == DEMOS]
-    for n, (i, name) in enumerate(placed):
-        if name in [other for _, other in placed[:n]]:
-            raise problem(
-                ("messages", i, DEMOS), f"the demos {name!r} are placed twice", "remove one"
-            )
+    placed = [
+        (i, m.role, named_by(m))
+        for i, m in enumerate(space.messages)
+        if m.role in (CONVERSATION, DEMOS)
+    ]
+    for n, (i, role, name) in enumerate(placed):
+        if name in [other for _, _, other in placed[:n]]:
+            raise problem(("messages", i, role), f"{name!r} is placed twice", "remove one")
     ordered = {s for one in space.components.values() if isinstance(one, Order) for s in one.order}
     inline = {n for loc, t in space.texts() if loc[-1] != DEMOS for n in placeholders(t)} | ordered
     if name := next((name for name in turns if name in inline), None):

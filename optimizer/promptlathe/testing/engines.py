@@ -27,6 +27,7 @@ from promptlathe.models import ModelSettings
 from promptlathe.records import Answer, Call, Failure, Message, Request, Role
 from promptlathe.runtime.engine import Engine
 from promptlathe.runtime.lanes import Lane, Lanes
+from promptlathe.testing.batches import BatchApi
 
 T = TypeVar("T")
 SECONDS = 60.0
@@ -88,6 +89,7 @@ async def serving() -> AsyncGenerator[Service]:
     service = Service()
     app = web.Application()
     app.router.add_post("/v1/chat/completions", service.handle)
+    BatchApi().add_to(app)
     async with TestServer(app, handler_cancellation=True) as server:
         service.url = str(server.make_url("/v1"))
         try:

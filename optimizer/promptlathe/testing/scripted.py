@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
+from promptlathe.testing.batches import BatchApi
 from promptlathe.testing.decisions import decision
 
 _STARTS = 30.0
@@ -151,6 +152,8 @@ class ScriptedServer:
         self.in_flight = self.max_in_flight = 0
         self.input_tokens = self.output_tokens = 0
         """Of the answers that told any."""
+        self.batches = BatchApi()
+        """Its files and batches, whose lines arrive as requests."""
         self._runner: web.AppRunner | None = None
         self._closing = asyncio.Event()
         self._thread: tuple[threading.Thread, asyncio.AbstractEventLoop] | None = None
@@ -158,6 +161,7 @@ class ScriptedServer:
     async def __aenter__(self) -> "ScriptedServer":
         app = web.Application(client_max_size=16 * 1024 * 1024)
         app.router.add_post("/v1/chat/completions", self._chat)
+        self.batches.add_to(app)
         app.router.add_post("/v1/images/generations", self._chat)
         app.router.add_post("/v1", self._chat)  # Hugging Face's text_to_image
         app.router.add_post("/v1/decisions", self._chat)

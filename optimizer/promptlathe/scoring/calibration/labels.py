@@ -53,7 +53,7 @@ def read_labels(
     scales: of the judge, in each of its languages. columns: the fields of the dataset, in order.
     needed: those that the judge sees. Raises `InputError` with file and line.
     """
-    rows = [Row(_plain(row), row.where) for row in read_file(path)]
+    rows = [Row(_plain(row), row.where) for row in read_file(path, "LABELS")]
     if not rows:
         raise InputError("there is no row in it", str(path), "write a line for each answer")
     for name in (OUTPUT, *needed):

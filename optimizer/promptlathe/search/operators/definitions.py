@@ -13,7 +13,7 @@ import numpy as np
 from promptlathe.records import Example
 from promptlathe.search.operators.operator_context import OperatorContext
 from promptlathe.search.operators.said import in_order, is_home, listing, with_listing
-from promptlathe.space import placeholders
+from promptlathe.space import placeholders, transcript
 
 WORDS = 10
 """Of a label, at most."""
@@ -63,7 +63,10 @@ def salient(context: OperatorContext, rows: Sequence[Example]) -> Mapping[str, s
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
     fields = [name for name in placeholders(context.prompt) if name != context.target]
-    texts = [" . ".join(str(row.row.get(name, "")) for name in fields) for row in rows]
+    texts = [
+        " . ".join(transcript(row.row.get(name)) or str(row.row.get(name, "")) for name in fields)
+        for row in rows
+    ]
     counts: dict[str, Counter[str]] = {one: Counter() for one in context.answers}
     words_of = CountVectorizer(
         token_pattern=r"\b[^\W\d_]{3,}\b(?!['’])", binary=True

@@ -1,13 +1,13 @@
 """What a new text must keep to before a call is paid for it."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from rapidfuzz import fuzz
 
-from promptlathe.records import Example
+from promptlathe.records import Example, Json
 from promptlathe.search.operators.operator_context import OperatorContext
 from promptlathe.search.operators.said import repeated
 from promptlathe.space import is_inert, not_placeholder, placeholders
@@ -39,12 +39,26 @@ class Leaks:
             folded
             for example in examples
             for value in example.row.values()
-            if isinstance(value, str) and len(folded := _folded(value)) >= LEAK
+            for text in _texts(value)
+            if len(folded := _folded(text)) >= LEAK
         } - named
 
     def in_text(self, text: str) -> bool:
         folded = _folded(text)
         return any(row in folded for row in self._texts)
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """Those in a row's field: the turns of a conversation, say."""
+    match value:
+        case str():
+            yield value
+        case list():
+            yield from (text for one in cast("list[Json]", value) for text in _texts(one))
+        case dict():
+            yield from (t for one in cast("dict[str, Json]", value).values() for t in _texts(one))
+        case _:
+            pass
 
 
 def unwrapped(text: str) -> str:
