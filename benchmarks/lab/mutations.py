@@ -47,7 +47,7 @@ def workspaces() -> tuple[tuple[str, Mapping[str, bytes]], ...]:
                 if path.suffix == ".jsonl":
                     text = b"".join(text.splitlines(keepends=True)[:ROWS])
                 shipped[str(path.relative_to(ROOT))] = text
-    runs = [name for name in shipped if name.startswith("runs/")]
+    runs = [n for n in shipped if n.startswith("runs/") and n.endswith(".yaml")]
     small = [("run.yaml", _small(name, data)) for name, data in _datasets().items()]
     return (*((run, shipped) for run in runs), *small * 3)
 
