@@ -60,10 +60,10 @@ def objective(*scorers: Any) -> pl.Objective:
 def job_at(url: str, workspace: Path, **more: Any) -> Job:
     drawing = ModelSettings(name="gpt-image", api="images", base_url=url, size="1024x1024")
     given: dict[str, Any] = {
-        "objective": objective(questions("asked"), shapes_seen),
+        "objective": objective(questions("asked")),
         "model": drawing,
         "judge": ModelSettings(name="eyes", base_url=url),
-        "budget": Budget(calls=160),
+        "budget": Budget(calls=100),
         "search": SearchOptions(policy="halving", warm_start=False),
         "parallel": ParallelOptions(concurrency=4),
         "track": False,
@@ -78,8 +78,9 @@ def drawn_by(server: ScriptedServer) -> int:
 
 
 def test_a_prompt_that_draws_is_tuned_by_what_is_seen(tmp_path: Path) -> None:
+    both = objective(questions("asked"), shapes_seen)
     with ScriptedServer(Artist()) as server:
-        result = run(job_at(server.base_url, tmp_path))
+        result = run(job_at(server.base_url, tmp_path, objective=both))
     assert result.best.levels["beside"] == "a"
     assert (result.test.seed, result.test.best) == (0.5, 1.0)
     assert result.verdict == "better"
@@ -237,14 +238,14 @@ def test_a_judge_is_shown_the_picture(tmp_path: Path) -> None:
         for api, scorer in (("decisions", questions("asked")), ("chat", judge("A shape is there"))):
             eyes = ModelSettings(name="eyes", base_url=server.base_url, api=api)  # type: ignore[arg-type]
             workspace = tmp_path / api
-            more = {"judge": eyes, "objective": objective(scorer), "budget": Budget(calls=100)}
+            more = {"judge": eyes, "objective": objective(scorer)}
             result = run(job_at(server.base_url, workspace, **more))
             assert result.test.best == 1.0
 
 
 def test_the_finalists_pictures_stand_side_by_side(tmp_path: Path) -> None:
     with ScriptedServer(Artist()) as server:
-        result = run(job_at(server.base_url, tmp_path, budget=Budget(calls=100)))
+        result = run(job_at(server.base_url, tmp_path))
     page = tmp_path / ".promptlathe" / "pictures" / f"{result.run}.html"
     assert any(str(page) in note for note in result.notes)
     shown = page.read_text("utf-8")
@@ -261,7 +262,7 @@ def test_mlflow_keeps_the_pictures(tracked: Path) -> None:
     from promptlathe.track.store import default_uri
 
     with ScriptedServer(Artist()) as server:
-        more = {"track": TrackOptions(), "budget": Budget(calls=100)}
+        more = {"track": TrackOptions()}
         result = run(job_at(server.base_url, tracked, **more))
     state = tracked / ".promptlathe"
     while waiting(state):
