@@ -301,11 +301,13 @@ async def test_one_server_answers_for_all_who_use_the_file_and_ends_with_them() 
 
 @real
 @pytest.mark.slow
-async def test_an_enum_holds_the_answer_and_logprobs_come() -> None:
+async def test_an_enum_holds_the_answer_and_logprobs_are_taken() -> None:
     kind = {"type": "object", "properties": {"team": {"enum": ["red", "blue"]}}}
     kind |= {"required": ["team"], "additionalProperties": False}
     form = {"type": "json_schema", "json_schema": {"name": "a", "schema": kind}}
-    settings = ModelSettings(gguf="smollm2", temperature=0, max_tokens=30, response_format=form)
+    settings = ModelSettings(
+        gguf="smollm2", temperature=0, max_tokens=30, response_format=form, logprobs=True
+    )
     async with LocalEngine(Lanes({"task": Lane(settings, 2)})) as engine:
         reply = await engine.send(settings.call([Message("user", "What colour is the sky?")]))
     assert isinstance(reply, Answer)
