@@ -89,6 +89,7 @@ def test_rows_that_changed_are_shown_with_each_step_s_output(
     assert gained == round(result.test.gain * result.test.examples)
     first = result.changed[0]
     assert list(first.outputs) == ["plan", "answer"]
+    assert first.example[0] == "o", "the row's own id"
     assert first.outputs["answer"][1] is not None
     assert first.expected in first.outputs["answer"][1]
     lines = changed_lines(result)

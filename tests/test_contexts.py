@@ -418,3 +418,16 @@ def test_nearest_demos_may_be_turns():
 
 def _nearest() -> dict[str, Any]:
     return {"demos.select": "nearest", "demos.order": "drawn"}
+
+
+def test_what_holds_the_row_itself_is_not_fixed():
+    space = SearchSpace(
+        "{{ shown }}\n\n{{ ask }}\n\n{{ rule }}",
+        {
+            "shown": Contexts("contexts", count=(0, 2)),
+            "ask": "Question: {{ question }}",
+            "rule": Choice([None, "Be brief."]),
+        },
+    )
+    (note,) = caching_notes(space)
+    assert "stand before rule" in note

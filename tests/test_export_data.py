@@ -217,5 +217,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "took another course" in command(*named, "--file", file, code=2)
     assert "has the run's own settings" in command(*named, *quiet[:2], code=2)
     assert "rows of 'test'" in command(*named, "--split", "select,test", code=2)
+    none = command("export-data", name, "--to", "trl-dpo", "--out", "p.jsonl", "--min-score", "2")
+    assert "wrote     0 lines (trl-dpo) to p.jsonl\nnote      no answer was good enough" in none
     assert "no run 'x'" in command("export-data", "x", *named[2:], code=2)
     assert "cannot be written" in command(*named[:-1], "no/where.jsonl", code=2)

@@ -13,6 +13,7 @@ from promptlathe.decide.bounds import rows_needed, upper_bound
 from promptlathe.decide.comparison import Comparison
 from promptlathe.job import Job, run
 from promptlathe.job import check as checked
+from promptlathe.job.described import metrics
 from promptlathe.job.limits import Checked, check, kept, too_few
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Answer, Budget, Cell, Example, Failure, Outcome
@@ -190,6 +191,7 @@ def test_a_prompt_that_is_not_shown_to_keep_a_limit_is_not_used(tmp_path: Path) 
     shown = run(job(tmp_path, 0.2))
     assert (shown.verdict, shown.recommended) == ("better", "best")
     assert shown.to_dict()["limits"][0]["state"] == "kept"
+    assert metrics(shown)["limit_oops_95"] == pytest.approx(1 - 0.05 ** (1 / 18))
     unshown = run(job(tmp_path, 0.1))
     assert (unshown.verdict, unshown.recommended) == ("better", "seed")
     assert unshown.reason == "the best prompt is not shown to keep a limit"

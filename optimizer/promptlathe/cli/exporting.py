@@ -69,6 +69,10 @@ def _said(made: Exported, place: str) -> list[str]:
         listed = ", ".join(f"{count} {why}" for why, count in made.dropped.items())
         lines.append(f"left out  {listed}")
     lines.append(f"wrote     {len(made.lines)} lines ({made.form}) to {place}")
+    if not made.lines:
+        lines.append(
+            "note      no answer was good enough: lower --min-score, or export another prompt"
+        )
     if made.models:
         lines.append(
             f"licence   the answers are by {', '.join(made.models)}: the terms of the model and of "

@@ -41,6 +41,7 @@ def show_plan(job: "Job", plan: Plan, more: Sequence[str] = ()) -> None:
         *([("labels", _counts(job.objective.label_counts))] if job.objective.labels else []),
         ("operators", ", ".join(job.operators) or "none"),
         ("model", f"{job.model.name}{kind(job.model)}"),
+        *([("steps", _steps(job))] if job.space.chained else []),
         ("limits", ", ".join(map(str, limited)) or "none"),
         ("budget", ", ".join(f"{v:,} {k}" for k, v in job.budget.limits.items())),
         ("calls", "as many as time allows" if plan.calls is None else f"about {plan.calls:,}"),
@@ -51,6 +52,12 @@ def show_plan(job: "Job", plan: Plan, more: Sequence[str] = ()) -> None:
         say(f"{name:12} {value}")
     for note in (*plan.notes, *more):
         say(f"note         {note}")
+
+
+def _steps(job: "Job") -> str:
+    """In order, with the model of those that have one of their own."""
+    own = job.step_models
+    return ", ".join(f"{s} ({own[s].name})" if s in own else s for s in job.space.prompts)
 
 
 def show_code(code: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from promptlathe.errors import InputError
 from promptlathe.job.job import Job
 from promptlathe.records import Outcome
 from promptlathe.scoring.answers import State, state
+from promptlathe.space import JoinedSpace
 
 STATES: tuple[State, ...] = get_args(State)
 FIRST = 12
@@ -142,7 +143,9 @@ class AnswerStates:
         )
 
     def _fix(self, one: State) -> str:
-        return _FIXES[one].format(max_tokens=self._job.model.max_tokens)
+        job = self._job
+        last = job.space.output if isinstance(job.space, JoinedSpace) else ""
+        return _FIXES[one].format(max_tokens=job.step_models.get(last, job.model).max_tokens)
 
 
 def _sample(outcome: Outcome) -> str:

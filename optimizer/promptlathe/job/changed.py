@@ -24,6 +24,7 @@ class ChangedRow:
     """A row that scored otherwise, and the outputs of both prompts' steps."""
 
     example: str
+    """The row's own `id`, where it has one."""
     change: Literal["fixed", "broken"]
     expected: str | None
     """The right answer, where there is one."""
@@ -66,9 +67,10 @@ def _changed(seed: Outcome, best: Outcome, target: str | None) -> ChangedRow | N
     if abs(best.value - seed.value) <= NEAR:
         return None
     said = [_texts(outcome) for outcome in (seed, best)]
-    expected = best.cell.example.row.get(target) if target is not None else None
+    example = best.cell.example
+    expected = example.row.get(target) if target is not None else None
     return ChangedRow(
-        best.cell.example.id,
+        str(example.row.get("id") or example.id),
         "fixed" if best.value > seed.value else "broken",
         None if expected is None else as_text(expected),
         seed.value,

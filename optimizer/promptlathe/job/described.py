@@ -14,7 +14,17 @@ from promptlathe.records import Example, Split
 from promptlathe.search.operators import ancestry
 from promptlathe.track.records import About, Dataset
 
-PASS_FAIL = ("exact_match", "contains", "regex", "numeric")
+PASS_FAIL = (
+    "exact_match",
+    "contains",
+    "regex",
+    "numeric",
+    "length",
+    "readability",
+    "banned",
+    "json_schema",
+    "language",
+)
 """Scorers that give 0 or 1 only."""
 
 

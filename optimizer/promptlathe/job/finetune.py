@@ -270,11 +270,11 @@ def _step(outcomes: Sequence[Outcome], step: str) -> str:
         return step
     if not step and len(steps) == 1:
         return steps[0]
-    listed = ", ".join(name for name in steps if name) or "none: it is a single prompt"
+    listed = ", ".join(name for name in steps if name)
     raise InputError(
         f"the run has no step {step!r}" if step else "the run has several steps",
         "--step",
-        f"name one of: {listed}",
+        f"name one of: {listed}" if listed else "leave it out: the run has a single prompt",
     )
 
 

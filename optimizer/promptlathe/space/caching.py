@@ -50,5 +50,12 @@ def differs(space: SearchSpace, name: str) -> bool:
 
 
 def _is_fixed(space: SearchSpace, name: str) -> bool:
-    one = space.components.get(name)
-    return isinstance(one, Choice | Text | Demos) and not differs(space, name)
+    match space.components.get(name):
+        case Demos():
+            return not differs(space, name)
+        case Text(text=text):
+            return not placeholders(text)
+        case Choice(choice=levels):
+            return not any(placeholders(level.text or "") for level in levels)
+        case _:
+            return False

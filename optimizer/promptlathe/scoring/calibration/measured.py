@@ -35,7 +35,7 @@ def measure(
     whole = _agreement(both, scores, levels)
     people = [one.value for one in both if one.value is not None]
     judged = [scores[one.id] for one in both]
-    mean, method = corrected_mean(people, judged, more, scale.range)
+    mean, method = corrected_mean(people, judged, more, scale.range, _step(levels))
     by_language: dict[str, list[Labelled]] = {}
     for one in both:
         by_language.setdefault(languages[one.id], []).append(one)
@@ -73,8 +73,12 @@ def _error(
     answers: Sequence[Labelled], scores: Mapping[str, float], levels: Sequence[Level]
 ) -> Interval:
     people = [one.value for one in answers if one.value is not None]
-    step = (levels[-1].value - levels[0].value) / (len(levels) - 1)
-    return error_of(people, [scores[one.id] for one in answers], step)
+    return error_of(people, [scores[one.id] for one in answers], _step(levels))
+
+
+def _step(levels: Sequence[Level]) -> float:
+    """Between two levels, on average."""
+    return (levels[-1].value - levels[0].value) / (len(levels) - 1)
 
 
 def _agreement(

@@ -335,7 +335,9 @@ class LathePolicy:
         else:
             u = look.fit.predict(self._table.phi[index : index + 1])[0]
         information = look.fit.information(u)[places] ** SHARPNESS
-        chance = information / information.sum()
+        if not (total := information.sum()) > 0:  # nothing is left to learn
+            return int(self._rng.choice(places))
+        chance = information / total
         return int(self._rng.choice(places, p=(1 - UNIFORM) * chance + UNIFORM / len(places)))
 
     def _verify(self) -> Cell | None:

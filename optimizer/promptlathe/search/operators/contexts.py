@@ -14,6 +14,7 @@ from promptlathe.search.operators.operator_context import (
     Case,
     OperatorContext,
     StepPlace,
+    answer_text,
 )
 from promptlathe.search.operators.reflection import ReflectionExamples
 from promptlathe.space import BoundSpace, Choice, JoinedSpace, SearchSpace, shown_tools
@@ -130,7 +131,7 @@ def answers_of(train: Sequence[Example], target: str | None) -> tuple[str, ...]:
     """All right answers, sorted; none when there are so many that they are free text."""
     if target is None:
         return ()
-    found = {str(example.row[target]) for example in train}
+    found = {answer_text(example.row[target]) for example in train}
     few = len(found) <= min(MOST_ANSWERS, max(2, len(train) // 2))
     return tuple(sorted(found)) if few else ()
 

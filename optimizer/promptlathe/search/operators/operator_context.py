@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from promptlathe.data.values import as_text
-from promptlathe.records import Example, FailureReason, Outcome
+from promptlathe.records import Example, FailureReason, Json, Outcome
 from promptlathe.space import fill_declared, placeholders, step_outputs, transcript
 
 MISTAKES = 24
@@ -219,8 +219,7 @@ class OperatorContext:
 
     def answer(self, example: Example) -> str:
         """The right answer of a row."""
-        right = example.row[self.target] if self.target is not None else ""
-        return as_text(right) if isinstance(right, dict | list) else str(right)
+        return answer_text(example.row[self.target]) if self.target is not None else ""
 
     def _constraints(self) -> str:
         lines = [f'- Keep this phrase word for word: "{phrase}"' for phrase in self.protect]
@@ -229,6 +228,11 @@ class OperatorContext:
         lines.append("- Use no other placeholders in double braces.")
         lines.append(f"- At most {self.longest} words.")
         return "\n".join(lines)
+
+
+def answer_text(value: Json) -> str:
+    """A right answer as a request shows it."""
+    return as_text(value) if isinstance(value, dict | list) else str(value)
 
 
 def step_texts(outcome: Outcome) -> dict[str, str]:
