@@ -104,8 +104,8 @@ def fill(text: str, values: Mapping[str, Any]) -> str:
 def fill_declared(text: str, values: Mapping[str, Any]) -> str:
     """The same for a text as it was declared: what is escaped becomes what it stands for.
 
-    A list or an object is written as JSON: a demo shows the answer that is wanted. (`fill` writes it
-    as MLflow's registry does, which formats a prompt for a row.)
+    A list or an object is written as JSON: a demo shows the answer that is wanted. (`fill` writes
+    it as MLflow's registry does, which formats a prompt for a row.)
     """
 
     def value_of(match: re.Match[str]) -> str:
