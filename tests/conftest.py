@@ -1,5 +1,6 @@
 """Fixtures that several files share."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from tests.databases import Postgres
 
 pytest.register_assert_rewrite("promptlathe.testing")
+# litellm, which DSPy brings, looks for prices on the web when it is imported.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 from promptlathe.runtime.cluster import Cluster  # noqa: E402
 

@@ -46,6 +46,9 @@ def test_both_prompts_of_a_chain_become_champions_together(tracked: Path) -> Non
     for step, prompt in first.best.prompts.items():
         version = store.get_prompt_version_by_alias(f"order-chain-{step}", "champion")
         assert read(version) == prompt
+    kept = {artifact.path for artifact in store.list_artifacts(str(first.run_id))}
+    assert {"steps.json", "changed_rows.json"} <= kept
+    assert store.get_run(str(first.run_id)).data.metrics["step_plan_calls"] > 0
     assert second.compared_with == "champion"
     assert second.champion is not None
     assert list(second.champion.prompts) == ["plan", "answer"]

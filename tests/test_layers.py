@@ -28,7 +28,7 @@ LAYERS = (
     ("decide",),
     ("track",),
     ("job",),
-    ("schedule", "api"),
+    ("schedule", "api", "genai"),
     ("cli",),
     ("testing",),
     ("__main__",),

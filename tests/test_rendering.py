@@ -11,9 +11,11 @@ import pytest
 from tests.jobs import ROWS
 
 import promptlathe as pl
+from promptlathe.data.corpus import load_corpora
 from promptlathe.errors import InputError
 from promptlathe.job import Result
-from promptlathe.space import Contexts
+from promptlathe.records import Example, Prompt
+from promptlathe.space import BoundSpace, Contexts, Retrieve
 from promptlathe.testing.scripted import Arrived, ScriptedServer
 from promptlathe.track import default_uri
 from promptlathe.track.backend import ENVIRONMENT
@@ -134,3 +136,33 @@ def test_a_registered_prompt_renders_what_was_scored(environment: Path):
 def test_what_is_no_prompt_is_refused(wrong: Any):
     with pytest.raises(InputError):
         pl.render(wrong, {})
+
+
+def test_a_prompt_out_of_a_registry_gets_its_pools_by_name(tmp_path: Path):
+    """As it comes out: with the rules, and without what they take from."""
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text('{"id": "a", "text": "The parcel is late."}\n', "utf-8")
+    space = pl.SearchSpace(
+        "{{ found }}\n\n{{ demos }}\n\n{{ text }}",
+        {
+            "found": Retrieve(corpus, query="text", count=1, by="tfidf"),
+            "demos": pl.Demos(count=1, select="nearest", template="{{ text }} {{ label }}"),
+        },
+    )
+    train = [Example(str(i), row, "train") for i, row in enumerate(ROWS[:9])]
+    bound = BoundSpace(space, train, "label", corpora=load_corpora(space))
+    prompt = bound.seed.prompt
+    bare = Prompt(prompt.messages, fills=prompt.fills)
+    row = {"text": "My parcel, please"}
+    pools = {"found": str(corpus), "demos": ROWS[:9]}
+    assert pl.render(bare, row, pool=pools) == pl.render(prompt, row)
+    assert "The parcel is late." in pl.render(prompt, row)[0]["content"]
+    for pool, said in [
+        (None, "shows passages of a corpus"),
+        ({"found": str(corpus)}, "the nearest demos of a pool"),
+        ({**pools, "demos": 3}, "a pool of demos is rows"),
+        ({**pools, "found": [1]}, "a corpus is a file"),
+        ({**pools, "demos": str(tmp_path / "none.jsonl")}, "none.jsonl"),
+    ]:
+        with pytest.raises(InputError, match=said):
+            pl.render(bare, row, pool=pool)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from promptlathe.api import optimize
+    from promptlathe.genai import PromptlatheOptimizer
     from promptlathe.job.rendering import render
     from promptlathe.records import Budget
     from promptlathe.scoring import Objective, exact_match
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         from_dspy,
         from_langchain,
         from_llama_index,
+        from_mlflow,
     )
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "Float",
     "Int",
     "Objective",
+    "PromptlatheOptimizer",
     "SearchSpace",
     "Text",
     "calling",
@@ -40,6 +43,7 @@ __all__ = [
     "from_dspy",
     "from_langchain",
     "from_llama_index",
+    "from_mlflow",
     "optimize",
     "render",
     "target",
@@ -47,13 +51,15 @@ __all__ = [
 
 _HOMES = {
     "optimize": "api",
+    "PromptlatheOptimizer": "genai",
     "render": "job.rendering",
     "Objective": "scoring",
     "exact_match": "scoring",
     "Budget": "records",
     "target": "targets",
     **dict.fromkeys(
-        ("calling", "from_dspy", "from_langchain", "from_llama_index"), "targets.frameworks"
+        ("calling", "from_dspy", "from_langchain", "from_llama_index", "from_mlflow"),
+        "targets.frameworks",
     ),
     **dict.fromkeys(("SearchSpace", "Choice", "Text", "Demos", "Float", "Int"), "space"),
 }

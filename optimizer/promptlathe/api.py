@@ -1,6 +1,6 @@
 """The front door for notebooks and scripts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,7 +44,8 @@ def optimize(
     space: of one prompt, or a mapping of spaces by name: of a chain, in order, or of the prompts
         that `target` uses.
     target: a function of yours, `f(row, prompts, llm)`, sync or async (see `target`); or an
-        object of LangChain, LlamaIndex or DSPy, of which the space was made (`from_langchain`).
+        object of LangChain, LlamaIndex or DSPy, of which the space was made (`from_langchain`);
+        or a function of row fields that formats prompts of MLflow's registry (`from_mlflow`).
     model: a name, or a mapping with the keys of the run file's `model`.
     step_models: by step of a chain, where it has a model of its own.
     budget: upper limits in calls, tokens, USD and minutes; 1,000 calls by default.
@@ -84,7 +85,7 @@ def optimize(
     except TypeError:
         found = documents.describe(workspace)
         raise InputError(f"expected a path, found {found}", "workspace", "name a folder") from None
-    function = None if target is None else given_target(target)
+    function = None if target is None else given_target(target, lambda: _fields(objective))
     joined = _joined(space, function=function is not None)
     if function is not None and isinstance(joined, SearchSpace):
         check_target(function, joined)
@@ -108,6 +109,11 @@ def optimize(
         workspace=folder,
     )
     return run(job)
+
+
+def _fields(objective: Any) -> Collection[str]:
+    """Of the rows; none of what is no objective, which is told later."""
+    return objective.fields if isinstance(objective, Objective) else ()
 
 
 def _joined(space: Any, *, function: bool) -> Any:

@@ -17,6 +17,7 @@ from promptlathe.job.runfile import (
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget
+from promptlathe.runtime.engine import Engine
 from promptlathe.scoring import Objective
 from promptlathe.search.operators import USUAL, WITHOUT_REWRITER
 from promptlathe.space import JoinedSpace, SearchSpace
@@ -52,6 +53,8 @@ class Job:
     function: GivenTarget | None = None
     """A function of yours, or a framework's object, under test; None: the prompt, or the chain of
     its steps."""
+    carrier: Callable[[Engine], Engine] | None = None
+    """Made of the engine one that carries some calls otherwise; None: it carries all."""
     name: str = "promptlathe"
     """Of the studies, and by default of the experiment and of the prompt."""
     budget: Budget = field(default_factory=lambda: BudgetOptions().record)

@@ -42,6 +42,12 @@ def _lane(job: Job, settings: ModelSettings) -> Lane:
 
 
 def engine_of(job: Job) -> Engine:
+    """What carries the calls: in the job's own carrier, where it has one."""
+    engine = _engine(job)
+    return job.carrier(engine) if job.carrier else engine
+
+
+def _engine(job: Job) -> Engine:
     """Local, in batches, or on Ray, which has nothing to do for models whose files are served
     here."""
     parallel, lanes = job.parallel, lanes_of(job)

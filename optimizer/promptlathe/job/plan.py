@@ -107,7 +107,12 @@ def make_plan(job: Job) -> Plan:
     each = len(space.seed.prompts) + objective.judge_calls
     limit = _tightest(job, one)
     rows = _rows(limit, each, len(select), len(test))
-    notes = [*objective.notes, *tier_notes(job)]
+    own = "the model under test judges its own answers: name another one with `judge`"
+    notes = [
+        *objective.notes,
+        *([own] if objective.judges and not job.judge else []),
+        *tier_notes(job),
+    ]
     notes += single_braced(job.space, objective.fields - {objective.target})
     notes += [*filled, *caching_notes(job.space), *lacking(job)]
     notes += [

@@ -248,7 +248,9 @@ class Loaded:
         """The target that is made in Python; its file is executed. Raises InputError."""
         if self.file.target is None:
             return None
-        target = self._named("target", self.file.target, given_target)
+        target = self._named(
+            "target", self.file.target, lambda one: given_target(one, lambda: self.objective.fields)
+        )
         try:
             check_target(target, space)
         except InputError as error:

@@ -18,6 +18,14 @@ from promptlathe.documents import Within, find, nearest, read_text
 from promptlathe.errors import InputError
 from promptlathe.records import content_hash
 
+EXTRAS = {
+    "dspy": "dspy",
+    "langchain_core": "langchain",
+    "langchain_openai": "langchain",
+    "llama_index": "llama-index",
+}
+"""What brings the packages that such files import."""
+
 
 def load_function(path: str, folder: Path, within: Within = None) -> Callable[..., Any]:
     """The function that `file.py:function` names, the file being relative to `folder` and not
@@ -86,6 +94,17 @@ def _load(place: Path) -> ModuleType:
         del sys.modules[name]
         raise InputError(
             f"is not Python: {error.msg}", f"{place}:{error.lineno}", "mend the line"
+        ) from error
+    except ModuleNotFoundError as error:
+        del sys.modules[name]
+        package = str(error.name).partition(".")[0]
+        extra = EXTRAS.get(package)
+        raise InputError(
+            f"does not load: {said(error)}",
+            _line_in(place, error),
+            f"pip install 'promptlathe[{extra}]'"
+            if extra
+            else f"install {package}, or mend the line",
         ) from error
     except (Exception, SystemExit) as error:
         del sys.modules[name]

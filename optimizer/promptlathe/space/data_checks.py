@@ -54,6 +54,7 @@ def check_data(
         if not function:
             _check_fields(part, known, before, target, partly or {}, place)
             check_filled(part, known, before, target, partly or {}, place)
+        _check_demos(part, known, partly or {}, place)
         check_nearest(part, place)
         _check_labels(part, labels, place)
         before.append(name)
@@ -191,6 +192,12 @@ def _check_fields(
             where(("messages",)),
             _place_one(usable - {target or ""}),
         )
+
+
+def _check_demos(
+    space: SearchSpace, known: set[str], partly: Mapping[str, str], where: Where
+) -> None:
+    """Demos are rows, whoever fills in the rest."""
     for key, component in space.components.items():
         if isinstance(component, Demos):
             for name in (n for text in component.demos.texts for n in placeholders(text)):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 from promptlathe.documents import describe
 from promptlathe.errors import InputError
 from promptlathe.space import SearchSpace
 from promptlathe.targets.frameworks import FrameworkTarget, is_framework, target_of
+from promptlathe.targets.frameworks.predict import PredictTarget, is_predict
 from promptlathe.targets.function import PROMPTS, FunctionTarget, check_signature
 
-GivenTarget = FunctionTarget | FrameworkTarget
+GivenTarget = FunctionTarget | FrameworkTarget | PredictTarget
 
 
-def given_target(given: Any) -> GivenTarget:
-    """The target that it is. Raises InputError for what is none."""
+def given_target(given: Any, fields: Callable[[], Collection[str]]) -> GivenTarget:
+    """The target that it is. fields: of the rows. Raises InputError for what is none."""
     if isinstance(given, FrameworkTarget):
         return given
     if is_framework(given):
@@ -25,6 +27,8 @@ def given_target(given: Any) -> GivenTarget:
             "target",
             "give a function f(row, prompts, llm), or a chain of LangChain, say",
         )
+    if not hasattr(given, PROMPTS) and is_predict(given, fields):
+        return PredictTarget(given)
     check_signature(given)
     return FunctionTarget(given)
 
@@ -33,6 +37,8 @@ def check_target(target: GivenTarget, space: SearchSpace) -> None:
     """Raises InputError unless the space has the prompts that the target uses."""
     if isinstance(target, FrameworkTarget):
         target.check(space)
+        return
+    if isinstance(target, PredictTarget):
         return
     named = getattr(target.function, PROMPTS, None)
     if named is not None and set(named) != set(space.prompts):

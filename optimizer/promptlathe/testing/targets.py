@@ -53,6 +53,14 @@ class TargetSuite:
         messages = [message.to_dict() for message in asked.request.messages]
         return f"said {content_hash([messages, dict(asked.request.parameters), draw])}"
 
+    def marked(self, prompt: Prompt, mark: str) -> Prompt:
+        """With a mark in its last message, or in another one that it sends."""
+        *before, last = prompt.messages
+        content = (
+            f"{last.content} {mark}" if isinstance(last.content, str) else (*last.content, mark)
+        )
+        return replace(prompt, messages=(*before, replace(last, content=content)))
+
     def test_each_unit_has_an_output_that_json_holds(self) -> None:
         async def test() -> None:
             for row in self.rows():
@@ -117,7 +125,7 @@ class TargetSuite:
     def test_each_prompt_under_test_is_sent_with_its_parameters(self) -> None:
         async def test() -> None:
             prompts = self.prompts()
-            marked = {name: _marked(prompt, f"[{name}]") for name, prompt in prompts.items()}
+            marked = {n: self.marked(prompt, f"[{n}]") for n, prompt in prompts.items()}
             met = set[str]()
             for row in self.rows():
                 _, ctx = await self._ran(row, prompts=marked)
@@ -211,10 +219,3 @@ class TargetSuite:
 def _kept(row: Mapping[str, Json]) -> Mapping[str, Json]:
     """As a job hands it over."""
     return Example("e", row, "select").row
-
-
-def _marked(prompt: Prompt, mark: str) -> Prompt:
-    """With a mark in its last message."""
-    *before, last = prompt.messages
-    content = f"{last.content} {mark}" if isinstance(last.content, str) else (*last.content, mark)
-    return replace(prompt, messages=(*before, replace(last, content=content)))

@@ -251,7 +251,8 @@ def _row(context: OperatorContext, shown: Case | Example) -> str:
     place = context.place
     said = step_texts(shown.outcome) if place and isinstance(shown, Case) else {}
     known = {**example.row, **said}
-    fields = [name for name in placeholders(context.prompt) if name in known]
+    shows = placeholders(f"{context.prompt}\n{context.text}")
+    fields = [name for name in shows if name in known]
     lines = [f"{name}: {_short(known[name])}" for name in fields]
     if isinstance(shown, Case):
         lines += _passages(shown, place.step if place else None)

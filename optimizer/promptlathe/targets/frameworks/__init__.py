@@ -5,6 +5,8 @@
     opening     the space of an object: frozen, but for the texts that are named
     target      an object as target: a copy with the candidate's texts runs each row
     langchain, llama_index, dspy    one adapter each
+    predict     a function that formats MLflow's registered prompts
+    http        the calls of such a function, taken on their way
 
 None of the frameworks is imported before an object of it is given.
 """
@@ -21,6 +23,7 @@ from promptlathe.errors import InputError
 from promptlathe.records import Prompt
 from promptlathe.space import SearchSpace
 from promptlathe.targets.frameworks.opening import space_of
+from promptlathe.targets.frameworks.predict import from_mlflow
 from promptlathe.targets.frameworks.target import Adapter, Call, FrameworkTarget
 from promptlathe.targets.frameworks.texts import changed
 
@@ -132,3 +135,16 @@ def _there(package: str) -> bool:
         return find_spec(package) is not None
     except ModuleNotFoundError:  # its parent is missing
         return False
+
+
+__all__ = [
+    "FrameworkTarget",
+    "applied",
+    "calling",
+    "from_dspy",
+    "from_langchain",
+    "from_llama_index",
+    "from_mlflow",
+    "is_framework",
+    "target_of",
+]

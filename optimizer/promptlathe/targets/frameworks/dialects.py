@@ -3,6 +3,7 @@
     F_STRING    {name}, {name:.2f}; braces that are meant stand twice
     MUSTACHE    {{name}}, which HTML-escapes the value, and {{{name}}}; no sections
     JINJA       {{ name }}; no statements, comments or filters
+    REGISTERED  {{name}}, in MLflow's registry; no statements
     SAFE        {name}; other braces stand as they are (LlamaIndex)
     LITERAL     nothing is filled in
 
@@ -12,7 +13,7 @@ A template that says more than `{{ name }}` can is Unreadable: it is left as it 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from string import Formatter
 
@@ -43,8 +44,9 @@ class Dialect:
     name: str
     pieces: Callable[[str], Pieces]
     """Of a template; raises Unreadable."""
-    literal: Callable[[str], str]
-    """A piece of text that is no variable; raises ValueError when it cannot be written."""
+    literal: Callable[[str, Collection[str]], str]
+    """A piece of text that is no variable, beside all variables of the prompt; raises ValueError
+    when it cannot be written."""
     variable: Callable[[str], str]
 
     def read(self, template: str) -> tuple[str, Mapping[str, str]]:
@@ -68,14 +70,17 @@ class Dialect:
             raise Unreadable("it shows `{%` or `%}` to the model")
         return text, spelling
 
-    def write(self, text: str, spelling: Mapping[str, str]) -> str:
-        """A text with `{{ name }}` in this language. Raises ValueError when that cannot be."""
+    def write(self, text: str, spelling: Mapping[str, str], given: Collection[str]) -> str:
+        """A text with `{{ name }}` in this language. Raises ValueError when that cannot be.
+
+        given: all variables of the prompt.
+        """
         written, end = "", 0
         for match in PLACEHOLDER.finditer(text):
-            written += self.literal(text[end : match.start()])
+            written += self.literal(text[end : match.start()], given)
             written += spelling.get(match[1]) or self.variable(match[1])
             end = match.end()
-        return written + self.literal(text[end:])
+        return written + self.literal(text[end:], given)
 
 
 def _f_string(template: str) -> Iterator[str | Variable]:
@@ -138,31 +143,36 @@ def _cut(
         yield template[end:]
 
 
-def _braces_as_variables(text: str) -> str:
+def _doubled(text: str, _: Collection[str]) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _single(text: str, _: Collection[str]) -> str:
+    if "{{" in text:
+        raise ValueError(f"{text!r} cannot be written: there, double braces are always filled in")
+    return text
+
+
+def _braces_as_variables(text: str, _: Collection[str]) -> str:
     return re.sub(r"\{\{|\{%|\{#", lambda match: f"{{{{ '{match[0]}' }}}}", text)
 
 
-def _without(opening: str, language: str) -> Callable[[str], str]:
-    def literal(text: str) -> str:
-        if re.search(opening, text):
-            raise ValueError(f"{text!r} cannot be written in {language}")
-        return text
-
-    return literal
+def _no_variable(text: str, given: Collection[str]) -> str:
+    if found := next((m[0] for m in _SAFE.finditer(text) if m[1] in given), None):
+        raise ValueError(f"{found} in a text cannot be meant as it stands: LlamaIndex fills it in")
+    return text
 
 
-F_STRING = Dialect(
-    "f-string",
-    _f_string,
-    lambda text: text.replace("{", "{{").replace("}", "}}"),
-    lambda name: f"{{{name}}}",
-)
-MUSTACHE = Dialect(
-    "mustache", _mustache, _without(r"\{\{", "mustache"), lambda name: f"{{{{{name}}}}}"
-)
+def _as_it_is(text: str, _: Collection[str]) -> str:
+    return text
+
+
+F_STRING = Dialect("f-string", _f_string, _doubled, lambda name: f"{{{name}}}")
+MUSTACHE = Dialect("mustache", _mustache, _single, lambda name: f"{{{{{name}}}}}")
 JINJA = Dialect("jinja2", _jinja, _braces_as_variables, lambda name: f"{{{{ {name} }}}}")
-SAFE = Dialect("braces", _safe, _without(_SAFE.pattern, "LlamaIndex"), lambda name: f"{{{name}}}")
-LITERAL = Dialect("literal", lambda text: (text,) if text else (), lambda text: text, str)
+REGISTERED = Dialect("MLflow", _jinja, _single, lambda name: f"{{{{{name}}}}}")
+SAFE = Dialect("braces", _safe, _no_variable, lambda name: f"{{{name}}}")
+LITERAL = Dialect("literal", lambda text: (text,) if text else (), _as_it_is, str)
 
 
 def escapes_html(template: str) -> list[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.language_models import BaseLanguageModel
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import PromptValue
 from langchain_core.prompts import (
     BasePromptTemplate,
@@ -49,7 +49,7 @@ from promptlathe.targets.frameworks.dialects import (
     escapes_html,
 )
 from promptlathe.targets.frameworks.langchain_model import sent_messages, stand_in
-from promptlathe.targets.frameworks.target import Asking
+from promptlathe.targets.frameworks.target import Asking, Call
 from promptlathe.targets.frameworks.texts import Found, FoundText, Place, named, numbered
 
 DIALECTS: Mapping[str, Dialect] = {"f-string": F_STRING, "mustache": MUSTACHE, "jinja2": JINJA}
@@ -79,14 +79,19 @@ class LangChain:
     def made(self, given: Any, texts: Mapping[Place, str], asking: Asking | None) -> Any:
         return _Copy(texts, asking).of(given)
 
-    async def call(self, made: Any, row: dict[str, Any], asking: Asking) -> Any:
-        output = await made.ainvoke(row)
-        if not isinstance(output, PromptValue):
-            return output
-        # A prompt without a model is one call.
-        answer = await asking.ask(sent_messages(output.to_messages()), {})
-        calls = [dict(call) for call in answer.tool_calls]
-        return AIMessage(answer.text, additional_kwargs={"tool_calls": calls} if calls else {})
+    def check_use(self, given: Any) -> None:
+        """A chain gets the row."""
+
+    def usual(self, given: Any, asking: Asking) -> Call:
+        async def invoke(made: Any, row: dict[str, Any]) -> Any:
+            output = await made.ainvoke(row)
+            if not isinstance(output, PromptValue):
+                return output
+            # A prompt without a model is one call.
+            answer = await asking.ask(sent_messages(output.to_messages()), {})
+            return answer.text or [dict(call) for call in answer.tool_calls]
+
+        return invoke
 
     def output(self, given: Any) -> Any:
         match given:

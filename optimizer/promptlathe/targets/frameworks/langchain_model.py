@@ -15,8 +15,9 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
 from promptlathe.models.settings import PARAMETERS
-from promptlathe.records import Answer, Image, Json, Message
+from promptlathe.records import Answer, Json, Message
 from promptlathe.targets.frameworks.target import Asking, sendable
+from promptlathe.targets.frameworks.wire import form_of, message_of
 
 NOT_SENT = ("model", "model_name", "stream")
 """Of a model's own parameters: `model` in promptlathe says which one answers."""
@@ -97,7 +98,7 @@ class ChatStandIn(BaseChatModel):
         form = given.get("response_format")
         reads = form if isinstance(form, type) and issubclass(form, BaseModel) else None
         if reads:
-            given["response_format"] = _schema_of(reads)
+            given["response_format"] = form_of(reads)
         return {**self.own, **sendable(given, "the chain")}, reads
 
 
@@ -140,37 +141,7 @@ class TextStandIn(LLM):
 
 def sent_messages(messages: Sequence[BaseMessage]) -> list[Message]:
     """LangChain's messages as they are sent. Raises ValueError for a part that is not sent."""
-    return [_message(one) for one in convert_to_openai_messages(list(messages))]
-
-
-def _message(given: Mapping[str, Any]) -> Message:
-    more = {name: one for name, one in given.items() if name not in ("role", "content")}
-    content = given.get("content") or ""
-    if isinstance(content, str):
-        return Message(given["role"], content, more)
-    return Message(given["role"], tuple(_part(part) for part in content), more)
-
-
-def _part(part: Any) -> str | Image:
-    match part:
-        case str():
-            return part
-        case {"type": "text", "text": str(text)}:
-            return text
-        case {"type": "image_url", "image_url": {"url": str(url)} as image}:
-            return Image(url, image.get("detail"))
-        case _:
-            kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
-            raise ValueError(f"a message holds {kind!r}: only texts and pictures are sent")
-
-
-def _schema_of(form: type[BaseModel]) -> dict[str, Json]:
-    """As the client of OpenAI sends a pydantic model."""
-    from openai import pydantic_function_tool
-
-    schema = dict(pydantic_function_tool(form)["function"].get("parameters", {}))
-    body = {"schema": schema, "name": form.__name__, "strict": True}
-    return {"type": "json_schema", "json_schema": body}
+    return [message_of(one) for one in convert_to_openai_messages(list(messages))]
 
 
 def _result(answer: Answer, reads: type[BaseModel] | None) -> ChatResult:

@@ -8,55 +8,57 @@ from typing import Any
 from promptlathe.documents import describe, nearest
 from promptlathe.errors import InputError
 from promptlathe.records import Message
-from promptlathe.space import (
-    Choice,
-    Demos,
-    JoinedSpace,
-    SearchSpace,
-    Text,
-    differs,
-    join,
-    placeholders,
-)
+from promptlathe.space import Choice, Demos, SearchSpace, Text, differs, join, placeholders
 from promptlathe.space.components import Declared, Order
 from promptlathe.space.template import compose
-from promptlathe.targets.frameworks.texts import Found, FoundText, prompt_names
+from promptlathe.targets.frameworks.texts import (
+    DEMO_END,
+    DEMOS_HEAD,
+    Found,
+    FoundDemos,
+    FoundText,
+    prompt_names,
+)
 
 SHOWN = 48
 """Characters of a text that a message shows."""
+MOST_DEMOS = 4
+"""Where nothing else is said."""
 SPELLINGS = "pl.Choice([…]), a list of levels, or a text of yours with {{ components }}"
 
 
-def space_of(found: Found, vary: Any, components: Any, *, where: str) -> SearchSpace:
-    """The space of one prompt, or of several, joined.
+def space_of(
+    found: Found, vary: Any, components: Any, *, where: str, joined: bool = False
+) -> SearchSpace:
+    """The space of one prompt, or of several, joined; of one, too, where `joined` says so.
 
     vary: the texts that may vary: a list of names, each then may be rewritten; or a mapping from
     names to a component, levels, or a text of yours that places `components`.
     where: what the user called, for messages. Raises InputError.
     """
-    opening = _Opening(found, components or {}, where)
+    opening = _Opening(found, components or {}, where, joined=joined)
     for name, given in opening.wanted(vary):
         opening.open(name, given)
     return opening.space()
 
 
 class _Opening:
-    def __init__(self, found: Found, components: Any, where: str) -> None:
+    def __init__(self, found: Found, components: Any, where: str, *, joined: bool) -> None:
         if not isinstance(components, Mapping):
             raise InputError(
                 f"`components` is {describe(components)}", where, "write {name: pl.Demos(…)}"
             )
         self._where, self._given = where, components
-        self._several = len(found) > 1
+        self._several, self._joined = len(found) > 1, joined or len(found) > 1
         self._texts = {
             (prompt, i): text
-            for own, prompt in prompt_names(found).items()
+            for own, prompt in prompt_names(found, joined=joined).items()
             for i, text in enumerate(found[own])
         }
         self._messages = {place: text.message for place, text in self._texts.items()}
         self._parts: dict[str, dict[str, Any]] = {prompt: {} for prompt, _ in self._texts}
         self._names = {self._full(p, text.name): (p, i) for (p, i), text in self._texts.items()}
-        self._used = set[str]()
+        self._used, self._opened = set[str](), set[str]()
 
     def wanted(self, vary: Any) -> Iterator[tuple[str, Any]]:
         """Each name, with what shall vary there; None: it may be rewritten."""
@@ -75,6 +77,11 @@ class _Opening:
         """One text may vary."""
         place = self._place(name)
         prompt, text = place[0], self._texts[place]
+        self._opened.add(prompt)
+        if isinstance(text, FoundDemos):
+            self._messages[place] = Message(text.role, f"{DEMOS_HEAD}\n{{{{ {text.name} }}}}")
+            self._parts[prompt][text.name] = self._demos(name, text, given)
+            return
         if text.unreadable:
             raise self._wrong(
                 f"{name!r} cannot vary: {text.unreadable}",
@@ -87,8 +94,11 @@ class _Opening:
             self._parts[prompt][text.name] = self._component(name, text, given)
 
     def space(self) -> SearchSpace:
+        """Of the prompts that have a text which varies; of all when nothing does."""
         parts: dict[str, SearchSpace] = {}
         for prompt, own in self._parts.items():
+            if self._opened and prompt not in self._opened:
+                continue
             placed = {n for m in self._of(prompt) for n in placeholders(m.text)}
             own |= {
                 key: one
@@ -103,7 +113,7 @@ class _Opening:
                 f"no text that varies places the component {lost!r}",
                 f"write {{{{ {lost.rpartition('.')[2]} }}}} into a text of `vary`, or remove it",
             )
-        return join(parts, function=True) if self._several else next(iter(parts.values()))
+        return join(parts, function=True) if self._joined else next(iter(parts.values()))
 
     def _component(self, name: str, text: FoundText, given: Any) -> Any:
         if given is None:
@@ -115,6 +125,21 @@ class _Opening:
         if not isinstance(given, Choice):
             raise self._wrong(f"{name!r} cannot be {describe(given)}", f"give it {SPELLINGS}")
         return _after_the_present(text.shown, given)
+
+    def _demos(self, name: str, text: FoundDemos, given: Any) -> Demos:
+        """As given, or so many in the form that the object reads."""
+        if isinstance(given, Demos):
+            if not all(f"[[ ## {field} ## ]]" in given.demos.texts[0] for field in text.fields):
+                raise self._wrong(
+                    f"the demos of {name!r} are kept as records, which their template does not say",
+                    f"give how many alone: {{{name!r}: (0, {MOST_DEMOS})}}",
+                )
+            return given
+        count = (0, MOST_DEMOS) if given is None else given
+        if isinstance(count, str | Mapping | Declared):
+            raise self._wrong(f"{name!r} cannot be {describe(given)}", "give a count: (0, 4), say")
+        separator = f"\n\n{DEMO_END}\n\n"
+        return Demos(count=count, template=text.demo, separator=separator)
 
     def _place(self, name: Any) -> tuple[str, int]:
         if isinstance(name, str) and name in self._names:
@@ -184,27 +209,28 @@ def _least(component: Any) -> str:
 
 
 def check_fits(found: Found, space: SearchSpace, where: str) -> None:
-    """Raises InputError unless the space has the prompts and messages of the object."""
-    names = list(prompt_names(found).values())
-    parts = space.parts if isinstance(space, JoinedSpace) else space.prompts
-    if set(parts) != set(names):
+    """Raises InputError unless the object has the prompts and messages of the space."""
+    own = {name: found[key] for key, name in prompt_names(found).items()}
+    fix = "make the space from the target: pl.from_langchain(chain, vary=[…]), say"
+    if lost := [name for name in space.prompts if name not in own]:
         raise InputError(
-            f"the space has the prompts {', '.join(parts)}, and the target has {', '.join(names)}",
+            f"the space has the prompt {', '.join(lost)}, and the target has {', '.join(own)}",
             where,
-            "make the space from the target: pl.from_langchain(chain, vary=[…]), say",
+            fix,
         )
-    for own, prompt in prompt_names(found).items():
-        if name := next((n for n in parts[prompt].components if differs(parts[prompt], n)), None):
+    for name, part in space.prompts.items():
+        if changing := next((one for one in part.components if differs(part, one)), None):
             raise InputError(
-                f"{name!r} is filled in for each row, and the target fills its prompts in itself",
+                f"{changing!r} is filled in for each row, and the target fills its prompts in "
+                "itself",
                 where,
                 "let the chain retrieve, or call the prompt from a function of yours",
             )
-        roles = [message.role for message in parts[prompt].messages]
-        if roles != (wanted := [text.role for text in found[own]]):
+        roles = [message.role for message in part.messages]
+        if roles != (wanted := [text.role for text in own[name]]):
             raise InputError(
-                f"{prompt!r} has the messages {', '.join(roles)} in the space, and "
+                f"{name!r} has the messages {', '.join(roles)} in the space, and "
                 f"{', '.join(wanted)} in the target",
                 where,
-                "make the space from the target: pl.from_langchain(chain, vary=[…]), say",
+                fix,
             )

@@ -50,14 +50,13 @@ class Asking:
         self, messages: Sequence[Message], parameters: Mapping[str, Json], prompt: str
     ) -> tuple[Request, str]:
         """Who asks the same again within a row wants another answer: a retry, a vote."""
-        alone = PROMPT in self.prompts
-        made = self.prompts.get(PROMPT if alone else prompt)
+        made = self.prompts.get(PROMPT) or self.prompts.get(prompt)
         known = {name: value for name, value in parameters.items() if value is not None}
         sent = tuple(sorted({**known, **dict(made.parameters if made else ())}.items()))
         key = content_hash([[m.to_dict() for m in messages], dict(sent)])
         self._before[key] += 1
         repeat = self._before[key] - 1
-        return Request(tuple(messages), sent, repeat), "" if alone else prompt
+        return Request(tuple(messages), sent, repeat), prompt if prompt in self.prompts else ""
 
 
 def sendable(parameters: Mapping[str, Any], framework: str) -> dict[str, Json]:
@@ -87,8 +86,12 @@ class Adapter(Protocol):
         """A copy with these texts; with `asking` in its models' place, unless that is None."""
         ...
 
-    async def call(self, made: Any, row: dict[str, Any], asking: Asking) -> Any:
-        """Its output for a row, where the user does not say how it is used."""
+    def check_use(self, given: Any) -> None:
+        """Raises InputError when the user has to say how the object is used."""
+        ...
+
+    def usual(self, given: Any, asking: Asking) -> Call:
+        """How the object is used, where the user does not say."""
         ...
 
     def output(self, given: Any) -> Any:
@@ -113,6 +116,8 @@ class FrameworkTarget:
     def check(self, space: SearchSpace) -> None:
         """Raises InputError when the space is not one of this object."""
         check_fits(self.found, space, "target")
+        if self.use is None:
+            self.adapter.check_use(self.given)
 
     @cached_property
     def _threads(self) -> Threads:
@@ -126,12 +131,11 @@ class FrameworkTarget:
 
         async def work() -> Any:
             made = self.adapter.made(self.given, changed(self.found, prompts), asking)
-            if self.use is None:
-                given = await self.adapter.call(made, copied(row), asking)
-            elif inspect.iscoroutinefunction(self.use):
-                given = await self.use(made, copied(row))
+            use = self.use or self.adapter.usual(self.given, asking)
+            if inspect.iscoroutinefunction(use):
+                given = await use(made, copied(row))
             else:
-                given = await self._threads.run(self.use, made, copied(row))
+                given = await self._threads.run(use, made, copied(row))
             return self.adapter.output(given)
 
         return await calls.output_of(work)

@@ -5,6 +5,7 @@ What does not vary is never written anew: the object keeps its own spelling of i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -74,7 +75,43 @@ class FoundText:
             raise ValueError(f"{self.name} is no text, and cannot be replaced")
         body = self.template.strip()
         before, _, after = self.template.partition(body) if body else ("", "", "")
-        return before + self.dialect.write(text, {**spelling, **self.spelling}) + after
+        new = self.dialect.write(text, {**spelling, **self.spelling}, self.given)
+        return before + new + after
+
+
+DEMOS_HEAD = "Demos:"
+"""Above demos that are kept as records, so that their message stays where it is without any."""
+DEMO_END = "[[ ## completed ## ]]"
+
+
+@dataclass(frozen=True)
+class FoundDemos(FoundText):
+    """Demos that the framework keeps as records, written as texts between `[[ ## field ## ]]`."""
+
+    fields: tuple[str, ...] = ()
+    """Of a record."""
+
+    @property
+    def demo(self) -> str:
+        """The template of one demo."""
+        return "\n\n".join(f"[[ ## {name} ## ]]\n{{{{ {name} }}}}" for name in self.fields)
+
+
+def demos_text(records: Sequence[Mapping[str, object]]) -> str:
+    """Demos as one text."""
+    written = (
+        "\n\n".join(f"[[ ## {name} ## ]]\n{value}" for name, value in record.items())
+        for record in records
+    )
+    return f"{DEMOS_HEAD}\n" + f"\n\n{DEMO_END}\n\n".join(written)
+
+
+_FIELD = re.compile(r"^\[\[ ## (\w+) ## \]\]\n(.*?)(?=\n*^\[\[ ## |\n*\Z)", re.M | re.S)
+
+
+def demos_of(text: str) -> list[dict[str, str]]:
+    """The records of such a text."""
+    return [dict(found) for one in text.split(DEMO_END) if (found := _FIELD.findall(one))]
 
 
 Found = Mapping[str, Sequence[FoundText]]
@@ -100,33 +137,35 @@ def numbered(name: str) -> Iterator[str]:
     yield from (f"{name}_{number}" for number in count(2))
 
 
-def prompt_names(found: Found) -> Mapping[str, str]:
-    """The name of each prompt in the space, by the framework's: one that is alone is `prompt`."""
-    return {name: PROMPT if len(found) == 1 else name for name in found}
+def prompt_names(found: Found, *, joined: bool = False) -> Mapping[str, str]:
+    """The name of each prompt in the space, by the framework's: one that is alone is `prompt`,
+    unless the space is joined all the same."""
+    return {name: PROMPT if len(found) == 1 and not joined else name for name in found}
 
 
-def changed(found: Found, prompts: Mapping[str, Prompt]) -> dict[Place, str]:
+def changed(
+    found: Found, prompts: Mapping[str, Prompt], *, joined: bool = False
+) -> dict[Place, str]:
     """What a candidate says otherwise, as the framework wants it.
 
     Raises ValueError when its prompts are not those of the object, or cannot be written.
     """
-    names = prompt_names(found)
-    if set(names.values()) != set(prompts):
-        theirs, own = ", ".join(prompts), ", ".join(names.values())
-        raise ValueError(f"the result has the prompts {theirs}, and this object has {own}")
+    own = {name: key for key, name in prompt_names(found, joined=joined).items()}
     new: dict[Place, str] = {}
-    for name, texts in found.items():
-        messages = prompts[names[name]].messages
+    for name, prompt in prompts.items():
+        if name not in own:
+            raise ValueError(f"the result has the prompt {name}, this object has {', '.join(own)}")
+        texts, messages = found[own[name]], prompt.messages
         if [message.role for message in messages] != [text.role for text in texts]:
             raise ValueError(
-                f"{names[name]!r} has the messages {_roles(messages)} in the result, and "
+                f"{name!r} has the messages {_roles(messages)} in the result, and "
                 f"{_roles([text.message for text in texts])} in this object"
             )
         spelling = {key: one for text in texts for key, one in text.spelling.items()}
         for i, (text, message) in enumerate(zip(texts, messages, strict=True)):
             written = text.written(message.text, spelling)
             if written is not None:
-                new[name, i] = written
+                new[own[name], i] = written
     return new
 
 
