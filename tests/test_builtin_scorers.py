@@ -289,6 +289,7 @@ class TestBanned(ScorerSuite):
         return banned(["delivery"])
 
 
+@pytest.mark.slow
 class TestJsonSchema(ScorerSuite):
     readable = ('{"date": "2026-01-01"}', "{}")
     unreadable = ("", "none")

@@ -206,6 +206,8 @@ def test_the_field_must_be_there(
         ({"template": "{{ text }} {{ url }}"}, "has no {{ url }}"),
         ({"template": "{{ text"}, "is not a placeholder"),
         ({"counts": 3}, "counts"),
+        ({"markup": ["xml", "xml"]}, "'xml' stands twice"),
+        ({"markup": []}, "must not be empty"),
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, Any], said: str):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import pickle
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from promptlathe.models.images import Pictures
 from promptlathe.models.pricing import Price, cost, worst_case
 from promptlathe.records import Answer, Budget, Call, Failure, Message
 from promptlathe.scoring import judge, questions
+from promptlathe.starter import starter
 from promptlathe.testing.artist import Artist, draw, is_so, seen
 from promptlathe.testing.scripted import Arrived, Reply, ScriptedServer
 
@@ -58,10 +60,10 @@ def objective(*scorers: Any) -> pl.Objective:
 def job_at(url: str, workspace: Path, **more: Any) -> Job:
     drawing = ModelSettings(name="gpt-image", api="images", base_url=url, size="1024x1024")
     given: dict[str, Any] = {
-        "objective": objective(questions("asked"), shapes_seen),
+        "objective": objective(questions("asked")),
         "model": drawing,
         "judge": ModelSettings(name="eyes", base_url=url),
-        "budget": Budget(calls=160),
+        "budget": Budget(calls=100),
         "search": SearchOptions(policy="halving", warm_start=False),
         "parallel": ParallelOptions(concurrency=4),
         "track": False,
@@ -76,8 +78,9 @@ def drawn_by(server: ScriptedServer) -> int:
 
 
 def test_a_prompt_that_draws_is_tuned_by_what_is_seen(tmp_path: Path) -> None:
+    both = objective(questions("asked"), shapes_seen)
     with ScriptedServer(Artist()) as server:
-        result = run(job_at(server.base_url, tmp_path))
+        result = run(job_at(server.base_url, tmp_path, objective=both))
     assert result.best.levels["beside"] == "a"
     assert (result.test.seed, result.test.best) == (0.5, 1.0)
     assert result.verdict == "better"
@@ -235,14 +238,14 @@ def test_a_judge_is_shown_the_picture(tmp_path: Path) -> None:
         for api, scorer in (("decisions", questions("asked")), ("chat", judge("A shape is there"))):
             eyes = ModelSettings(name="eyes", base_url=server.base_url, api=api)  # type: ignore[arg-type]
             workspace = tmp_path / api
-            more = {"judge": eyes, "objective": objective(scorer), "budget": Budget(calls=100)}
+            more = {"judge": eyes, "objective": objective(scorer)}
             result = run(job_at(server.base_url, workspace, **more))
             assert result.test.best == 1.0
 
 
 def test_the_finalists_pictures_stand_side_by_side(tmp_path: Path) -> None:
     with ScriptedServer(Artist()) as server:
-        result = run(job_at(server.base_url, tmp_path, budget=Budget(calls=100)))
+        result = run(job_at(server.base_url, tmp_path))
     page = tmp_path / ".promptlathe" / "pictures" / f"{result.run}.html"
     assert any(str(page) in note for note in result.notes)
     shown = page.read_text("utf-8")
@@ -259,7 +262,7 @@ def test_mlflow_keeps_the_pictures(tracked: Path) -> None:
     from promptlathe.track.store import default_uri
 
     with ScriptedServer(Artist()) as server:
-        more = {"track": TrackOptions(), "budget": Budget(calls=100)}
+        more = {"track": TrackOptions()}
         result = run(job_at(server.base_url, tracked, **more))
     state = tracked / ".promptlathe"
     while waiting(state):
@@ -326,3 +329,68 @@ class TestHub:
         monkeypatch.delenv("HF_TOKEN", raising=False)
         with pytest.raises(InputError, match="HF_TOKEN"):
             check_key(ModelSettings(name="some/model", api="text_to_image"))
+
+
+def test_a_step_shows_what_another_drew(tmp_path: Path) -> None:
+    """The first prompt draws, the second says what is to be seen."""
+    (tmp_path / "rows.jsonl").write_text(
+        "".join(
+            json.dumps({"brief": row["brief"], "shape": PAIRS[i % 12][1]}) + "\n"
+            for i, row in enumerate(ROWS)
+        )
+    )
+    (tmp_path / "job.yaml").write_text(
+        """
+        steps:
+          draw:
+            space:
+              messages: {user: "{{ how }} {{ brief }}"}
+              components: {how: {choice: [Draw., Do not draw; no]}}
+            model: {name: artist, base_url: "URL", api: images, size: 512x512}
+          tell:
+            space:
+              messages: {user: [What is it?, "{{ form }}", {image: "{{ draw }}"}]}
+              components: {form: {choice: [Say., Tell.]}}
+        output: tell
+        objective: {dataset: rows.jsonl, scorers: [exact_match: shape]}
+        model: {name: eyes, base_url: "URL"}
+        budget: {calls: 200}
+        search: {policy: halving}
+        track: false
+        """
+    )
+
+    def look(arrived: Arrived) -> Reply:
+        if "prompt" in arrived.body:
+            return Reply(picture=draw(arrived.prompt.replace("no Sign", "no")))
+        [picture] = arrived.pictures
+        return Reply(seen(picture)[0][1] if seen(picture) else "nothing")
+
+    with ScriptedServer(look) as server:
+        text = (tmp_path / "job.yaml").read_text().replace("URL", server.base_url)
+        (tmp_path / "job.yaml").write_text(text)
+        result = run(Job.load(tmp_path / "job.yaml", workspace=tmp_path))
+    assert result.test.best == 1.0
+    assert all(one.pictures for one in server.arrived if "prompt" not in one.body)
+
+
+def test_a_picture_travels_between_processes() -> None:
+    """As answers come from Ray's workers."""
+    answer = Answer("", 3, 272, drawn=draw("a red circle"))
+    assert pickle.loads(pickle.dumps(answer)).drawn == answer.drawn
+
+
+def test_the_shipped_task_runs(tmp_path: Path) -> None:
+    """Here the judge finds in the prompt what it asks for."""
+    with ScriptedServer(Artist()) as server:
+        settings = (
+            ("model.base_url", server.base_url),
+            ("judge.base_url", server.base_url),
+            ("budget.calls", "160"),
+            ("track", "false"),
+        )
+        file = starter() / "runs" / "product_pictures.yaml"
+        result = run(Job.load(file, settings=settings, workspace=tmp_path))
+    assert result.verdict
+    assert 0 < result.test.seed < 1
+    assert result.spent.by_role["judge"].calls

@@ -330,6 +330,13 @@ def test_a_space_of_something_else_is_refused(lc: ModuleType, tmp_path: Path):
         pl.optimize(space, OBJECTIVE, target=3, track=False, workspace=tmp_path)
 
 
+def test_models_of_several_names_are_told(lc: ModuleType):
+    one, two = lc.llm(), lc.ChatOpenAI(model="other", api_key="none")
+    chain = lc.CHAT | {"a": one, "b": two, "c": one}
+    with pytest.warns(UserWarning, match="the models other, shop: in a run, `model` answers"):
+        target_of(chain).check(pl.from_langchain(chain))
+
+
 APP = """
 from tests.langchain_chains import COMPONENTS, VARY, shop_chain
 import promptlathe as pl

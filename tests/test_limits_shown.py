@@ -181,7 +181,7 @@ def job(workspace: Path, most: float) -> Job:
         space=SPACE,
         objective=Objective(ROWS, scorers=scorers, limits={"oops": most}),
         model=ModelSettings.model_validate("pocket"),
-        budget=Budget(calls=150),
+        budget=Budget(calls=110),
         track=False,
         workspace=workspace,
     )

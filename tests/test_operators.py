@@ -107,6 +107,11 @@ def test_rewrite_shows_each_kind_of_mistake_and_other_rows() -> None:
     assert "{{ text }} and say" in text
 
 
+def test_a_field_that_only_the_rewritten_text_shows_is_shown_of_rows() -> None:
+    text = asked("rewrite", brief(prompt="[user]\n[[instruction]]"))
+    assert "text: My card was charged twice" in text
+
+
 def test_rules_shows_the_confusion_table() -> None:
     assert "- billing, taken for delivery: 2 rows" in asked("rules", brief())
     assert BUILT_IN["rules"](brief(answers=())) is None

@@ -1,7 +1,7 @@
 """What everything that a user declares in a space has in common."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
@@ -35,8 +35,12 @@ class Declared(documents.Model):
 
 
 def one_or_more(given: Any) -> Any:
-    """What may be varied: one value, or a list of such."""
-    return tuple(given) if isinstance(given, list | tuple) else (given,)
+    """What may be varied: one value, or a list of such, each once."""
+    values = tuple(cast("Sequence[Any]", given)) if isinstance(given, list | tuple) else (given,)
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise ValueError(f"{value!r} stands twice", "list each once")
+    return values
 
 
 def _count(given: Any) -> Any:

@@ -9,4 +9,6 @@ targets       the suite of a target
 contexts      a context that keeps what was asked, and answers as a test says: `ScriptedContext`
 records       the outcome of a cell that made one call
 scripted      an OpenAI-compatible server whose answers and faults a test gives: `ScriptedServer`
+batches       its files and batches
+artist        what it draws, and answers about pictures: the shapes that a prompt names
 """

@@ -80,7 +80,15 @@ class LangChain:
         return _Copy(texts, asking).of(given)
 
     def check_use(self, given: Any) -> None:
-        """A chain gets the row."""
+        """A chain gets the row. Its models are told apart no more: a warning says so."""
+        copied = _Copy()
+        copied.of(given)
+        if len(copied.models) > 1:
+            warnings.warn(
+                f"the chain has the models {', '.join(sorted(copied.models))}: in a run, `model` "
+                "answers in the place of each",
+                stacklevel=2,
+            )
 
     def usual(self, given: Any, asking: Asking) -> Call:
         async def invoke(made: Any, row: dict[str, Any]) -> Any:
@@ -121,7 +129,8 @@ class _Copy:
     found: dict[str, tuple[FoundText, ...]] = field(
         default_factory=dict[str, "tuple[FoundText, ...]"]
     )
-    models: int = 0
+    models: set[str] = field(default_factory=set[str])
+    """Their names."""
     _near: str = ""
     """The prompt whose messages the next model gets."""
     _known: dict[tuple[int, str], Any] = field(default_factory=dict[tuple[int, str], Any])
@@ -137,7 +146,7 @@ class _Copy:
             case BasePromptTemplate():
                 made = self._prompt(given, hint)
             case BaseLanguageModel():
-                self.models += 1
+                self.models.add(_model_name(given))
                 made = stand_in(given, self.asking, self._near) if self.asking else given
             case Runnable():
                 return self._runnable(given, hint)
@@ -247,6 +256,12 @@ class _Copy:
         made = writing.of(given, "user", "user")
         self.found[name] = named(writing.found)
         return made
+
+
+def _model_name(model: BaseLanguageModel[Any]) -> str:
+    """The service's name for it; of one that has none, its class."""
+    names = (getattr(model, key, None) for key in ("model_name", "model", "model_id"))
+    return next((name for name in names if isinstance(name, str)), type(model).__name__)
 
 
 def _name_of(given: Runnable[Any, Any]) -> str:
