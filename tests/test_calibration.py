@@ -241,6 +241,7 @@ def test_by_the_decisions_api(folder: Path) -> None:
     assert found["error"]["value"] == pytest.approx(0.0, abs=0.01)
 
 
+@pytest.mark.slow
 def test_several_labels_of_one_answer_count_once(folder: Path) -> None:
     rows = labels()
     other = [{**row, "label": "no", "who": "bob"} for row in rows[:12]]
@@ -255,6 +256,7 @@ def test_several_labels_of_one_answer_count_once(folder: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_an_objective_with_a_model_by_hand(folder: Path) -> None:
     with ScriptedServer(critic) as server:
         by_hand = ["--set", "judge.name=critic", "--set", f"judge.base_url={server.base_url}"]
@@ -311,6 +313,7 @@ def test_a_budget_that_is_too_small(folder: Path) -> None:
         assert len(server.arrived) == 30
 
 
+@pytest.mark.slow
 def test_a_budget_in_usd_needs_the_judges_price(folder: Path) -> None:
     with ScriptedServer(critic) as server:
         run_file(folder, server)
@@ -322,6 +325,7 @@ def test_a_budget_in_usd_needs_the_judges_price(folder: Path) -> None:
         assert len(server.arrived) == 30
 
 
+@pytest.mark.slow
 def test_a_judge_that_mumbles(folder: Path) -> None:
     def mumbles(arrived: Arrived) -> str:
         return "Hm." if arrived.number % 5 == 0 else critic(arrived)
@@ -336,6 +340,7 @@ def test_a_judge_that_mumbles(folder: Path) -> None:
         assert call(folder).exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_calibration_is_read_back(folder: Path) -> None:
     with ScriptedServer(critic) as server:
         run_file(folder, server)

@@ -193,7 +193,7 @@ def clerk(arrived: Arrived) -> str:
     return json.dumps({"rationale": "One is kind.", "level": level})
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", ["one", pytest.param("chain", marks=pytest.mark.slow)])
 def test_a_run_against_the_seed(tmp_path: Path, part: str) -> None:
     """Its answers are its own cells: nothing is asked twice, and no candidate pays for them."""
     with ScriptedServer(clerk) as server:
@@ -213,6 +213,7 @@ def test_a_run_against_the_seed(tmp_path: Path, part: str) -> None:
     assert best.tokens / best.cells < words, "of its own calls only"
 
 
+@pytest.mark.slow
 def test_a_step_is_compared_with_the_same_step(tmp_path: Path) -> None:
     def answers(arrived: Arrived) -> str:
         if arrived.prompt.startswith("Note: "):

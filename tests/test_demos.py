@@ -92,6 +92,19 @@ SETS = SETS.with_recruited(
 )
 
 
+def test_a_demo_shows_an_object_as_json() -> None:
+    """Not as Python writes it: an answer of JSON is asked for, and `None` is none."""
+    train = [
+        Example(
+            "a", {"text": "Café, 3 €", "fields": {"who": "Café", "due": None, "sums": [3]}}, "train"
+        )
+    ]
+    demos = plain(count=1, template="T: {{ text }}\nJSON: {{ fields }}")
+    space = BoundSpace(space_of(demos), train, "fields")
+    (message,) = space.seed.prompt.messages
+    assert 'JSON: {"who": "Café", "due": null, "sums": [3]}' in message.text
+
+
 def test_a_set_is_one_more_value_of_select() -> None:
     by_name = {p.name: p for p in space_of(SETS).parameters}
     select = by_name["demos.select"].domain.values

@@ -130,7 +130,7 @@ def test_a_task_has_the_name_of_its_family(tmp_path: Path) -> None:
     said("init", str(tmp_path), "--task", "extraction")
     assert (tmp_path / "runs" / "invoice_fields.yaml").is_file()
     assert not (tmp_path / "runs" / "support_triage.yaml").exists()
-    assert find_task("chain").name == "order_replies"
+    assert find_task("chain").runs[0].name == "order_chain.yaml"
     assert find_task("classification").runs[0].name == "support_triage.yaml"
 
 

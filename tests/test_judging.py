@@ -285,6 +285,7 @@ def short(row, output):
 """
 
 
+@pytest.mark.slow
 def test_why_an_output_lost_points_reaches_the_rewriter(tmp_path: Path) -> None:
     """What judges and functions say stands beside the mistakes that it is shown."""
 

@@ -72,6 +72,7 @@ def test_the_run_file(tmp_path: Path) -> None:
     assert check_account(result, server, calls=2000)["judge"] > 0
 
 
+@pytest.mark.slow
 def test_its_labels(tmp_path: Path) -> None:
     """A judge that finds every reply kind agrees with a third of them."""
     labels, out = TASK / "labels.csv", tmp_path / "out.json"

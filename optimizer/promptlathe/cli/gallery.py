@@ -29,7 +29,7 @@ class Task:
     about: str
     """In a few words."""
     runs: tuple[Path, ...]
-    """At least one; the one that bears the task's name first."""
+    """At least one; first the one whose name begins like the task's."""
     files: tuple[Path, ...]
     """All that its run files name, its whole folder, the texts of the judges that it asks by name,
     and the schemas of the YAML files."""
@@ -67,7 +67,7 @@ def _task(objective: Path, named: dict[Path, frozenset[Path]], shipped: Path) ->
     folder = objective.parent
     runs = sorted(
         (run for run, files in named.items() if objective in files),
-        key=lambda run: (run.stem != folder.name, run),
+        key=lambda run: (run.stem.split("_")[0] != folder.name.split("_")[0], len(run.stem), run),
     )
     readme = folder / "README.md"
     if not runs or not readme.is_file():

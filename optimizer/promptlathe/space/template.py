@@ -3,6 +3,7 @@
 Nothing is ever evaluated: a value that itself looks like a placeholder stays text.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -101,15 +102,23 @@ def fill(text: str, values: Mapping[str, Any]) -> str:
 
 
 def fill_declared(text: str, values: Mapping[str, Any]) -> str:
-    """The same for a text as it was declared: what is escaped becomes what it stands for."""
+    """The same for a text as it was declared: what is escaped becomes what it stands for.
+
+    A list or an object is written as JSON: a demo shows the answer that is wanted. (`fill` writes
+    it as MLflow's registry does, which formats a prompt for a row.)
+    """
 
     def value_of(match: re.Match[str]) -> str:
         literal, name = match[1], match[2]
         if literal is not None:
             return literal
-        return str(values[name]) if name in values else match[0]
+        return _written(values[name]) if name in values else match[0]
 
     return _DECLARED.sub(value_of, text) if "{{" in text or "}}" in text else text
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
 
 
 def compose(template: str, parts: Mapping[str, str | None]) -> str:
