@@ -4,7 +4,8 @@ start         the spool is made, and the writer started (milliseconds)
 candidate …   a line more in the spool each (microseconds)
 champion      asked in the store; at most PATIENCE seconds without a sign of life
 conclude      the last line: from here on nothing of the run can be lost
-settle        waits for the store, as long as it takes records; at most FINISH seconds
+settle        waits for the store, as long as it takes records; at most FINISH seconds,
+                NEAR for a SQLite store
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from promptlathe.track.records import (
     TestRow,
 )
 from promptlathe.track.spool import Content, Spool, waiting
+from promptlathe.track.store import sqlite_file
 
 if TYPE_CHECKING:
     from promptlathe.track.process import WriterProcess
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
 
 FINISH = 30.0
 """Seconds that a slow store may take for what is left at the end."""
+NEAR = 120.0
+"""The same for a SQLite store, whose records are work of this machine, which may be busy."""
+NEAR_PATIENCE = 30.0
+"""Seconds without a sign of life after which such a store counts as away."""
 HURRY = 3.0
 """The same when the user has interrupted the run, or its disk is full."""
 LOOK = 0.05
@@ -52,6 +58,7 @@ class MlflowTracker:
 
     def __init__(self, state: Path, run: str, uri: str, artifacts: str | None = None) -> None:
         self._state, self._run, self._uri, self._artifacts = state, run, uri, artifacts
+        self._near = sqlite_file(uri) is not None
         self._spool: Spool | None = None
         self._process: WriterProcess | None = None
         self._started: Future[Started | None] = Future()
@@ -65,13 +72,17 @@ class MlflowTracker:
 
     def start(self, about: About) -> None:
         """Begin the spool, and start the writer's process, which imports MLflow."""
-        from promptlathe.track.process import WriterProcess
+        from promptlathe.track.process import PATIENCE, WriterProcess
 
         try:
             self._spool = Spool(self._state / "spool", self._run)
             self._append(Begun(shown_url(self._uri), self._artifacts, about))
             self._process = WriterProcess(
-                self._state, self._spool.path, self._hear, store=self._uri
+                self._state,
+                self._spool.path,
+                self._hear,
+                store=self._uri,
+                patience=NEAR_PATIENCE if self._near else PATIENCE,
             )
         except OSError as error:
             self._fail(error)
@@ -112,6 +123,10 @@ class MlflowTracker:
         return error if isinstance(error, InputError) else None
 
     @property
+    def _finish(self) -> float:
+        return NEAR if self._near else FINISH
+
+    @property
     def writer(self) -> int | None:
         """The process that sends, as long as there is one."""
         return self._process.pid if self._process else None
@@ -138,7 +153,7 @@ class MlflowTracker:
     async def settle(self) -> Concluded:
         """What MLflow holds now. Does not raise: when it is cancelled, it waits no longer."""
         try:
-            await self._comes(self._ended, FINISH)
+            await self._comes(self._ended, self._finish)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             assert task is not None
@@ -150,7 +165,7 @@ class MlflowTracker:
     ) -> Concluded:
         """End the run without a result; one that MLflow refused leaves nothing."""
         self._append(Stopped(status, reason))
-        await self._comes(self._ended, HURRY if hurry else FINISH)
+        await self._comes(self._ended, HURRY if hurry else self._finish)
         if self._refusal and self._spool:
             self._spool.remove()
             return Concluded(None)

@@ -26,7 +26,8 @@ _LAST_LINES = 2000
 
 class WriterProcess:
     """Runs until `close`. `hear` is called in a thread, with each piece of news; store: the whole
-    URI of one that spools name without its password; patience: with it, in seconds.
+    URI of one that spools name without its password; patience: seconds without a sign of life
+    after which a store that has said nothing of itself counts as away.
     """
 
     def __init__(
@@ -36,10 +37,10 @@ class WriterProcess:
         hear: Callable[["News"], object],
         *,
         store: str | None = None,
-        patience: float | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self._log, self._hear = state / "mlflow.log", hear
-        self._patience = PATIENCE if patience is None else patience
+        self._patience = patience
         self._busy, self._last = True, time.monotonic()
         self._away = 0.0
         """Since when."""
@@ -81,11 +82,15 @@ class WriterProcess:
     def lost_patience(self, since: float) -> bool:
         """Whether nothing was heard of the store for too long, or ever will be."""
         now = time.monotonic()
-        known = self.said and now - self._away >= self._patience
-        most = LONG if self._busy else KNOWN if known else self._patience
+        if self._busy:
+            most = LONG
+        elif self.said:
+            most = KNOWN if now - self._away >= PATIENCE else PATIENCE
+        else:
+            most = self._patience
         lost = self.ended or now - max(self._last, since) > most
         if lost and not self.said:
-            self.said, self._away = "it does not answer", now - self._patience
+            self.said, self._away = "it does not answer", now - PATIENCE
         return lost
 
     def close(self) -> None:
