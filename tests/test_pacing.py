@@ -199,7 +199,7 @@ async def test_an_outage_that_lasts_ends_the_run(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptlathe.runtime.pacing.QUIET", 0.5)
+    monkeypatch.setattr("promptlathe.job.lanes.QUIET", 0.5)
     watch = Watch()
     async with ScriptedServer(Reply("late", delay=2.5)) as server:
         one = job(server, tmp_path, model=settings(server, timeout=2, retries=0))
