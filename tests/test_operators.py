@@ -107,6 +107,17 @@ def test_rewrite_shows_each_kind_of_mistake_and_other_rows() -> None:
     assert "{{ text }} and say" in text
 
 
+def test_of_scores_between_the_worst_and_the_best_the_lowest_are_shown() -> None:
+    """Each is a kind of mistake of its own; a judge's probabilities hardly ever reach the best."""
+    values = [i / 40 for i in range(40)]
+    scored = [
+        replace(one, outcome=replace(one.outcome, value=value))
+        for value, one in zip(values, (case(f"row {i}", "-", "x") for i in range(40)), strict=True)
+    ]
+    shown = brief(answers=(), target=None).sampled(scored[::-1])
+    assert sorted(one.outcome.value or 0.0 for one in shown) == values[:24]
+
+
 def test_a_field_that_only_the_rewritten_text_shows_is_shown_of_rows() -> None:
     text = asked("rewrite", brief(prompt="[user]\n[[instruction]]"))
     assert "text: My card was charged twice" in text
