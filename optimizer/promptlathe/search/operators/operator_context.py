@@ -184,8 +184,8 @@ class OperatorContext:
         return fill_declared(self.prompts[name], {**known, **values}).strip()
 
     def sampled(self, cases: Sequence[Case], most: int = MISTAKES) -> list[Case]:
-        """Of each kind of mistake in turn, the commonest kind first; of scores between the worst and
-        the best, each of which is a kind of its own, the lowest first."""
+        """Of each kind of mistake in turn, the commonest kind first; of scores that lie between the
+        worst and the best, each of which is a kind of its own, the lowest first."""
         kinds: dict[tuple[str, str], list[Case]] = {}
         drawn = [cases[int(i)] for i in self.rng.permutation(len(cases))]
         for case in sorted(drawn, key=lambda one: one.outcome.value or 0.0):
