@@ -161,19 +161,20 @@ def teams(arrived: Arrived) -> str:
 
 
 @pytest.fixture
-def store(state: Path) -> Iterator[None]:
+def store(state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """MLflow's own functions use the store of this test, and its registry has a prompt."""
     import mlflow
 
     from promptlathe.track import default_uri
 
-    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):  # MLflow sets them too
+        monkeypatch.setenv(name, default_uri(state))
     mlflow.set_tracking_uri(default_uri(state))
     mlflow.set_registry_uri(default_uri(state))
     mlflow.genai.register_prompt(name="sort-it", template="Which team?\n{{text}}")
     yield
-    mlflow.set_tracking_uri(before[0])
-    mlflow.set_registry_uri(before[1])
+    mlflow.set_tracking_uri(None)  # pyright: ignore[reportArgumentType] - as it was
+    mlflow.set_registry_uri(None)  # pyright: ignore[reportArgumentType]
 
 
 def sorting(url: str) -> Any:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from promptlathe.documents import find
 from promptlathe.errors import InputError, StorageFailed
@@ -137,7 +138,7 @@ def write_whole(path: Path, text: str) -> None:
     if not plain or not os.access(path.parent, os.W_OK):
         path.write_text(text, encoding="utf-8")
         return
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.new")
     try:
         beside.write_text(text, encoding="utf-8")
         beside.replace(path)

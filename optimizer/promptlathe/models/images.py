@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 from promptlathe.documents import Within, check_file, find, is_file, read_bytes
 from promptlathe.errors import InputError
@@ -42,7 +43,7 @@ class Pictures:
         path = self.folder / name
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            beside = path.with_name(f".{name}.{os.getpid()}.new")
+            beside = path.with_name(f".{name}.{uuid4().hex[:8]}.new")
             with beside.open("wb") as file:
                 file.write(answer.drawn)
                 file.flush()
