@@ -21,7 +21,6 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import mlflow
@@ -283,7 +282,7 @@ def _told(record: EvaluationResultRecord) -> str:
 
 
 @dataclass
-class Carrier:
+class Carrier(Engine):
     """An `Engine` for evaluations, and for calls to the rewriter."""
 
     evaluations: Evaluations
@@ -307,15 +306,3 @@ class Carrier:
 
     async def close(self) -> None:
         await self.inner.close()
-
-    async def __aenter__(self) -> Carrier:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()

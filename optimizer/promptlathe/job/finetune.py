@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from promptlathe.errors import InputError
 from promptlathe.job.finetune_formats import Form, Line, Pair, lines, unlike
@@ -25,6 +24,7 @@ from promptlathe.job.stores import ledger_url, make_state
 from promptlathe.ledger import Ledger, RecordedRun, sqlite_url
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Answer, Call, Candidate, Failure, Outcome, Sent, Split, content_hash
+from promptlathe.runtime.engine import Engine
 from promptlathe.runtime.replay import LeftRecord
 
 ALLOWED: tuple[Split, ...] = ("train", "select")
@@ -166,11 +166,8 @@ def recorded_job(
         return Job.load(path, workspace=workspace, announce=announce)
 
 
-class _Sealed:
+class _Sealed(Engine):
     """An engine that carries nothing: all that a run was answered is in the ledger."""
-
-    notices: Sequence[str] = ()
-    notes: Sequence[str] = ()
 
     async def start(self) -> None: ...
 
@@ -182,16 +179,6 @@ class _Sealed:
         )
 
     async def close(self) -> None: ...
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
 
 def _cells(recorded: RecordedRun) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from promptlathe.models.body import body_of
 from promptlathe.models.dialect import Dialect
 from promptlathe.models.failures import failure_inside, short
 from promptlathe.models.room import until_room
@@ -16,9 +16,6 @@ from promptlathe.records import Answer, Call, Failure
 
 _STRAY = re.compile("[\ud800-\udfff\x00]")
 """Half an emoji, which an answer that was cut off can end with, and NUL: no database keeps them."""
-
-_SAID = 2000
-"""Characters of what is no answer that are looked at."""
 
 PATH = "/chat/completions"
 
@@ -44,14 +41,10 @@ def read_answer(
 
     headers: of the response, with names in lower case.
     """
-    try:
-        data = json.loads(content)
-    except (ValueError, RecursionError):
-        said = content.decode("utf-8", "replace").lstrip()
-        return Failure("malformed", short(f"{_kind(said)}: {hide(said)[:_SAID]}"), 1)
+    data = body_of(content, hide=hide)
     match data:
-        case {"error": error} if error:
-            return failure_inside(error, hide=hide)
+        case Failure():
+            return data
         case {"choices": [{"error": error}, *_]} if error:
             return failure_inside(error, hide=hide)
         case {"choices": [{"message": dict(message), **choice}, *_]}:
@@ -84,15 +77,6 @@ def read_answer(
         rest=until_room(headers, tokens),
         **used,
     )
-
-
-def _kind(said: str) -> str:
-    """What came in place of JSON."""
-    if said[:20].lower().startswith(("<!doctype", "<html")):
-        return "a web page came in place of an answer (is `base_url` the API's, with /v1?)"
-    if said.startswith(("data:", "event:")):
-        return "a stream came in place of one answer (leave `stream` out of `extra_body`)"
-    return "the answer is no JSON" if said else "the answer is empty"
 
 
 def _tool_calls(message: dict[str, Any]) -> tuple[dict[str, Any], ...]:

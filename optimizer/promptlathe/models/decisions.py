@@ -9,8 +9,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from promptlathe.models.body import body_of
 from promptlathe.models.dialect import Dialect
-from promptlathe.models.failures import failure_inside, short
+from promptlathe.models.failures import short
 from promptlathe.models.room import until_room
 from promptlathe.models.settings import QUESTIONS
 from promptlathe.models.usage import usage
@@ -41,14 +42,10 @@ def read_answer(
     hide: Callable[[str], str] = str,
 ) -> Answer | Failure:
     """The answers' JSON as a text."""
-    try:
-        data = json.loads(content)
-    except (ValueError, RecursionError):
-        said = hide(content.decode("utf-8", "replace"))
-        return Failure("malformed", short(f"the answer is no JSON: {said}"), 1)
+    data = body_of(content, hide=hide)
     match data:
-        case {"error": error} if error:
-            return failure_inside(error, hide=hide)
+        case Failure():
+            return data
         case {"answers": [_, *_] as answers}:
             pass
         case _:

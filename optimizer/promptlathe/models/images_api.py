@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from promptlathe.models.body import body_of
 from promptlathe.models.dialect import Dialect
-from promptlathe.models.failures import failure_inside, short
+from promptlathe.models.failures import short
 from promptlathe.models.images import picture_kind
 from promptlathe.models.room import until_room
 from promptlathe.models.usage import usage
@@ -40,14 +40,10 @@ def read_answer(
     hide: Callable[[str], str] = str,
 ) -> Answer | Failure:
     """The picture, and the tokens where the service counts any."""
-    try:
-        data = json.loads(content)
-    except (ValueError, RecursionError):
-        said = hide(content[:2000].decode("utf-8", "replace"))
-        return Failure("malformed", short(f"the answer is no JSON: {said}"), 1)
+    data = body_of(content, hide=hide)
     match data:
-        case {"error": error} if error:
-            return failure_inside(error, hide=hide)
+        case Failure():
+            return data
         case {"data": [{"b64_json": str(encoded)}, *_]}:
             pass
         case {"data": [{"url": str()}, *_]}:

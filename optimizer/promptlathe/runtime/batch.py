@@ -22,8 +22,7 @@ from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
 
 from promptlathe.models import check_key
@@ -37,6 +36,7 @@ from promptlathe.models.batches import (
 )
 from promptlathe.records import Answer, Call, Failure
 from promptlathe.runtime.batch_records import BatchRecord, BatchRecords
+from promptlathe.runtime.engine import Engine
 from promptlathe.runtime.lanes import Lanes
 from promptlathe.runtime.local import LocalEngine
 from promptlathe.runtime.shares import pools, slots
@@ -118,7 +118,7 @@ class Batch:
         return all(n in self.taken for n, one in told.items() if isinstance(one, Answer))
 
 
-class BatchEngine:
+class BatchEngine(Engine):
     """An `Engine`; `folder` keeps the records of its batches.
 
     settle: seconds without a further call after which a round goes. poll: seconds between two looks
@@ -221,18 +221,6 @@ class BatchEngine:
         for service in services.values():
             await service.close()
         await self._live.close()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     # Rounds
 

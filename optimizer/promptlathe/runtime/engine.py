@@ -26,7 +26,8 @@ from promptlathe.records import Answer, Call, Failure
 
 
 class Engine(Protocol):
-    """Carries calls to the models of its lanes."""
+    """Carries calls to the models of its lanes; a subclass inherits that `async with` opens and
+    closes it, and that there is nothing to say."""
 
     async def start(self) -> None:
         """Open what is needed. Raises `InputError`: a missing key, no such cluster; and
@@ -40,22 +41,25 @@ class Engine(Protocol):
     @property
     def notices(self) -> Sequence[str]:
         """What whoever watches should know at present of what carries the calls."""
-        ...
+        return ()
 
     @property
     def notes(self) -> Sequence[str]:
         """What became of it so far, for the result."""
-        ...
+        return ()
 
     async def close(self) -> None:
         """Let go of everything; calls under way end with RuntimeError. Can be called twice."""
         ...
 
-    async def __aenter__(self) -> Self: ...
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
 
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        await self.close()

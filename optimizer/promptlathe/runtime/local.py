@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from pydantic import SecretStr
 
 from promptlathe.models import Model, connect
 from promptlathe.records import Answer, Call, Failure
+from promptlathe.runtime.engine import Engine
 from promptlathe.runtime.lanes import Lanes
 
 
-class LocalEngine:
+class LocalEngine(Engine):
     """An `Engine`; `keys` (by lane) spare the environment, for a worker on another machine."""
-
-    notices = notes = ()
 
     def __init__(self, lanes: Lanes, *, keys: Mapping[str, SecretStr] | None = None) -> None:
         self._lanes, self._keys = lanes, keys or {}
@@ -66,15 +64,3 @@ class LocalEngine:
             await asyncio.sleep(0)
         for model, _ in models:
             await model.close()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()

@@ -22,14 +22,14 @@ from collections import deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from itertools import count
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from promptlathe.errors import ClusterLost, InputError
 from promptlathe.models import check_key
 from promptlathe.records import Answer, Call, Failure
 from promptlathe.runtime.actors import done, heard, kill, ready, spawn
 from promptlathe.runtime.cluster import Cluster
+from promptlathe.runtime.engine import Engine
 from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.links import Item, Link
 from promptlathe.runtime.local import LocalEngine
@@ -37,7 +37,7 @@ from promptlathe.runtime.losses import Losses
 from promptlathe.runtime.shares import pools, shares, slots
 
 
-class RayEngine:
+class RayEngine(Engine):
     """An `Engine`; `workers` processes at most. `address` is as for `Cluster`."""
 
     def __init__(self, lanes: Lanes, *, workers: int, address: str = "auto") -> None:
@@ -130,18 +130,6 @@ class RayEngine:
         for link in links:
             kill(link)
         cluster.close()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     def _open(self, link: Link) -> None:
         self._links.append(link)
