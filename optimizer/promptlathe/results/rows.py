@@ -131,7 +131,9 @@ def decided_rows(
 
     met: the outcomes of each side; of a row that was asked again the last counts.
     """
-    sides = {side: {one.cell.example.id: one for one in told} for side, told in met.items()}
+    sides: dict[FinalistName, dict[str, Outcome]] = {
+        side: {one.cell.example.id: one for one in told} for side, told in met.items()
+    }
     ids = dict.fromkeys(example for told in sides.values() for example in told)
 
     def asked(example: str) -> dict[FinalistName, Outcome]:
