@@ -17,17 +17,21 @@ def dump(record: object) -> str:
     return json.dumps(record, default=_plain)
 
 
-def load(kind: type[T], content: Any) -> T:
-    """The record of what `dump` wrote, as JSON gives it. Raises ValueError for anything else."""
-    return reader(kind).validate_python(content)
+def load(kind: type[T], content: Any, **names: Any) -> T:
+    """The record of what `dump` wrote, as JSON gives it. Raises ValueError for anything else.
+
+    names: types in the record's annotations that its module imports for the type checker only.
+    """
+    return _reader(kind, tuple(names.items())).validate_python(content)
 
 
 @cache
-def reader(kind: type[Any]) -> Any:
-    """Pydantic's adapter of a record; the names in its annotations must be there to be found."""
+def _reader(kind: type[Any], names: tuple[tuple[str, Any], ...]) -> Any:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(kind)
+    adapter = TypeAdapter(kind)
+    adapter.rebuild(_types_namespace=dict(names) or None)
+    return adapter
 
 
 def _plain(value: Any) -> Any:

@@ -181,8 +181,8 @@ def _line(content: object) -> bytes:
 def _record(line: bytes) -> Record:
     from promptlathe.decide import Comparison, Verdict
 
-    _ = Comparison, Verdict  # Pydantic looks for the names of a conclusion's annotations here
     told = json.loads(line)
     if told["kind"] not in KINDS:
         raise ValueError(f"no record is of the kind {told['kind']!r}")
-    return Record(told["at"], load(KINDS[told["kind"]], told["content"]))
+    kind = KINDS[told["kind"]]
+    return Record(told["at"], load(kind, told["content"], Comparison=Comparison, Verdict=Verdict))
