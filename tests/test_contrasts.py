@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
-from promptlathe.cli.report import effect_lines, in_best_lines
+from promptlathe.cli.printing import effect_lines, in_best_lines
 from promptlathe.records import Answer, Cell, Example, Outcome, Value
 from promptlathe.search.lathe.contrasts import Contrast, contrasts_of
 from promptlathe.search.lathe.effects import effects_of
@@ -46,7 +46,12 @@ def told(logit: Logit, cells: int = 3000, seed: int = 0) -> tuple[list[Outcome],
 
 def crossed(levels: Mapping[str, Value]) -> float:
     """Demos hurt, except in a prompt that is short: there each helps."""
-    return (0.4 if levels["style"] == "short" else -0.7) * float(levels["demos.count"])
+    return (0.6 if levels["style"] == "short" else -0.6) * float(levels["demos.count"])
+
+
+def added(levels: Mapping[str, Value]) -> float:
+    """Without interactions."""
+    return 0.3 * float(levels["demos.count"]) + (0.6 if levels["style"] == "short" else 0.0)
 
 
 BEST: dict[str, Value] = {
@@ -66,7 +71,7 @@ def readout() -> Readout:
 
 def test_what_the_best_prompt_has_is_good_in_it_though_bad_on_average(readout: Readout) -> None:
     average = {(e.component, e.level): e for e in effects_of(readout)}
-    assert average["demos.count", 3].high < 0
+    assert average["demos.count", 3].effect < 0
     found = {(c.component, c.over): c for c in contrasts_of(readout, BEST)}
     taken_away = found["demos.count", 0]
     assert taken_away.level == 3
@@ -99,10 +104,10 @@ def test_only_what_can_be_is_compared(readout: Readout) -> None:
 def test_intervals_cover_what_is_true_of_the_rows_that_were_scored() -> None:
     inside: list[bool] = []
     for seed in range(10):
-        outcomes, hard = told(crossed, 1500, seed)
+        outcomes, hard = told(added, 1500, seed)
 
         def score(levels: Mapping[str, Value], hard: np.ndarray = hard) -> float:
-            return float(100 * np.mean(1 / (1 + np.exp(hard - crossed(levels)))))
+            return float(100 * np.mean(1 / (1 + np.exp(hard - added(levels)))))
 
         for one in contrasts_of(Readout(BOUND, outcomes), BEST):
             true = score(BEST) - score({**BEST, one.component: one.over})

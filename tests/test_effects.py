@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import promptlathe as pl
-from promptlathe.cli.report import effect_lines
+from promptlathe.cli.printing import effect_lines
 from promptlathe.records import Answer, Cell, Example, Failure, Outcome, Value
 from promptlathe.search import PolicyName, make_policy
 from promptlathe.search.lathe.effects import Effect, effects_of

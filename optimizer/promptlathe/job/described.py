@@ -9,8 +9,8 @@ from typing import Any
 from promptlathe.job.job import Job
 from promptlathe.job.plan import Plan
 from promptlathe.job.resolved import resolved
-from promptlathe.job.result import Result, Test
 from promptlathe.records import Example, Split
+from promptlathe.results import Result, Test
 from promptlathe.search.operators import ancestry
 from promptlathe.track.records import About, Dataset
 
@@ -30,7 +30,7 @@ PASS_FAIL = (
 
 def about(job: Job, plan: Plan, run: str) -> About:
     """What MLflow is told of the run before its first call."""
-    objective, track = job.objective, job.track
+    objective = job.objective
     examples: dict[Split, Sequence[Example]] = {
         "train": plan.space.train,
         "select": plan.select,
@@ -38,7 +38,7 @@ def about(job: Job, plan: Plan, run: str) -> About:
     }
     source = objective.dataset if isinstance(objective.dataset, str) else objective.name
     return About(
-        experiment=(track and track.experiment) or job.name,
+        experiment=experiment_of(job),
         prompt=job.prompt_name,
         run_name=f"{job.name} · {job.search.policy} · seed {job.search.seed}",
         run_file=resolved(job),
@@ -53,6 +53,11 @@ def about(job: Job, plan: Plan, run: str) -> About:
             Dataset.of(objective.name, split, source, rows) for split, rows in examples.items()
         ),
     )
+
+
+def experiment_of(job: Job) -> str:
+    """MLflow's, of the job's runs."""
+    return (job.track and job.track.experiment) or job.name
 
 
 def _params(job: Job, plan: Plan) -> Mapping[str, object]:

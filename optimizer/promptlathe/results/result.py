@@ -5,12 +5,6 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptlathe.decide import Comparison, Verdict
-from promptlathe.job.answer_states import AnswerCounts
-from promptlathe.job.calibrated import JudgeReport
-from promptlathe.job.changed import ChangedRow
-from promptlathe.job.limits import Checked
-from promptlathe.job.pareto import cost_per_call, pareto, tokens_per_call
-from promptlathe.job.step_counts import StepReport
 from promptlathe.records import (
     PROMPT,
     Candidate,
@@ -23,6 +17,14 @@ from promptlathe.records import (
     Standing,
     Value,
 )
+from promptlathe.results.answers import AnswerCounts
+from promptlathe.results.curve import CurvePoint
+from promptlathe.results.facts import Facts
+from promptlathe.results.judges import JudgeReport
+from promptlathe.results.limits import Checked
+from promptlathe.results.pareto import cost_per_call, pareto, tokens_per_call
+from promptlathe.results.rows import DecidedRow, changed
+from promptlathe.results.steps import StepReport
 from promptlathe.runtime.account import Spent, Usage
 from promptlathe.search.lathe.contrasts import Contrast
 from promptlathe.search.lathe.effects import Effect
@@ -188,8 +190,22 @@ class Result:
     """What each operator did."""
     steps: tuple[StepReport, ...] = ()
     """Of a chain, each step by itself."""
-    changed: tuple[ChangedRow, ...] = ()
-    """Of a chain, the rows of the decision that it fixed or broke, what changed most first."""
+    rows: tuple[DecidedRow, ...] = ()
+    """The held-out rows that were asked, in order, with what the finalists answered."""
+    curve: tuple[CurvePoint, ...] = ()
+    """How the search went, by calls."""
+    facts: Facts = field(default_factory=Facts)
+    """What the job was."""
+
+    @property
+    def changed(self) -> tuple[DecidedRow, ...]:
+        """The rows of the decision that the best prompt fixed or broke, what changed most first."""
+        return changed(self.rows)
+
+    @property
+    def decisive(self) -> Test:
+        """The comparison that the verdict is of."""
+        return self.test_champion or self.test
 
     @property
     def chosen(self) -> Finalist:
@@ -246,6 +262,7 @@ class Result:
         return {
             "run_id": self.run_id,
             "run": self.run,
+            "job": _facts(self.facts),
             "verdict": self.verdict,
             "compared_with": self.compared_with,
             "finish_reason": self.finish_reason,
@@ -295,6 +312,13 @@ def _prompt(prompt: Prompt) -> dict[str, Any]:
         **({"fills": dict(prompt.fills)} if prompt.fills else {}),
         **({"tool_keys": dict(prompt.tool_keys)} if prompt.tool_keys else {}),
     }
+
+
+def _facts(facts: Facts) -> dict[str, Any]:
+    """Times in ISO's form."""
+    times = {"began": facts.began.isoformat(), "ended": facts.ended.isoformat()}
+    lists = {"scorers": list(facts.scorers), "labels": list(facts.labels)}
+    return {**asdict(facts), **lists, **times}
 
 
 def _point(standing: Standing) -> dict[str, Any]:

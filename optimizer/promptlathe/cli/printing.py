@@ -10,7 +10,7 @@ from promptlathe.cli.display import duration, kind
 from promptlathe.cli.steps import changed_lines, step_lines
 from promptlathe.cli.terminal import say
 from promptlathe.job.plan import Plan
-from promptlathe.job.result import Finalist, Result, Test
+from promptlathe.results import Finalist, Result, Test
 from promptlathe.search.lathe.contrasts import Contrast
 from promptlathe.search.lathe.effects import Effect
 from promptlathe.search.operators import OperatorReport
