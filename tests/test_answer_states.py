@@ -7,7 +7,7 @@ from tests.jobs import ROWS
 from tests.scripted_jobs import LABEL, SPACE, job, result_of, row_of, settings
 
 import promptlathe as pl
-from promptlathe.cli.report import show_result
+from promptlathe.cli.printing import show_result
 from promptlathe.errors import InputError
 from promptlathe.job import Job
 from promptlathe.job.runfile import SearchOptions, TrackOptions

@@ -101,7 +101,7 @@ def test_rows_that_changed_are_shown_with_each_step_s_output(
 
 
 def test_a_job_with_one_prompt_has_no_steps(told: tuple[Result, list[Arrived]]) -> None:
-    result = replace(told[0], steps=(), changed=())
+    result = replace(told[0], steps=(), rows=())
     assert step_lines(result.steps) == changed_lines(result) == []
     assert "steps.json" not in tables(result)
 

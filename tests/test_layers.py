@@ -14,7 +14,7 @@ from promptlathe import errors
 
 PACKAGE = Path(promptlathe.__file__).parent
 LAYERS = (
-    ("version", "errors", "records"),
+    ("version", "errors", "records", "json_form", "command_line"),
     ("starter",),
     ("documents",),
     ("space",),
@@ -26,6 +26,8 @@ LAYERS = (
     ("targets",),
     ("search",),
     ("decide",),
+    ("results",),
+    ("report",),
     ("track",),
     ("job",),
     ("schedule", "api", "genai"),

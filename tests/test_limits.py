@@ -11,7 +11,7 @@ from promptlathe.decide import Comparison, recommend
 from promptlathe.errors import InputError
 from promptlathe.job import Job, run
 from promptlathe.job import check as checked
-from promptlathe.job.limits import Checked, Taken, best_within, check, kept
+from promptlathe.job.limits import best_within, check, kept
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import (
     Answer,
@@ -26,6 +26,7 @@ from promptlathe.records import (
     Prompt,
     Standing,
 )
+from promptlathe.results import Checked, Taken
 from promptlathe.scoring import Limit, Objective
 from promptlathe.search.lathe.costs import ENOUGH, Costs, within
 from promptlathe.search.lathe.features import Category, Encoder

@@ -14,9 +14,10 @@ from promptlathe.decide.comparison import Comparison
 from promptlathe.job import Job, run
 from promptlathe.job import check as checked
 from promptlathe.job.described import metrics
-from promptlathe.job.limits import Checked, check, kept, too_few
+from promptlathe.job.limits import check, kept, too_few
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Answer, Budget, Cell, Example, Failure, Outcome
+from promptlathe.results import Checked
 from promptlathe.scoring import Limit, Objective, exact_match, regex
 from promptlathe.testing import records
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from promptlathe.job.pareto import pareto
 from promptlathe.records import Candidate, Estimate, Message, Prompt, Standing
+from promptlathe.results import pareto
 
 
 def standing(number: int, score: float, tokens: int | None, cells: int = 20) -> Standing:

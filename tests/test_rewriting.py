@@ -12,7 +12,7 @@ import pytest
 from tests.jobs import OBJECTIVE, ROWS, WORDS, Jitter, answers_file, canaries, essence
 
 import promptlathe as pl
-from promptlathe.cli.report import operator_lines
+from promptlathe.cli.printing import operator_lines
 from promptlathe.errors import InputError
 from promptlathe.job import Job, Result
 from promptlathe.job import run as run_job

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from promptlathe.cli import display, main
-from promptlathe.cli.report import effect_lines
+from promptlathe.cli.printing import effect_lines
 from promptlathe.cli.terminal import UNSEEN, say, visible, visible_json
 from promptlathe.errors import InputError
 from promptlathe.search.lathe.effects import Effect

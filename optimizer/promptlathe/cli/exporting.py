@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from promptlathe.cli.report import show_code
+from promptlathe.cli.printing import show_code
 from promptlathe.cli.telling import check_writable, unwritable
 from promptlathe.cli.terminal import say
 from promptlathe.errors import InputError

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from promptlathe.job.changed import ChangedRow
-from promptlathe.job.result import Result
-from promptlathe.job.step_counts import StepReport
+from promptlathe.records import FinalistName
+from promptlathe.results import DecidedRow, Result, StepReport
 
 MOST_ROWS, SAID = 3, 60
 """Rows of each kind that are printed, and characters of an output."""
@@ -52,7 +51,7 @@ def changed_lines(result: Result) -> list[str]:
     fixed, broken = (
         [row for row in result.changed if row.change == change] for change in ("fixed", "broken")
     )
-    if not result.changed:
+    if not (fixed or broken):
         return []
     lines = [
         "",
@@ -64,12 +63,16 @@ def changed_lines(result: Result) -> list[str]:
     return lines
 
 
-def _row(row: ChangedRow) -> list[str]:
+def _row(row: DecidedRow) -> list[str]:
     expected = "" if row.expected is None else f", expected {_short(row.expected)}"
     return [
-        f"  {row.change} {row.example}: {row.seed:.3g} → {row.best:.3g}{expected}",
+        f"  {row.change} {row.example}: {_value(row, 'seed')} → {_value(row, 'best')}{expected}",
         *(f"    {step}: {_short(a)} → {_short(b)}" for step, (a, b) in row.outputs.items()),
     ]
+
+
+def _value(row: DecidedRow, side: FinalistName) -> str:
+    return _number(row.answers[side].value, ".3g")
 
 
 def _short(said: str | None) -> str:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any, Protocol
 
-from promptlathe.cli.report import show_record, show_result
+from promptlathe.cli.printing import show_record, show_result
 from promptlathe.cli.terminal import visible_json
 from promptlathe.errors import InputError
 from promptlathe.job import Job, Result

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from promptlathe.job.result import Result
 from promptlathe.records import Standing
+from promptlathe.results import Result
 from promptlathe.track.records import Candidacy, Mark
 from promptlathe.track.runs import figures_of
 

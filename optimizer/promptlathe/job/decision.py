@@ -8,7 +8,7 @@ from promptlathe.decide import Comparison, Level, Recommendation, compare, level
 from promptlathe.decide.wealth import words
 from promptlathe.errors import BudgetTooSmall, InputError
 from promptlathe.job.job import Job
-from promptlathe.job.limits import Checked, check, kept
+from promptlathe.job.limits import check, kept
 from promptlathe.job.loop import Fixed, Stopped
 from promptlathe.job.plan import Plan
 from promptlathe.ledger import Ledger, Opening
@@ -22,6 +22,7 @@ from promptlathe.records import (
     Standing,
     total,
 )
+from promptlathe.results import Checked
 
 RACES = 5
 """Attempts to open a split that other processes open at the same moment."""

@@ -10,8 +10,8 @@ from promptlathe.job.candidacies import as_table, candidates_tables, marks
 from promptlathe.job.job import Job
 from promptlathe.job.plan import Plan
 from promptlathe.job.resolved import resolved
-from promptlathe.job.result import Result, Test
 from promptlathe.records import Example, Split
+from promptlathe.results import Result, Test
 from promptlathe.search.operators import ancestry
 from promptlathe.track.records import About, Dataset
 
@@ -31,7 +31,7 @@ PASS_FAIL = (
 
 def about(job: Job, plan: Plan, run: str, began: int) -> About:
     """What MLflow is told of the run before its first call. began: milliseconds since 1970."""
-    objective, track = job.objective, job.track
+    objective = job.objective
     examples: dict[Split, Sequence[Example]] = {
         "train": plan.space.train,
         "select": plan.select,
@@ -39,7 +39,7 @@ def about(job: Job, plan: Plan, run: str, began: int) -> About:
     }
     source = objective.dataset if isinstance(objective.dataset, str) else objective.name
     return About(
-        experiment=(track and track.experiment) or job.name,
+        experiment=experiment_of(job),
         prompt=job.prompt_name,
         title=f"{job.name} · {job.search.policy}",
         began=began,
@@ -55,6 +55,11 @@ def about(job: Job, plan: Plan, run: str, began: int) -> About:
             Dataset.of(objective.name, split, source, rows) for split, rows in examples.items()
         ),
     )
+
+
+def experiment_of(job: Job) -> str:
+    """MLflow's, of the job's runs."""
+    return (job.track and job.track.experiment) or job.name
 
 
 def _params(job: Job, plan: Plan) -> Mapping[str, object]:
@@ -80,6 +85,7 @@ def _params(job: Job, plan: Plan) -> Mapping[str, object]:
 def tables(result: Result) -> dict[str, str]:
     """In MLflow's form, by file name; only those that have a line."""
     tables = {
+        "in_best.json": [asdict(one) for one in result.found_in_best],
         "effects.json": [asdict(effect) for effect in result.found_effects],
         "lineage.json": [_flat(one.to_dict()) for one in result.lineage],
         "operators.json": [_flat(asdict(one)) for one in result.operators],

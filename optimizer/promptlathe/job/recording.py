@@ -18,10 +18,10 @@ from promptlathe.job.described import about, description, metrics, tables, tags
 from promptlathe.job.job import Job
 from promptlathe.job.plan import Plan
 from promptlathe.job.progress import View
-from promptlathe.job.result import Result
 from promptlathe.job.stores import tracking_uri
 from promptlathe.ledger import Ledger
 from promptlathe.records import Candidate, FinalistName, Outcome, Standing
+from promptlathe.results import Result
 from promptlathe.space import fields_of, with_sources
 from promptlathe.track.records import Champion, Conclusion
 from promptlathe.track.tracker import NoTracker, Tracker

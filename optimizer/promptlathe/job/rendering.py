@@ -9,8 +9,8 @@ from promptlathe.data.corpus import read_corpus
 from promptlathe.data.dataset import load_rows
 from promptlathe.documents import describe
 from promptlathe.errors import InputError
-from promptlathe.job.result import Finalist, Result
 from promptlathe.records import Candidate, Prompt
+from promptlathe.results import Finalist, Result
 from promptlathe.scoring import Objective
 from promptlathe.space import fields_of, request_of, with_sources
 from promptlathe.space.corpus import Corpus

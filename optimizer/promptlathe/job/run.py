@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError, Interrupted, PromptlatheError, StorageFailed
 from promptlathe.job.answer_states import AnswerStates
-from promptlathe.job.calibrated import judge_reports, notes_of
-from promptlathe.job.changed import changed_rows
+from promptlathe.job.calibrated import judge_reports
 from promptlathe.job.checks import portfolio
 from promptlathe.job.decision import Decided, Decision
+from promptlathe.job.facts import facts
 from promptlathe.job.interrupts import interruptible
 from promptlathe.job.job import Job
 from promptlathe.job.lanes import engine_of, fixed_models, lanes_of
@@ -22,7 +23,6 @@ from promptlathe.job.plan import DECISION_SHARE, Plan, make_plan
 from promptlathe.job.progress import Progress, View
 from promptlathe.job.recording import Recorder
 from promptlathe.job.reserve import Reserve
-from promptlathe.job.result import Finalist, Result, Test
 from promptlathe.job.resume import Course, begun, replayed
 from promptlathe.job.rivals import check_rivals, with_rivals
 from promptlathe.job.step_counts import StepCounts
@@ -45,6 +45,10 @@ from promptlathe.records import (
     Standing,
     Unit,
 )
+from promptlathe.results import Finalist, Result, Test
+from promptlathe.results.judges import notes_of
+from promptlathe.results.kept import keep
+from promptlathe.results.rows import decided_rows
 from promptlathe.runtime.account import Account
 from promptlathe.runtime.caller import Caller
 from promptlathe.runtime.engine import Engine
@@ -54,7 +58,9 @@ from promptlathe.runtime.health import Health, check_reachable
 from promptlathe.runtime.replay import LeftRecord, ReplayedEvaluator
 from promptlathe.runtime.writer import Writer
 from promptlathe.search import Policy, make_policy
+from promptlathe.search.lathe.contrasts import contrasts_of
 from promptlathe.search.lathe.effects import Effect, effects_of
+from promptlathe.search.lathe.readout import Readout
 from promptlathe.search.operators import LevelLineage, OperatorReport, lineage_of
 from promptlathe.search.operators.contexts import answers_of
 from promptlathe.search.operators.guards import Leaks
@@ -258,6 +264,7 @@ class Running:
         """What the finalists made of the held-out rows."""
         self._seen: Callable[[Outcome], object] = lambda outcome: None
         self._answered = False
+        self._began = datetime.now(UTC)
         self._sides = SIDES
         self._keep()
 
@@ -274,13 +281,20 @@ class Running:
             reason = await self._search()
             async with self._recorder.turn(self._spare(), self._wait_for_turn):
                 result = await self._decide(reason)
-                if not self._course.replay:
-                    self._ledger.end(self._course.run)
+                self._keep_result(result)
                 clock.cancel()
                 self._tell(result)
-                return await self._recorder.settle(result)
+                settled = await self._recorder.settle(result)
+                self._keep_result(settled)
+                return settled
         finally:
             clock.cancel()
+
+    def _keep_result(self, result: Result) -> None:
+        """In the ledger; a replay is no new run."""
+        if not self._course.replay:
+            keep(self._ledger, result)
+            self._ledger.end(self._course.run)
 
     async def _tick(self) -> None:
         """While nothing comes, the progress says why."""
@@ -469,8 +483,9 @@ class Running:
 
     def _result(self, reason: str, best: Standing, decided: Decided) -> Result:
         notes = [*self._plan.notes, *self._course_notes(reason), *decided.notes]
-        effects = effects_of(self._space, self._told, self._earlier)
-        lineage, operators = self._made(best.candidate, effects)
+        readout = Readout(self._space, self._told, self._earlier)
+        effects = effects_of(readout)
+        lineage, operators = self._made(best.candidate, readout, effects)
         notes += self._rewriting.notes if self._rewriting else ()
         notes += self._states.notes
         notes += self._steps.notes
@@ -508,13 +523,13 @@ class Running:
             seconds=self._account.seconds,
             limits=decided.limits,
             judges=judges,
+            found_in_best=contrasts_of(readout, dict(best.candidate.levels)),
             found_effects=effects,
             lineage=lineage,
             operators=operators,
             steps=self._steps.reports(decided.seed_outcomes, decided.best_outcomes),
-            changed=changed_rows(
-                decided.seed_outcomes, decided.best_outcomes, self._job.objective.target
-            ),
+            rows=decided_rows(self._met, self._job.objective.target),
+            facts=facts(self._job, self._plan, self._began),
         )
 
     def _finalist(self, candidate: Candidate, standing: Standing | None = None) -> Finalist:
@@ -526,12 +541,12 @@ class Running:
         return self._rewriting.space if self._rewriting else self._plan.space
 
     def _made(
-        self, best: Candidate, effects: Sequence[Effect]
+        self, best: Candidate, readout: Readout, effects: Sequence[Effect]
     ) -> tuple[tuple[LevelLineage, ...], tuple[OperatorReport, ...]]:
         """The lineage of the levels that were made, and what each operator did."""
         if self._rewriting is None:
             return (), ()
-        lineage = lineage_of(self._rewriting.origins, effects, best)
+        lineage = lineage_of(self._rewriting.origins, readout, effects, best)
         return lineage, tuple(self._rewriting.reports(lineage))
 
     def _course_notes(self, reason: str) -> list[str]:

@@ -3,11 +3,19 @@
 from promptlathe.ledger.asking import Asking
 from promptlathe.ledger.database import check_ledger, file_of, sqlite_url
 from promptlathe.ledger.ledger import Ledger
-from promptlathe.ledger.records import EarlierOutcome, Opening, RecordedRun, ScoringTerms, Segment
+from promptlathe.ledger.records import (
+    EarlierOutcome,
+    KeptResult,
+    Opening,
+    RecordedRun,
+    ScoringTerms,
+    Segment,
+)
 
 __all__ = [
     "Asking",
     "EarlierOutcome",
+    "KeptResult",
     "Ledger",
     "Opening",
     "RecordedRun",

@@ -11,7 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import URL, Connection, RootTransaction, delete, func, insert, select, text, update
+from sqlalchemy import (
+    URL,
+    Connection,
+    RootTransaction,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from promptlathe.ledger import tables
@@ -28,6 +39,7 @@ from promptlathe.ledger.database import (
 from promptlathe.ledger.openings import find_openings, mark_promoted, write_opening
 from promptlathe.ledger.records import (
     EarlierOutcome,
+    KeptResult,
     Opening,
     RecordedRun,
     ScoringTerms,
@@ -194,6 +206,43 @@ class Ledger:
         which = update(tables.runs).where(tables.runs.c.run == run)
         with self._transaction(self._connection):
             self._connection.execute(which.values(ended=datetime.now(UTC)))
+
+    def keep_result(self, result: KeptResult) -> None:
+        """Of a run; it takes the place of what was kept of it before."""
+        row = vars(result)
+        with self._transaction(self._connection):
+            self._connection.execute(
+                delete(tables.results).where(tables.results.c.run == result.run)
+            )
+            self._connection.execute(insert(tables.results), row)
+
+    def result(self, named: str | None, fewest: int = 4) -> list[KeptResult]:
+        """The results of the runs of this name: the ledger's or MLflow's, or how that begins, from
+        so many characters on. None: the latest."""
+        table = tables.results
+        query = select(table).order_by(table.c.at.desc())
+        if named is None:
+            query = query.limit(1)
+        else:
+            same = or_(table.c.run == named, table.c.mlflow == named)
+            begins = or_(
+                *(c.startswith(named, autoescape=True) for c in (table.c.run, table.c.mlflow))
+            )
+            query = query.where(or_(same, begins) if len(named) >= fewest else same)
+        with self._transaction(self._connection):
+            found = [KeptResult(**row) for row in self._connection.execute(query).mappings()]
+        exact = [one for one in found if named in (one.run, one.mlflow)]
+        return exact or found
+
+    def summaries(self, experiment: str | None = None) -> list[tuple[str, str]]:
+        """Each finished run, of one experiment or of all, and its result in short; the latest
+        first."""
+        table = tables.results
+        query = select(table.c.run, table.c.summary).order_by(table.c.at.desc())
+        if experiment is not None:
+            query = query.where(table.c.experiment == experiment)
+        with self._transaction(self._connection):
+            return [(run, text) for run, text in self._connection.execute(query)]
 
     def _told_now(self, run: str, connection: Connection) -> int:
         query = select(func.count()).select_from(tables.told).where(tables.told.c.run == run)

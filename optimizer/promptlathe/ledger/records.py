@@ -59,6 +59,21 @@ class RecordedRun:
     """What was told since the last of these ended, by a run that was interrupted."""
 
 
+@dataclass(frozen=True)
+class KeptResult:
+    """A run's result, as its maker wrote it: the ledger only keeps it."""
+
+    run: str
+    mlflow: str | None
+    """MLflow's id of the run."""
+    experiment: str
+    at: datetime
+    """When the run ended."""
+    summary: str
+    """JSON, short: for lists."""
+    content: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """A look at the test rows to decide between two prompts."""

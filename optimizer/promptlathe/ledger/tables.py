@@ -10,6 +10,7 @@
 `candidates`  the levels of the candidates in them
 `stops`       where each stage of a run's search ended, and those of its decision (DECISION, and
               below)
+`results`     each finished run's result, whole and in short
 `openings`    each look at test rows to decide between two prompts, written before the first answer
 """
 
@@ -20,6 +21,7 @@ from sqlalchemy import (
     DateTime,
     Float,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -94,6 +96,16 @@ candidates = Table(
     Column("run", String(32), primary_key=True),
     Column("candidate", String(16), primary_key=True),
     Column("levels", Text, nullable=False),
+)
+results = Table(
+    "results",
+    metadata,
+    Column("run", String(32), primary_key=True),
+    Column("mlflow", String(40), index=True),
+    Column("experiment", String(500), nullable=False, index=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("content", LargeBinary(2**30), nullable=False),
 )
 ANSWER_COLUMNS = (
     "text",

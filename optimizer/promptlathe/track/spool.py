@@ -15,14 +15,13 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
+from promptlathe.json_form import dump, load
 from promptlathe.records import FinalistName
 from promptlathe.track.records import Begun, Candidacy, Conclusion, Curve, Stopped, TestRow
 from promptlathe.track.running import carried_out
@@ -176,30 +175,14 @@ def write(file: int, content: Content) -> None:
 
 
 def _line(content: object) -> bytes:
-    return json.dumps(content, default=_plain).encode("ascii") + b"\n"
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        kept = (one.name for one in fields(value) if one.metadata.get("kept", True))
-        return {name: getattr(value, name) for name in kept}
-    if isinstance(value, Mapping):
-        return dict(value)
-    return sorted(value) if isinstance(value, frozenset) else str(value)
+    return dump(content).encode("ascii") + b"\n"
 
 
 def _record(line: bytes) -> Record:
-    told = json.loads(line)
-    return Record(told["at"], _reader(told["kind"]).validate_python(told["content"]))
-
-
-@cache
-def _reader(word: str) -> Any:
-    from pydantic import TypeAdapter
-
     from promptlathe.decide import Comparison, Verdict
 
-    _ = Comparison, Verdict  # Pydantic looks for the names of a conclusion's annotations here
-    if word not in KINDS:
-        raise ValueError(f"no record is of the kind {word!r}")
-    return TypeAdapter(KINDS[word])
+    told = json.loads(line)
+    if told["kind"] not in KINDS:
+        raise ValueError(f"no record is of the kind {told['kind']!r}")
+    kind = KINDS[told["kind"]]
+    return Record(told["at"], load(kind, told["content"], Comparison=Comparison, Verdict=Verdict))

@@ -5,12 +5,6 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptlathe.decide import Comparison, Verdict
-from promptlathe.job.answer_states import AnswerCounts
-from promptlathe.job.calibrated import JudgeReport
-from promptlathe.job.changed import ChangedRow
-from promptlathe.job.limits import Checked
-from promptlathe.job.pareto import cost_per_call, pareto, tokens_per_call
-from promptlathe.job.step_counts import StepReport
 from promptlathe.records import (
     PROMPT,
     Candidate,
@@ -23,7 +17,16 @@ from promptlathe.records import (
     Standing,
     Value,
 )
+from promptlathe.results.answers import AnswerCounts
+from promptlathe.results.curve import CurvePoint
+from promptlathe.results.facts import Facts
+from promptlathe.results.judges import JudgeReport
+from promptlathe.results.limits import Checked
+from promptlathe.results.pareto import cost_per_call, pareto, tokens_per_call
+from promptlathe.results.rows import DecidedRow, changed
+from promptlathe.results.steps import StepReport
 from promptlathe.runtime.account import Spent, Usage
+from promptlathe.search.lathe.contrasts import Contrast
 from promptlathe.search.lathe.effects import Effect
 from promptlathe.search.operators import LevelLineage, OperatorReport
 
@@ -177,6 +180,8 @@ class Result:
     """The objective's limits, with what seed and best took on `test`."""
     judges: tuple[JudgeReport, ...] = ()
     """How far the verdicts of judges may be off."""
+    found_in_best: tuple[Contrast, ...] = ()
+    """What `in_best` shows."""
     found_effects: tuple[Effect, ...] = ()
     """What `effects` shows."""
     lineage: tuple[LevelLineage, ...] = ()
@@ -185,8 +190,22 @@ class Result:
     """What each operator did."""
     steps: tuple[StepReport, ...] = ()
     """Of a chain, each step by itself."""
-    changed: tuple[ChangedRow, ...] = ()
-    """Of a chain, the rows of the decision that it fixed or broke, what changed most first."""
+    rows: tuple[DecidedRow, ...] = ()
+    """The held-out rows that were asked, in order, with what the finalists answered."""
+    curve: tuple[CurvePoint, ...] = ()
+    """How the search went, by calls."""
+    facts: Facts = field(default_factory=Facts)
+    """What the job was."""
+
+    @property
+    def changed(self) -> tuple[DecidedRow, ...]:
+        """The rows of the decision that the best prompt fixed or broke, what changed most first."""
+        return changed(self.rows)
+
+    @property
+    def decisive(self) -> Test:
+        """The comparison that the verdict is of."""
+        return self.test_champion or self.test
 
     @property
     def chosen(self) -> Finalist:
@@ -206,8 +225,21 @@ class Result:
         return applied(given, self.chosen.prompts)
 
     @property
+    def in_best(self) -> "pd.DataFrame":
+        """What works in the best prompt: a line for each of its levels and each other level.
+
+        Columns: component, level (the best prompt's), over (another), effect (what `level` gains
+        over it), low, high (points, 95 % interval), calls.
+        """
+        import pandas as pd
+
+        columns = ["component", "level", "over", "effect", "low", "high", "calls"]
+        return pd.DataFrame([asdict(one) for one in self.found_in_best], columns=columns)
+
+    @property
     def effects(self) -> "pd.DataFrame":
-        """What works, and by how much: a line for each level, demo row and interaction.
+        """What works on average over the other components: a line for each level, demo row and
+        interaction.
 
         Columns: component, level, effect, low, high (points, 95 % interval), calls.
         """
@@ -230,6 +262,7 @@ class Result:
         return {
             "run_id": self.run_id,
             "run": self.run,
+            "job": _facts(self.facts),
             "verdict": self.verdict,
             "compared_with": self.compared_with,
             "finish_reason": self.finish_reason,
@@ -246,6 +279,7 @@ class Result:
             "notes": list(self.notes),
             "limits": [checked.to_dict() for checked in self.limits],
             "judges": [one.to_dict() for one in self.judges],
+            "in_best": [asdict(one) for one in self.found_in_best],
             "effects": [asdict(effect) for effect in self.found_effects],
             "pareto": [_point(standing) for standing in self.pareto],
             "lineage": [one.to_dict() for one in self.lineage],
@@ -278,6 +312,13 @@ def _prompt(prompt: Prompt) -> dict[str, Any]:
         **({"fills": dict(prompt.fills)} if prompt.fills else {}),
         **({"tool_keys": dict(prompt.tool_keys)} if prompt.tool_keys else {}),
     }
+
+
+def _facts(facts: Facts) -> dict[str, Any]:
+    """Times in ISO's form."""
+    times = {"began": facts.began.isoformat(), "ended": facts.ended.isoformat()}
+    lists = {"scorers": list(facts.scorers), "labels": list(facts.labels)}
+    return {**asdict(facts), **lists, **times}
 
 
 def _point(standing: Standing) -> dict[str, Any]:
