@@ -14,6 +14,7 @@ from promptlathe.records import Json
 
 SCHEMA = "https://promptfoo.dev/config-schema.json"
 
+
 def promptfoo(given: Chosen) -> Written:
     """The messages are rendered by promptfoo itself (Nunjucks)."""
     messages = [
