@@ -12,6 +12,7 @@ from promptlathe.errors import InputError
 from promptlathe.records import Cell, Example, Failure, Outcome, Trace
 from promptlathe.search.lathe.effects import effects_of
 from promptlathe.search.lathe.landscape import SpaceLandscape
+from promptlathe.search.lathe.readout import Readout
 from promptlathe.search.operators.operator_context import Case
 from promptlathe.search.operators.recruit import RECRUITERS, bootstrapped, boundary, diverse, hard
 from promptlathe.space import BoundSpace, Demos, Recruited, SearchSpace
@@ -168,7 +169,9 @@ def test_effects_tell_of_a_set() -> None:
         example = Example(f"s{i % 20}", {"text": "x", "label": "y"}, "select")
         value = float(rng.random() < (0.9 if good else 0.3))
         told.append(Outcome(Cell(candidate, example, i), Trace("…"), {}, value))
-    effects = {e.level: e for e in effects_of(space, told) if e.component == "demos.select"}
+    effects = {
+        e.level: e for e in effects_of(Readout(space, told)) if e.component == "demos.select"
+    }
     assert max(effects.values(), key=lambda e: e.effect).level == "hard-1"
 
 

@@ -1,6 +1,7 @@
 """Effects: what was planted is found, with intervals that hold, from any policy's outcomes."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from promptlathe.cli.printing import effect_lines
 from promptlathe.records import Answer, Cell, Example, Failure, Outcome, Value
 from promptlathe.search import PolicyName, make_policy
 from promptlathe.search.lathe.effects import Effect, effects_of
+from promptlathe.search.lathe.readout import Readout
 from promptlathe.space import BoundSpace, Choice, Demos, Int, SearchSpace
 from promptlathe.testing.records import outcome
 
@@ -79,6 +81,10 @@ class World:
         return {level: one - float(np.mean(list(q.values()))) for level, one in q.items()}
 
 
+def found_in(space: BoundSpace, told: Sequence[Outcome]) -> tuple[Effect, ...]:
+    return effects_of(Readout(space, told))
+
+
 def of(effects: tuple[Effect, ...], component: str) -> dict[Value, Effect]:
     return {effect.level: effect for effect in effects if effect.component == component}
 
@@ -86,7 +92,7 @@ def of(effects: tuple[Effect, ...], component: str) -> dict[Value, Effect]:
 @pytest.fixture(scope="module")
 def found() -> list[tuple[World, tuple[Effect, ...]]]:
     worlds = [World(seed) for seed in range(12)]
-    return [(world, effects_of(BOUND, world.outcomes())) for world in worlds]
+    return [(world, found_in(BOUND, world.outcomes())) for world in worlds]
 
 
 def test_planted_effects_have_their_sign_and_order(
@@ -127,7 +133,7 @@ def test_an_inert_component_is_not_said_to_matter(
 
 
 def test_a_planted_interaction_is_the_strongest() -> None:
-    effects = effects_of(BOUND, World(3, pair=2.0, candidates=120, cells=3000).outcomes())
+    effects = found_in(BOUND, World(3, pair=2.0, candidates=120, cells=3000).outcomes())
     pairs = [effect for effect in effects if " × " in effect.component]
     assert (pairs[0].component, pairs[0].level) == ("style × tone", "short × dry")
     assert pairs[0].low > 0
@@ -136,27 +142,27 @@ def test_a_planted_interaction_is_the_strongest() -> None:
 
 def test_without_evidence_effects_are_zero() -> None:
     cell = Cell(BOUND.seed, EXAMPLES[0])
-    assert effects_of(BOUND, []) == ()
-    assert effects_of(BOUND, [outcome(cell, Failure("timeout", "no answer"))]) == ()
-    effects = effects_of(BOUND, [outcome(cell, Answer("…"), {"score": 1.0}, 1.0)])
+    assert found_in(BOUND, []) == ()
+    assert found_in(BOUND, [outcome(cell, Failure("timeout", "no answer"))]) == ()
+    effects = found_in(BOUND, [outcome(cell, Answer("…"), {"score": 1.0}, 1.0)])
     levels = [effect for effect in effects if " × " not in effect.component]
     assert len(levels) == 3 + 3 + 2 + 3
     assert max(abs(effect.effect) for effect in levels) < 2
     assert not any(effect.clear for effect in effects)
     equal = [outcome(Cell(c, e), Answer("…"), {}, 1.0) for c in World(0).tried for e in EXAMPLES]
-    assert max(abs(effect.effect) for effect in effects_of(BOUND, equal)) < 0.5
+    assert max(abs(effect.effect) for effect in found_in(BOUND, equal)) < 0.5
 
 
 def test_effects_are_the_same_in_any_order_of_the_answers() -> None:
     told = World(1).outcomes()
-    first = effects_of(BOUND, told)
+    first = found_in(BOUND, told)
     random.Random(0).shuffle(told)
-    assert effects_of(BOUND, told) == first
+    assert found_in(BOUND, told) == first
 
 
 def test_calls_are_counted_by_level() -> None:
     told = World(1).outcomes()
-    effects = effects_of(BOUND, told)
+    effects = found_in(BOUND, told)
     for component in ("style", "tone", "words"):
         assert sum(effect.calls for effect in of(effects, component).values()) == len(told)
     low = [o for o in told if int(str(dict(o.cell.candidate.levels)["words"])) < 10]
@@ -166,7 +172,7 @@ def test_calls_are_counted_by_level() -> None:
 
 
 def test_points_follow_the_scale_of_the_scores() -> None:
-    ones, tens = (effects_of(BOUND, World(2, scale=s).outcomes()) for s in (1.0, 10.0))
+    ones, tens = (found_in(BOUND, World(2, scale=s).outcomes()) for s in (1.0, 10.0))
     assert [10 * e.effect for e in ones] == pytest.approx([e.effect for e in tens], abs=1e-6)
 
 
@@ -218,7 +224,7 @@ def test_demos_by_number_and_by_row_whatever_the_policy(policy: PolicyName) -> N
         value = float(rng.random() < chance)
         told.append(outcome(cell, Answer("…"), {}, value))
         search.tell(told[-1])
-    effects = effects_of(DEMOS, told)
+    effects = found_in(DEMOS, told)
     count = of(effects, "demos.count")
     assert list(count) == [0, 1, 2, 3]
     assert count[0].effect < 0 < count[3].effect

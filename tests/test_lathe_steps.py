@@ -7,6 +7,7 @@ import pytest
 from promptlathe.records import Answer, Example, Outcome
 from promptlathe.search import make_policy
 from promptlathe.search.lathe.effects import effects_of
+from promptlathe.search.lathe.readout import Readout
 from promptlathe.space import BoundSpace, Choice, SearchSpace, join
 from promptlathe.testing.records import outcome
 
@@ -54,7 +55,7 @@ def test_the_best_level_of_both_steps_is_found(seed: int) -> None:
 
 def test_effects_name_levels_by_their_step() -> None:
     _, told = searched(0)
-    effects = {(one.component, one.level): one for one in effects_of(BOUND, told)}
+    effects = {(one.component, one.level): one for one in effects_of(Readout(BOUND, told))}
     for best in (("plan.role", "role3"), ("answer.role", "role1")):
         own = {key: one.effect for key, one in effects.items() if key[0] == best[0]}
         assert max(own, key=lambda key: own[key]) == best

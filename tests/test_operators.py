@@ -320,7 +320,7 @@ def origin(level: str, *parents: str) -> LevelOrigin:
 def test_ancestry_and_descent() -> None:
     origins = [origin("a", "draft"), origin("b", "a"), origin("m", "x", "b"), origin("z", "draft")]
     assert descendants(origins[0], origins) == {("c", "a"), ("c", "b"), ("c", "m")}
-    lineage = [LevelLineage(one, None, 0, False) for one in origins]
+    lineage = [LevelLineage(one, 0, False, None, None, None, None, None) for one in origins]
     assert ancestry(lineage[1], lineage) == "b ← a ← draft"
 
 

@@ -4,13 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from promptlathe.cli.display import duration, kind
 from promptlathe.cli.steps import changed_lines, step_lines
 from promptlathe.cli.terminal import say
 from promptlathe.job.plan import Plan
 from promptlathe.results import Finalist, Result, Test
+from promptlathe.search.lathe.contrasts import Contrast
 from promptlathe.search.lathe.effects import Effect
 from promptlathe.search.operators import OperatorReport
 from promptlathe.space.tools import PARAMETER as TOOLS
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from promptlathe.job import Job
 
 MOST_EFFECTS = 8
+_Found = TypeVar("_Found", Effect, Contrast)
 NAME = 64
 """Characters of an effect's component and level."""
 
@@ -106,8 +108,12 @@ def show_result(job: "Job", result: Result) -> None:
     out(_test_line("seed", "best", result.test))
     if result.test_champion:
         out(_test_line("champion", "best", result.test_champion))
-    if lines := effect_lines(result.found_effects):
-        out("\n" + "\n".join(lines))
+    for lines in (
+        in_best_lines(result.found_in_best, result.recommended),
+        effect_lines(result.found_effects),
+    ):
+        if lines:
+            out("\n" + "\n".join(lines))
     if lines := operator_lines(result.operators):
         out("\n" + "\n".join(lines))
     if lines := [*step_lines(result.steps), *changed_lines(result)]:
@@ -162,21 +168,37 @@ def _test_line(first: str, second: str, test: Test) -> str:
     )
 
 
+def in_best_lines(contrasts: Sequence[Contrast], recommended: str) -> list[str]:
+    """Of each component of the best prompt the strongest clear contrast; nothing without any."""
+    strongest: dict[str, Contrast] = {}
+    for one in _clear(contrasts):
+        strongest.setdefault(one.component, one)
+    rows = [(f"{c.component}: {c.level} over {c.over}", c) for c in strongest.values()]
+    which = "the best prompt" if recommended == "best" else "the best prompt of the search"
+    head = f"What works in {which}, all else kept (points, 95 % interval):"
+    return _effect_table(head, rows)
+
+
 def effect_lines(effects: Sequence[Effect]) -> list[str]:
     """The strongest effects that are clear; nothing when none is."""
-    clear = sorted((one for one in effects if one.clear), key=lambda one: -abs(one.effect))
+    rows = [(f"{one.component} = {one.level}", one) for one in _clear(effects)]
+    head = "On average over the other components (points against the mean level, 95 % interval):"
+    return _effect_table(head, rows)
+
+
+def _clear(found: Sequence[_Found]) -> list[_Found]:
+    """The strongest first."""
+    return sorted((one for one in found if one.clear), key=lambda one: -abs(one.effect))
+
+
+def _effect_table(head: str, found: Sequence[tuple[str, Effect | Contrast]]) -> list[str]:
     rows = [
-        (
-            _short(f"{one.component} = {one.level}"),
-            f"{one.effect:+.1f}",
-            f"{one.low:+.1f} to {one.high:+.1f}",
-        )
-        for one in clear[:MOST_EFFECTS]
+        (_short(name), f"{one.effect:+.1f}", f"{one.low:+.1f} to {one.high:+.1f}")
+        for name, one in found[:MOST_EFFECTS]
     ]
     if not rows:
         return []
     a, b, c = (max(len(row[column]) for row in rows) for column in range(3))
-    head = "What works, and by how much (points against the mean level, 95 % interval):"
     return [head, *(f"  {name:{a}}  {effect:>{b}}  {ends:>{c}}" for name, effect, ends in rows)]
 
 
@@ -188,6 +210,8 @@ def operator_lines(operators: Sequence[OperatorReport]) -> list[str]:
             str(one.levels),
             str(one.kept),
             "-" if one.gain is None else f"{one.gain:+.1f}",
+            "-" if one.gain_low is None else f"{one.gain_low:+.1f} to {one.gain_high:+.1f}",
+            "-" if one.gain_on_average is None else f"{one.gain_on_average:+.1f}",
             f"{one.calls:,}",
             f"{one.tokens:,}",
             ", ".join(f"{count} {why}" for why, count in one.refused.items()),
@@ -196,15 +220,30 @@ def operator_lines(operators: Sequence[OperatorReport]) -> list[str]:
     ]
     if not rows:
         return []
-    head = ("operator", "levels", "in the best", "best gain", "calls", "tokens", "gave nothing")
-    wide = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    head = (
+        "operator",
+        "levels",
+        "in the best",
+        "gain",
+        "95 % interval",
+        "on average",
+        "calls",
+        "tokens",
+        "gave nothing",
+    )
+    wide = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head) - 1)]
     lines = [
         "  ".join(
-            ("", f"{row[0]:{wide[0]}}", *(f"{row[k]:>{wide[k]}}" for k in range(1, 6)), row[6])
+            (
+                "",
+                f"{row[0]:{wide[0]}}",
+                *(f"{row[k]:>{wide[k]}}" for k in range(1, len(wide))),
+                row[-1],
+            )
         )
         for row in (head, *rows)
     ]
-    title = "What the operators made (gain: points of the best level over its parent):"
+    title = "What the operators made (gain: points in the best prompt over what it replaced):"
     return [title, *(line.rstrip() for line in lines)]
 
 

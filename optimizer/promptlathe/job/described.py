@@ -83,6 +83,7 @@ def _params(job: Job, plan: Plan) -> Mapping[str, object]:
 def tables(result: Result) -> dict[str, str]:
     """In MLflow's form, by file name; only those that have a line."""
     tables = {
+        "in_best.json": [asdict(one) for one in result.found_in_best],
         "effects.json": [asdict(effect) for effect in result.found_effects],
         "lineage.json": [_flat(one.to_dict()) for one in result.lineage],
         "operators.json": [_flat(asdict(one)) for one in result.operators],

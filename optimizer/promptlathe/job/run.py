@@ -58,7 +58,9 @@ from promptlathe.runtime.health import Health, check_reachable
 from promptlathe.runtime.replay import LeftRecord, ReplayedEvaluator
 from promptlathe.runtime.writer import Writer
 from promptlathe.search import Policy, make_policy
+from promptlathe.search.lathe.contrasts import contrasts_of
 from promptlathe.search.lathe.effects import Effect, effects_of
+from promptlathe.search.lathe.readout import Readout
 from promptlathe.search.operators import LevelLineage, OperatorReport, lineage_of
 from promptlathe.search.operators.contexts import answers_of
 from promptlathe.search.operators.guards import Leaks
@@ -490,8 +492,9 @@ class Running:
 
     def _result(self, reason: str, best: Standing, decided: Decided) -> Result:
         notes = [*self._plan.notes, *self._course_notes(reason), *decided.notes]
-        effects = effects_of(self._space, self._told, self._earlier)
-        lineage, operators = self._made(best.candidate, effects)
+        readout = Readout(self._space, self._told, self._earlier)
+        effects = effects_of(readout)
+        lineage, operators = self._made(best.candidate, readout, effects)
         notes += self._rewriting.notes if self._rewriting else ()
         notes += self._states.notes
         notes += self._steps.notes
@@ -529,6 +532,7 @@ class Running:
             seconds=self._account.seconds,
             limits=decided.limits,
             judges=judges,
+            found_in_best=contrasts_of(readout, dict(best.candidate.levels)),
             found_effects=effects,
             lineage=lineage,
             operators=operators,
@@ -546,12 +550,12 @@ class Running:
         return self._rewriting.space if self._rewriting else self._plan.space
 
     def _made(
-        self, best: Candidate, effects: Sequence[Effect]
+        self, best: Candidate, readout: Readout, effects: Sequence[Effect]
     ) -> tuple[tuple[LevelLineage, ...], tuple[OperatorReport, ...]]:
         """The lineage of the levels that were made, and what each operator did."""
         if self._rewriting is None:
             return (), ()
-        lineage = lineage_of(self._rewriting.origins, effects, best)
+        lineage = lineage_of(self._rewriting.origins, readout, effects, best)
         return lineage, tuple(self._rewriting.reports(lineage))
 
     def _course_notes(self, reason: str) -> list[str]:

@@ -26,6 +26,7 @@ from promptlathe.results.pareto import cost_per_call, pareto, tokens_per_call
 from promptlathe.results.rows import DecidedRow, changed
 from promptlathe.results.steps import StepReport
 from promptlathe.runtime.account import Spent, Usage
+from promptlathe.search.lathe.contrasts import Contrast
 from promptlathe.search.lathe.effects import Effect
 from promptlathe.search.operators import LevelLineage, OperatorReport
 
@@ -179,6 +180,8 @@ class Result:
     """The objective's limits, with what seed and best took on `test`."""
     judges: tuple[JudgeReport, ...] = ()
     """How far the verdicts of judges may be off."""
+    found_in_best: tuple[Contrast, ...] = ()
+    """What `in_best` shows."""
     found_effects: tuple[Effect, ...] = ()
     """What `effects` shows."""
     lineage: tuple[LevelLineage, ...] = ()
@@ -222,8 +225,21 @@ class Result:
         return applied(given, self.chosen.prompts)
 
     @property
+    def in_best(self) -> "pd.DataFrame":
+        """What works in the best prompt: a line for each of its levels and each other level.
+
+        Columns: component, level (the best prompt's), over (another), effect (what `level` gains
+        over it), low, high (points, 95 % interval), calls.
+        """
+        import pandas as pd
+
+        columns = ["component", "level", "over", "effect", "low", "high", "calls"]
+        return pd.DataFrame([asdict(one) for one in self.found_in_best], columns=columns)
+
+    @property
     def effects(self) -> "pd.DataFrame":
-        """What works, and by how much: a line for each level, demo row and interaction.
+        """What works on average over the other components: a line for each level, demo row and
+        interaction.
 
         Columns: component, level, effect, low, high (points, 95 % interval), calls.
         """
@@ -263,6 +279,7 @@ class Result:
             "notes": list(self.notes),
             "limits": [checked.to_dict() for checked in self.limits],
             "judges": [one.to_dict() for one in self.judges],
+            "in_best": [asdict(one) for one in self.found_in_best],
             "effects": [asdict(effect) for effect in self.found_effects],
             "pareto": [_point(standing) for standing in self.pareto],
             "lineage": [one.to_dict() for one in self.lineage],

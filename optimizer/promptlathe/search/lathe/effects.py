@@ -19,12 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promptlathe.records import Outcome, Value
+from promptlathe.records import Value
 from promptlathe.search.lathe.features import Axis
 from promptlathe.search.lathe.landscape import SpaceLandscape
 from promptlathe.search.lathe.model import Array
-from promptlathe.search.lathe.readout import Evidence, Readout
-from promptlathe.search.lathe.settings import Earlier
+from promptlathe.search.lathe.readout import Evidence, Readout, interval
 from promptlathe.space import BoundSpace, Categorical, Demos, Parameter, Real
 
 BASES = 48
@@ -60,18 +59,14 @@ class Effect:
         return self.low > 0 or self.high < 0
 
 
-def effects_of(
-    space: BoundSpace, outcomes: Sequence[Outcome], earlier: Sequence[Earlier] = ()
-) -> tuple[Effect, ...]:
+def effects_of(readout: Readout) -> tuple[Effect, ...]:
     """Effects of all levels, in the space's order; then of demo rows; then interactions.
 
-    outcomes: of a search, with any policy; earlier: what it began with. Deterministic. Empty
-    without any answer.
+    Deterministic. Empty without any answer.
     """
-    told = Evidence(SpaceLandscape(space), outcomes, earlier)
+    space, told = readout.space, readout.told
     if not told.points:
         return ()
-    readout = Readout(told)
     return (
         *_levels(space, told, readout),
         *_rows(space, told, readout),
@@ -81,11 +76,10 @@ def effects_of(
 
 def _effect(component: str, level: Value, draws: Array, calls: int) -> Effect:
     """draws: (S,) points."""
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Effect(component, level, float(draws.mean()), float(low), float(high), calls)
+    return Effect(component, level, float(draws.mean()), *interval(draws), calls)
 
 
-def _varied(space: BoundSpace) -> dict[str, Parameter]:
+def varied(space: BoundSpace) -> dict[str, Parameter]:
     """The parameters with more than one level."""
     return {p.name: p for p in space.space.parameters if len(set(p.domain.values)) > 1}
 
@@ -94,22 +88,22 @@ def _varied(space: BoundSpace) -> dict[str, Parameter]:
 
 
 def _levels(space: BoundSpace, told: Evidence, readout: Readout) -> Iterator[Effect]:
-    varied, rng = _varied(space), np.random.default_rng(1)
+    parameters, rng = varied(space), np.random.default_rng(1)
     for axis in told.landscape.encoder.axes:
-        if axis.name not in varied:
+        if axis.name not in parameters:
             continue
-        values, shown = _values(varied[axis.name])
+        values, shown = shown_values(parameters[axis.name])
         features = _mean_features(space, told.landscape, axis.name, values, rng)
         if features is None:
             continue
         points = readout.points((features - features.mean(0)) @ readout.weights)
         points -= points.mean(0)
-        calls = _calls(told, axis.name, [values[k] for k in shown])
+        calls = calls_with(told, axis.name, [values[k] for k in shown])
         for k in shown:
             yield _effect(axis.name, values[k], points[k], calls[values[k]])
 
 
-def _values(parameter: Parameter) -> tuple[list[Value], list[int]]:
+def shown_values(parameter: Parameter) -> tuple[list[Value], list[int]]:
     """The levels over which the mean is taken, and the places of those that are shown."""
     domain = parameter.domain
     if isinstance(domain, Categorical) or (domain.count or MOST_NUMBERS + 1) <= MOST_NUMBERS:
@@ -120,7 +114,7 @@ def _values(parameter: Parameter) -> tuple[list[Value], list[int]]:
     return [rounded(value) for value in even], [0, MOST_NUMBERS // 2, MOST_NUMBERS - 1]
 
 
-def _calls(told: Evidence, name: str, shown: Sequence[Value]) -> Counter[Value]:
+def calls_with(told: Evidence, name: str, shown: Sequence[Value]) -> Counter[Value]:
     """Answered calls by the shown level that the candidate has, or has one nearest to."""
     calls: Counter[Value] = Counter()
     for point, count in told.calls.items():
@@ -213,13 +207,13 @@ class _Pair:
 
 def _interactions(space: BoundSpace, told: Evidence, readout: Readout) -> Iterator[Effect]:
     """The strongest of those that were tried."""
-    varied, encoder = _varied(space), told.landscape.encoder
+    parameters, encoder = varied(space), told.landscape.encoder
     found: list[_Pair] = []
     for i, j, first in encoder.pairs:
         a, b = encoder.axes[i], encoder.axes[j]
-        if a.name in varied and b.name in varied:
+        if a.name in parameters and b.name in parameters:
             block = readout.weights[first : first + a.levels * b.levels]
-            found += _block(varied, (a, b), told, block.reshape(a.levels, b.levels, -1))
+            found += _block(parameters, (a, b), told, block.reshape(a.levels, b.levels, -1))
     found.sort(key=lambda pair: -pair.strength)
     for pair in found[:MOST_PAIRS]:
         change = readout.change(pair.z[None])[0]
@@ -227,11 +221,11 @@ def _interactions(space: BoundSpace, told: Evidence, readout: Readout) -> Iterat
 
 
 def _block(
-    varied: Mapping[str, Parameter], axes: tuple[Axis, Axis], told: Evidence, w: Array
+    parameters: Mapping[str, Parameter], axes: tuple[Axis, Axis], told: Evidence, w: Array
 ) -> Iterator[_Pair]:
     """The pairs of two components' levels, from their weights (levels, levels, S)."""
     a, b = axes
-    first, second = (_codes(varied[axis.name], axis) for axis in axes)
+    first, second = (_codes(parameters[axis.name], axis) for axis in axes)
     w = w[np.ix_(list(first), list(second))]
     z = w - w.mean(0) - w.mean(1)[:, None] + w.mean((0, 1))
     calls: Counter[tuple[int, int]] = Counter()

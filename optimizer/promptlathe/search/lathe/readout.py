@@ -1,5 +1,6 @@
 """A finished search's outcomes under the model (model.py), and its posterior in score points."""
 
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,8 +10,9 @@ import numpy as np
 
 from promptlathe.records import Outcome
 from promptlathe.search.lathe.landscape import Point, SpaceLandscape
-from promptlathe.search.lathe.model import Array, Data, Fit, fit, logistic
+from promptlathe.search.lathe.model import Array, Data, Draws, Fit, fit, logistic
 from promptlathe.search.lathe.settings import Earlier
+from promptlathe.space import BoundSpace
 
 DRAWS = 400
 ROUNDS = 12
@@ -77,19 +79,47 @@ class Evidence:
 
 
 class Readout:
-    """Draws of the posterior, and how they turn features into points."""
+    """Draws of the posterior, and how they turn features and candidates into points."""
 
     GRID = np.linspace(-8, 8, 97)
 
-    def __init__(self, told: Evidence) -> None:
-        draws = told.fit.draw(DRAWS, np.random.default_rng(0))
-        # The mean of the draws is known exactly.
-        self.weights = draws.weights + (told.fit.weights - draws.weights.mean(1))[:, None]
+    def __init__(
+        self, space: BoundSpace, outcomes: Sequence[Outcome], earlier: Sequence[Earlier] = ()
+    ) -> None:
+        """outcomes: of a search, with any policy; earlier: what it began with."""
+        self.space = space
+        self.told = Evidence(SpaceLandscape(space), outcomes, earlier)
+        self._u: dict[Point, Array] = {}
+
+    @cached_property
+    def _draws(self) -> Draws:
+        """Their means are known exactly."""
+        fit = self.told.fit
+        draws = fit.draw(DRAWS, np.random.default_rng(0))
+        return replace(
+            draws,
+            tried=draws.tried + (fit.u - draws.tried.mean(1))[:, None],
+            weights=draws.weights + (fit.weights - draws.weights.mean(1))[:, None],
+        )
+
+    @property
+    def weights(self) -> Array:
         """(p, S)."""
-        self._curve = np.empty((len(self.GRID), DRAWS))
-        for s, u0 in enumerate(draws.tried.mean(0)):
-            u = u0 + self.GRID[:, None] - draws.difficulty[:, s]
-            self._curve[:, s] = 100 * (told.high - told.low) * logistic(u).mean(1)
+        return self._draws.weights
+
+    @cached_property
+    def _u0(self) -> Array:
+        """(S,) mean u of the tried candidates."""
+        return self._draws.tried.mean(0)
+
+    @cached_property
+    def _curve(self) -> Array:
+        """(len(GRID), S) expected score at u0 + z, in points."""
+        curve = np.empty((len(self.GRID), DRAWS))
+        for s, u0 in enumerate(self._u0):
+            u = u0 + self.GRID[:, None] - self._draws.difficulty[:, s]
+            curve[:, s] = 100 * (self.told.high - self.told.low) * logistic(u).mean(1)
+        return curve
 
     def points(self, z: Array) -> Array:
         """(k, S) expected score at u0 + z, in points, for z (k, S)."""
@@ -102,3 +132,28 @@ class Readout:
     def change(self, z: Array) -> Array:
         """(k, S) points against those at u0."""
         return self.points(z) - self.points(np.zeros((1, DRAWS)))
+
+    def score(self, points: Sequence[Point]) -> Array:
+        """(S,) mean expected score of these candidates, in points; some may not be tried."""
+        return self.points(np.array([self._utility(one) - self._u0 for one in points])).mean(0)
+
+    def _utility(self, point: Point) -> Array:
+        """(S,) u, what the features do not explain included: of a candidate that was not tried,
+        as much as others have."""
+        if point not in self._u:
+            self._u[point] = self._found(point)
+        return self._u[point]
+
+    def _found(self, point: Point) -> Array:
+        if point in self.told.calls:
+            return self._draws.tried[self.told.points.index(point)]
+        phi = self.told.landscape.encoder.encode([self.told.landscape.values(point)])[0]
+        rng = np.random.default_rng(zlib.crc32(repr(point).encode()))
+        rest = np.sqrt(self.told.fit.priors.residual) * rng.standard_normal(DRAWS)
+        return phi @ self.weights + rest
+
+
+def interval(draws: Array) -> tuple[float, float]:
+    """The central 95 % of (S,) draws."""
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(low), float(high)

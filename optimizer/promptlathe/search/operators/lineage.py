@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from promptlathe.records import Candidate, Value
+from promptlathe.search.lathe.contrasts import gain_over
 from promptlathe.search.lathe.effects import Effect
+from promptlathe.search.lathe.readout import Readout, interval
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,26 @@ class LevelLineage:
     """A level that an operator made, and what became of it."""
 
     origin: LevelOrigin
-    gain: float | None
-    """Points of the level over its first parent, by the model of all outcomes; None: unknown."""
     calls: int
     """Answered calls of prompts with this level."""
     kept: bool
     """It is in the best prompt."""
+    over: str | None
+    """What it replaced: its first parent; of demos for a prompt that had none, `NAME.count = 0`."""
+    gain: float | None
+    """Points of the best prompt with this level over the same with what it replaced."""
+    gain_low: float | None
+    gain_high: float | None
+    """Its 95 % interval; None, as `gain`, of a level that was not tried or has no place there."""
+    gain_on_average: float | None
+    """Points over its first parent on average over the other components; None: unknown."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-like, flat."""
-        origin = asdict(self.origin)
+        found = asdict(self)
+        origin = found.pop("origin")
         lists = {name: list(origin[name]) for name in ("parents", "failures")}
-        return {**origin, **lists, "gain": self.gain, "calls": self.calls, "kept": self.kept}
+        return {**origin, **lists, **found}
 
 
 @dataclass
@@ -78,7 +88,13 @@ class OperatorReport:
     kept: int
     """Of its levels, those in the best prompt."""
     gain: float | None
-    """Points of its best level over its parent; None when none is known."""
+    """Points, in the best prompt, of its level there over what that replaced; of several, or when
+    none is there, of the one that gains most. None when none is known."""
+    gain_low: float | None
+    gain_high: float | None
+    """Its 95 % interval."""
+    gain_on_average: float | None
+    """Of the same level."""
     refused: Mapping[str, int]
     """Answers and texts that gave no level, by reason."""
 
@@ -95,20 +111,53 @@ def descendants(
 
 
 def lineage_of(
-    origins: Sequence[LevelOrigin], effects: Sequence[Effect], best: Candidate
+    origins: Sequence[LevelOrigin],
+    readout: Readout,
+    effects: Sequence[Effect],
+    best: Candidate,
 ) -> tuple[LevelLineage, ...]:
-    """What became of the levels, in the order of their origin."""
+    """What became of the levels, in the order of their origin; effects: of the readout."""
     found: dict[tuple[str, Value], Effect] = {(e.component, e.level): e for e in effects}
-    levels = set(best.levels)
+    levels = dict(best.levels)
 
     def descent(origin: LevelOrigin) -> LevelLineage:
         effect = found.get((origin.component, origin.level))
-        parent = found.get((origin.component, origin.parents[0])) if origin.parents else None
-        gain = effect.effect - parent.effect if effect and parent and effect.calls else None
         calls = effect.calls if effect else 0
-        return LevelLineage(origin, gain, calls, (origin.component, origin.level) in levels)
+        replaced = _replaced(origin, readout)
+        draws = None
+        if calls and replaced:
+            own = {origin.component: origin.level}
+            draws = gain_over(readout, levels, own, {replaced.component: replaced.level})
+        low, high = (None, None) if draws is None else interval(draws)
+        parent = found.get((origin.component, origin.parents[0])) if origin.parents else None
+        return LevelLineage(
+            origin,
+            calls,
+            levels.get(origin.component) == origin.level,
+            over=replaced and replaced.said,
+            gain=None if draws is None else float(draws.mean()),
+            gain_low=low,
+            gain_high=high,
+            gain_on_average=effect.effect - parent.effect if effect and parent and calls else None,
+        )
 
     return tuple(descent(origin) for origin in origins)
+
+
+@dataclass(frozen=True)
+class _Replaced:
+    component: str
+    level: Value
+    said: str
+
+
+def _replaced(origin: LevelOrigin, readout: Readout) -> _Replaced | None:
+    """The first parent; or no demos, where the prompt showed none."""
+    if origin.parents:
+        return _Replaced(origin.component, origin.parents[0], origin.parents[0])
+    count = f"{origin.component.removesuffix('.select')}.count"
+    domains = {one.name: one.domain for one in readout.space.space.parameters}
+    return _Replaced(count, 0, f"{count} = 0") if 0 in domains.get(count, ()) else None
 
 
 def ancestry(one: LevelLineage, lineage: Sequence[LevelLineage]) -> str:
@@ -125,13 +174,18 @@ def ancestry(one: LevelLineage, lineage: Sequence[LevelLineage]) -> str:
 def report_of(operator: str, work: Work, lineage: Sequence[LevelLineage]) -> OperatorReport:
     """What an operator did, all in all."""
     own = [one for one in lineage if one.origin.operator == operator]
-    gains = [one.gain for one in own if one.gain is not None]
+    known = [one for one in own if one.gain is not None]
+    in_best = [one for one in known if one.kept] or known
+    top = max(in_best, key=lambda one: one.gain or 0.0, default=None)
     return OperatorReport(
         operator,
         work.requests,
         work.tokens,
         work.levels,
         sum(one.kept for one in own),
-        max(gains, default=None),
-        dict(work.refused),
+        gain=top and top.gain,
+        gain_low=top and top.gain_low,
+        gain_high=top and top.gain_high,
+        gain_on_average=top and top.gain_on_average,
+        refused=dict(work.refused),
     )
