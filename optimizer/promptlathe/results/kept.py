@@ -95,10 +95,23 @@ def result_of(ledger: Ledger, named: str, where: str = "RUN") -> Result:
     return _read(found[0], where)
 
 
+def results_of(ledger: Ledger, experiment: str) -> tuple[list[Result], int]:
+    """All results of an experiment, the latest first, and how many cannot be read."""
+    found: list[Result] = []
+    unread = 0
+    for run, _ in ledger.summaries(experiment):
+        for kept in ledger.result(run):
+            try:
+                found.append(_read(kept, run))
+            except InputError:
+                unread += 1
+    return found, unread
+
+
 def _read(kept: KeptResult, where: str) -> Result:
     try:
         return load(Result, json.loads(zlib.decompress(kept.content)))
-    except ValueError:
+    except (ValueError, zlib.error):
         raise InputError(
             f"the result of the run {kept.run} was written by another version of promptlathe",
             where,

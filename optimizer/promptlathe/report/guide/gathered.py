@@ -15,6 +15,7 @@ from typing import Literal
 from promptlathe.records import FinalistName, Prompt, Value
 from promptlathe.results import DecidedRow, Result
 from promptlathe.search.lathe.contrasts import Contrast
+from promptlathe.search.lathe.effects import Effect
 
 MOST_HARD = 20
 """Rows that no prompt gets right that are shown."""
@@ -111,6 +112,9 @@ class Chapter:
     lines: tuple[RunLine, ...]
     findings: tuple[Finding, ...]
     """The strongest first."""
+    average: tuple[Effect, ...]
+    """Of the latest run that has any: clear effects on average over the other components, the best
+    first."""
     prompts: tuple[BasePrompt, ...]
     """The latest first."""
     hard: tuple[HardRow, ...]
@@ -173,6 +177,7 @@ def _chapter(results: Sequence[Result]) -> Chapter:
         embedded=facts.embedded,
         lines=tuple(_line(one) for one in results),
         findings=tuple(_findings(results)),
+        average=tuple(_average(results)),
         prompts=tuple(_prompts(results)),
         hard=tuple(hard[:MOST_HARD]),
         hard_in_all=len(hard),
@@ -230,6 +235,11 @@ def _findings(results: Sequence[Result]) -> Iterator[Finding]:
             )
         )
     yield from sorted(found, key=lambda one: -abs(one.effect))
+
+
+def _average(results: Sequence[Result]) -> list[Effect]:
+    latest = next((one.found_effects for one in reversed(results) if one.found_effects), ())
+    return sorted((one for one in latest if one.clear), key=lambda one: -one.effect)
 
 
 def _prompts(results: Sequence[Result]) -> Iterator[BasePrompt]:
