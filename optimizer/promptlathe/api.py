@@ -8,7 +8,7 @@ from promptlathe import documents
 from promptlathe.documents import Document
 from promptlathe.errors import InputError
 from promptlathe.job import Job, Result, run
-from promptlathe.job.runfile import ParallelOptions, SearchOptions, TrackOptions
+from promptlathe.job.runfile import ParallelOptions, ReportOptions, SearchOptions, TrackOptions
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget
@@ -36,6 +36,7 @@ def optimize(
     prices: Mapping[str, Mapping[str, float]] | None = None,
     parallel: Mapping[str, Any] | None = None,
     track: Mapping[str, Any] | Literal[False] | None = None,
+    report: Mapping[str, Any] | Literal[False] | None = None,
     name: str = "promptlathe",
     workspace: str | Path | None = None,
 ) -> Result:
@@ -55,7 +56,8 @@ def optimize(
     operators: what makes new levels; None: the usual ones, where a text may be rewritten.
     rewrite_share: share of the calls that may go to making levels.
     prices: USD per million tokens by model, `{"gpt-6-luna": {"input": 0.1, "output": 0.5}}`.
-    parallel, track: mappings with the keys of the run file; `track=False` records nothing.
+    parallel, track, report: mappings with the keys of the run file; `track=False` records nothing,
+        `report=False` makes no page.
     workspace: the folder for `.promptlathe/`; by default the working directory.
 
     Raises InputError, BudgetTooSmall, ModelUnavailable or Interrupted.
@@ -72,6 +74,7 @@ def optimize(
         "judge": judge,
         "parallel": {} if parallel is None else parallel,
         "track": {} if track is None else track,
+        "report": {} if report is None else report,
         "model": model,
         "step_models": step_models,
         "prices": {} if prices is None else prices,
@@ -106,6 +109,7 @@ def optimize(
         search=read("search", SearchOptions),
         parallel=read("parallel", ParallelOptions),
         track=False if track is False else read("track", TrackOptions),
+        report=False if report is False else read("report", ReportOptions),
         workspace=folder,
     )
     return run(job)

@@ -68,22 +68,22 @@ class Dot:
 class Charts:
     """Of one page: ids in them are told apart."""
 
-    def __init__(self, shown: Shown) -> None:
-        self._shown = shown
+    def __init__(self, shown: Shown, gain: Shown) -> None:
+        self._shown, self._gain = shown, gain
         self._number = count(1)
 
     def forest(self, spreads: Sequence[Spread], title: str, said: str, axis: str) -> Markup:
         """Values with their intervals, against 0."""
         rows = len(spreads)
         figure, axes = _figure(0.36 * rows + 0.62)
-        axes.axvline(0, color=COLOURS["ink"], linewidth=0.8)
         for place, one in enumerate(spreads):
             y = rows - place
             clear = one.low > 0 or one.high < 0
             colour = COLOURS["faint"] if not clear else COLOURS["up" if one.value > 0 else "down"]
+            axes.plot([0, 0], [y - 0.44, y - 0.06], color=COLOURS["ink"], linewidth=0.8)
             axes.plot([one.low, one.high], [y - 0.25] * 2, color=colour, linewidth=2)
             axes.plot([one.value], [y - 0.25], "o", color=colour, markersize=5.5)
-            text = f"{_short(one.label)}  {self._shown(one.value)}"
+            text = f"{_short(one.label)}   {self._gain(one.value)}"
             axes.text(
                 0.0, y + 0.1, text, transform=axes.get_yaxis_transform(), color=COLOURS["ink"]
             )
@@ -145,11 +145,14 @@ class Charts:
         self._value_axis(axes)
         return self._svg(figure, axes, title, said, axis)
 
+    def _tick(self, value: float, place: float | None) -> str:
+        return self._shown(value)
+
     def _value_axis(self, axes: Any) -> None:
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
         axes.yaxis.set_major_locator(MaxNLocator(5))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: self._shown(value)))
+        axes.yaxis.set_major_formatter(FuncFormatter(self._tick))
         axes.grid(axis="y", color=COLOURS["line"], linewidth=0.6)
 
     def _svg(self, figure: Any, axes: Any, title: str, said: str, axis: str) -> Markup:
@@ -157,7 +160,7 @@ class Charts:
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: self._shown(value)))
+        axes.xaxis.set_major_formatter(FuncFormatter(self._tick))
         axes.set_xlabel(visible(axis), color=COLOURS["ink"])
         file = io.StringIO()
         with rc_context(RC), warnings.catch_warnings():
@@ -166,7 +169,7 @@ class Charts:
         return _placed(file.getvalue(), f"c{next(self._number)}", title, said)
 
 
-RC = {
+RC: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "promptlathe",
     "text.parse_math": False,

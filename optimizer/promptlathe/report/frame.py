@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from promptlathe.report.language import Language
+from promptlathe.report.said import SAID
 
 FOLDER = Path(__file__).parent / "templates"
 _OBEYED = re.compile(
@@ -55,7 +56,11 @@ def _environment(code: Any) -> Environment:
     install: Any = environment
     install.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)
     environment.filters.update(language.figures)
-    environment.filters["said"] = language.gettext
+
+    def said(text: str) -> str:
+        return language.gettext(SAID.get(text, text))
+
+    environment.filters["said"] = said
     return environment
 
 

@@ -2,5 +2,5 @@
 
 from typing import Literal, get_args
 
-LanguageCode = Literal["en", "fr"]
+LanguageCode = Literal["en"]
 LANGUAGES: tuple[LanguageCode, ...] = get_args(LanguageCode)

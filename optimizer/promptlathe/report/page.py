@@ -11,7 +11,7 @@ from promptlathe.report.charts import Charts, Dot, Line, Spread
 from promptlathe.report.frame import page
 from promptlathe.report.language import UNKNOWN, Language
 from promptlathe.report.languages import LanguageCode
-from promptlathe.report.mistakes import KINDS, Confusion, confusion, kinds
+from promptlathe.report.mistakes import KINDS, Confusion, Kind, confusion, kinds
 from promptlathe.report.rows import Side, Text, clip, fixed_and_broken, shown_rows
 from promptlathe.report.usage import usage_of
 from promptlathe.report.worddiff import word_diff
@@ -297,12 +297,14 @@ def _differs(levels: Mapping[str, Value], best: Mapping[str, Value]) -> str:
 def _kinds(
     result: Result, sides: Sequence[FinalistName]
 ) -> Mapping[str, Mapping[FinalistName, int]]:
-    found = {side: kinds(result.rows, side, result.facts.best_possible) for side in sides}
-    return {
-        kind: {side: some.get(kind, 0) for side, some in found.items()}
-        for kind in KINDS
-        if any(some.get(kind) for some in found.values())
+    found: dict[FinalistName, Mapping[Kind, int]] = {
+        side: kinds(result.rows, side, result.facts.best_possible) for side in sides
     }
+
+    def of(kind: Kind) -> dict[FinalistName, int]:
+        return {side: some.get(kind, 0) for side, some in found.items()}
+
+    return {kind: of(kind) for kind in KINDS if any(of(kind).values())}
 
 
 def _confusions(
@@ -320,8 +322,7 @@ def _spent(result: Result) -> list[Spending]:
 
 def _charts(result: Result, words: Language, works: Works) -> Pictures:
     _ = words.gettext
-    value, points = Charts(words.short), Charts(words.short)
-    points = value  # one page: ids of all charts are told apart
+    charts = Charts(words.short, words.signed)
     test, empty = result.test, Markup()
     verdict = [Spread(_("against the starting prompt"), test.gain, *test.interval)]
     if other := result.test_champion:
@@ -335,20 +336,18 @@ def _charts(result: Result, words: Language, works: Works) -> Pictures:
         for e in works.average[:MOST_SPREADS]
     ]
     return Pictures(
-        verdict=value.forest(
+        verdict=charts.forest(
             verdict,
             _("Difference of the new prompt"),
-            _(
-                "Each line is a difference of scores with its 95 % interval; the text above says the same."
-            ),
+            _("A difference of scores with its 95 % interval; the text above says the same."),
             _("difference of the score"),
         )
         if test.examples
         else empty,
-        in_best=_forest(points, in_best, _("What choices do in the new prompt"), words),
-        average=_forest(points, average, _("What choices do on average"), words),
-        progress=_progress(value, result, words),
-        pareto=_pareto(value, result, words),
+        in_best=_forest(charts, in_best, _("What choices do in the new prompt"), words),
+        average=_forest(charts, average, _("What choices do on average"), words),
+        progress=_progress(charts, result, words),
+        pareto=_pareto(charts, result, words),
     )
 
 

@@ -87,7 +87,7 @@ def shown_rows(
     rows: Sequence[DecidedRow], best_possible: float | None, labels: Sequence[str]
 ) -> Rows:
     """Within the room that the page has. labels: the right answers, where they are few."""
-    changes = [change_of(row, best_possible) for row in rows]
+    changes: list[Change] = [change_of(row, best_possible) for row in rows]
     order = sorted(range(len(rows)), key=lambda i: (ORDER.index(changes[i]), -abs(rows[i].gain)))
     most = _most(rows, changes)
     known = set(labels)
@@ -98,7 +98,7 @@ def shown_rows(
             yield _row(rows[i], changes[i], known, best_possible, max(FEWEST, bytes_each))
 
     shown = tuple(made())
-    counts = {one: changes.count(one) for one in ORDER if one in changes}
+    counts: dict[Change, int] = {one: changes.count(one) for one in ORDER if one in changes}
     values = {one.value for row in rows for one in row.answers.values() if one.value is not None}
     top = best_possible if best_possible is not None else 1.0
     return Rows(

@@ -13,12 +13,6 @@ from promptlathe.report.frame import visible
 from promptlathe.results import Result
 from promptlathe.space import fields_of
 
-CHAINED = "The run tuned a chain of several prompts: run the chain with these texts in its steps."
-FILLED = (
-    "The prompt shows examples or passages that are chosen for each row: promptlathe.render makes "
-    "its messages."
-)
-PICTURES = "The prompt holds pictures: promptlathe.render makes its messages."
 YOUR_MODEL = "YOUR-MODEL"
 _LINE = re.compile(r":\d+$")
 
@@ -61,7 +55,7 @@ class Usage:
     again: str
     """Commands."""
     why: str
-    """Why there is neither Python nor curl."""
+    """Why there is neither Python nor curl, as `said` has it."""
 
 
 def usage_of(result: Result) -> Usage:
@@ -84,11 +78,11 @@ def usage_of(result: Result) -> Usage:
 
 def _why_not(prompts: Mapping[str, Prompt]) -> str:
     if len(prompts) > 1:
-        return CHAINED
+        return "chain"
     (prompt,) = prompts.values()
     if prompt.fills:
-        return FILLED
-    return PICTURES if any(message.images for message in prompt.messages) else ""
+        return "filled"
+    return "pictures" if any(message.images for message in prompt.messages) else ""
 
 
 def _python(result: Result, prompt: Prompt) -> str:
