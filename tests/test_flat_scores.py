@@ -139,22 +139,16 @@ def test_whole_answers_that_are_compared_with_labels_are_told_before_the_run() -
 
 
 @pytest.mark.parametrize(
-    ("space", "scorer"),
+    ("space", "parse"),
     [
-        (SPACE, pl.exact_match("label", parse="label")),
-        (
-            pl.SearchSpace("{{ r }}{{ text }}\nThe team only.", {"r": ROLES}),
-            pl.exact_match("label"),
-        ),
-        (
-            pl.SearchSpace("{{ r }} Seulement le nom. {{ text }}", {"r": ROLES}),
-            pl.exact_match("label"),
-        ),
-        (pl.SearchSpace("{{ d }}{{ text }}", {"d": DEMOS}), pl.exact_match("label")),
+        (SPACE, "label"),
+        (pl.SearchSpace("{{ r }}{{ text }}\nThe team only.", {"r": ROLES}), "text"),
+        (pl.SearchSpace("{{ r }} Seulement le nom. {{ text }}", {"r": ROLES}), "text"),
+        (pl.SearchSpace("{{ d }}{{ text }}", {"d": DEMOS}), "text"),
     ],
     ids=["parsed", "asked for", "asked for in French", "shown"],
 )
 def test_there_is_no_such_hint_where_the_label_is_read_or_asked_for(
-    space: pl.SearchSpace, scorer: Any
+    space: pl.SearchSpace, parse: Any
 ) -> None:
-    assert hints(space, scorer) == []
+    assert hints(space, pl.exact_match("label", parse=parse)) == []
