@@ -14,6 +14,7 @@ from promptlathe.job.calibrated import judge_reports
 from promptlathe.job.checks import portfolio
 from promptlathe.job.decision import Decided, Decision
 from promptlathe.job.facts import facts
+from promptlathe.job.flat_scores import flat_notes
 from promptlathe.job.interrupts import interruptible
 from promptlathe.job.job import Job
 from promptlathe.job.lanes import engine_of, fixed_models, lanes_of
@@ -22,6 +23,8 @@ from promptlathe.job.loop import Proposer, Stopped, Units, drive
 from promptlathe.job.plan import DECISION_SHARE, Plan, make_plan
 from promptlathe.job.progress import Progress, View
 from promptlathe.job.recording import Recorder
+from promptlathe.job.reports import FILE as REPORT
+from promptlathe.job.reports import make_report
 from promptlathe.job.reserve import Reserve
 from promptlathe.job.resume import Course, begun, replayed
 from promptlathe.job.rivals import check_rivals, with_rivals
@@ -322,9 +325,12 @@ class Running:
             self._meet,
         )
         await self.close()  # requests that nobody waited for count as sent
-        return self._recorder.conclude(
-            self._result(reason, best, decided), best.candidate, decided, self._ledger
-        )
+        result = self._recorder.known(self._result(reason, best, decided))
+        page, note = await make_report(self._job, result)
+        result = replace(result, notes=(*result.notes, note)) if note else result
+        files = {REPORT: page} if page else {}
+        self._recorder.conclude(result, best.candidate, decided, self._ledger, files)
+        return result
 
     def _meet(self, side: FinalistName, outcome: Outcome) -> None:
         self._met.setdefault(side, []).append(outcome)
@@ -488,6 +494,8 @@ class Running:
         lineage, operators = self._made(best.candidate, readout, effects)
         notes += self._rewriting.notes if self._rewriting else ()
         notes += self._states.notes
+        met = [one for told in self._met.values() for one in told]
+        notes += flat_notes(self._job, [*self._told, *met])
         notes += self._steps.notes
         notes += self._engine.notes
         notes += self._pictures()
