@@ -15,6 +15,7 @@ from promptlathe.job.checks import portfolio
 from promptlathe.job.decision import Decided, Decision
 from promptlathe.job.facts import facts
 from promptlathe.job.flat_scores import flat_notes
+from promptlathe.job.guides import make_guide
 from promptlathe.job.interrupts import interruptible
 from promptlathe.job.job import Job
 from promptlathe.job.lanes import engine_of, fixed_models, lanes_of
@@ -327,8 +328,10 @@ class Running:
         await self.close()  # requests that nobody waited for count as sent
         result = self._recorder.known(self._result(reason, best, decided))
         page, note = await make_report(self._job, result)
-        result = replace(result, notes=(*result.notes, note)) if note else result
-        files = {REPORT: page} if page else {}
+        guide, other = await make_guide(self._job, result)
+        notes = (one for one in (note, other) if one)
+        result = replace(result, notes=(*result.notes, *notes))
+        files = {**({REPORT: page} if page else {}), **guide}
         self._recorder.conclude(result, best.candidate, decided, self._ledger, files)
         return result
 

@@ -226,7 +226,15 @@ class _Page:
         _ = self._
         yield "### " + _("Runs")
         head = (_("ended"), _("run"), _("verdict"), _("compared with"), _("before"), _("after"))
-        head += (_("gain"), _("95 % interval"), _("rows"), _("opened"), _("calls"), _("cost"), "MLflow")
+        head += (
+            _("gain"),
+            _("95 % interval"),
+            _("rows"),
+            _("opened"),
+            _("calls"),
+            _("cost"),
+            "MLflow",
+        )
         yield table(head, [self._line(one) for one in reversed(lines)])
 
     def _line(self, line: RunLine) -> tuple[str, ...]:
