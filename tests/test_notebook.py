@@ -22,8 +22,10 @@ from promptlathe.errors import InputError, Interrupted
 from promptlathe.job.progress import View
 from promptlathe.results import CurvePoint as Point
 from promptlathe.results import Result as Data
+from promptlathe.starter import copy_starter
 
 ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / "docs" / "guide" / "notebook.ipynb"
 RUN = """
 import promptlathe as pl
 from tests.jobs import OBJECTIVE
@@ -137,6 +139,28 @@ class TestANotebook:
         assert kept
         assert int(kept[1]) > 0
         assert text(cells[7]).strip() == "True", "the kernel goes on"
+
+
+@pytest.mark.slow
+def test_the_example_notebook_runs(tmp_path: Path) -> None:
+    """As it stands in the documents: without outputs, and short."""
+    notebook: Any = nbformat.read(EXAMPLE, as_version=4)
+    nbformat.validate(notebook)
+    assert len(notebook.cells) <= 20
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
+    copy_starter(tmp_path)
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3")
+    client.create_kernel_manager()
+    client.execute(cwd=str(tmp_path), env=environment(tmp_path))
+    shown = {
+        key
+        for cell in notebook.cells
+        for one in cell.get("outputs", ())
+        for key in one.get("data", ())
+    }
+    assert {"text/html", "image/png"} <= shown
+    said = "".join(text(cell.get("outputs", ())) for cell in notebook.cells)
+    assert "Better: the best prompt beats the seed prompt" in said
 
 
 # A script and a REPL

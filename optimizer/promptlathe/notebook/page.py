@@ -17,7 +17,7 @@ CELL = 'style="text-align:left;padding:2px 12px 2px 0"'
 CHANGED = {
     "kept": "{}",
     "removed": '<del style="color:#b3382c">{}</del>',
-    "added": '<ins style="color:#1a7f4b;font-weight:600;text-decoration:underline">{}</ins>',
+    "added": '<ins style="color:#1a7f4b;text-decoration:underline">{}</ins>',
 }
 
 
