@@ -12,6 +12,8 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from promptlathe.errors import InputError
+from promptlathe.job.answer_states import AnswerStates
+from promptlathe.job.curve import Curves, drawn
 from promptlathe.job.decision import Decided
 from promptlathe.job.described import about, description, metrics, tables, tags
 from promptlathe.job.job import Job
@@ -20,7 +22,7 @@ from promptlathe.job.progress import View
 from promptlathe.job.stores import tracking_uri
 from promptlathe.ledger import Ledger
 from promptlathe.records import Candidate, FinalistName, Outcome, Standing
-from promptlathe.results import Result
+from promptlathe.results import CurvePoint, Result
 from promptlathe.space import fields_of, with_sources
 from promptlathe.track.records import Champion, Conclusion
 from promptlathe.track.tracker import NoTracker, Tracker
@@ -38,6 +40,7 @@ class Recorder:
         self._champion = Champion()
         self._notes: tuple[str, ...] = ()
         self._over = self._checked = False
+        self._curves = Curves()
 
     @cached_property
     def _tracker(self) -> Tracker:
@@ -111,12 +114,21 @@ class Recorder:
         """A candidate's cells are done: its nested run."""
         self._tracker.candidate(standing)
 
-    def progress(self, view: View) -> None:
-        """The stepped metrics of the parent run."""
-        best, seed = view.policy.best.estimate, view.policy.seed.estimate
-        self._tracker.progress(
-            view.account.spent.used_calls, best and best.mean, seed and seed.mean
-        )
+    def progress(self, view: View, states: AnswerStates, *, last: bool = False) -> None:
+        """How the run stands: call it at each outcome, and at the end; most is thinned out."""
+        if last or self._curves.due(view.account.spent.used_calls):
+            self._curves.add(drawn(view, states.of()))
+        if self._begun:
+            self._draw()
+
+    @property
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """What was kept of it."""
+        return self._curves.points
+
+    def _draw(self, *, at_once: bool = False) -> None:
+        if points := self._curves.take(at_once=at_once):
+            self._tracker.progress([(one.point.calls, one.metrics) for one in points])
 
     def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
         """One row of the final comparison."""
@@ -134,6 +146,7 @@ class Recorder:
             json.dumps(dict(zip(("candidate", "example", "repeat"), cell, strict=True)))
             for cell in ledger.order(self._run)
         )
+        self._draw(at_once=True)
         self._tracker.conclude(
             Conclusion(
                 verdict=result.verdict,
@@ -184,6 +197,7 @@ class Recorder:
         if not self._begun:
             return ()
         try:
+            self._draw(at_once=True)
             return (await self._tracker.abort(status, reason, hurry=hurry)).problems
         finally:
             self._tracker.close()

@@ -1,11 +1,15 @@
 """The seam: a job reports to a `Tracker`, which may keep everything, or nothing."""
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
 from promptlathe.records import FinalistName, Outcome, Standing
 from promptlathe.track.records import About, Champion, Concluded, Conclusion, Started
+
+Points = Sequence[tuple[int, Mapping[str, float]]]
+"""Calls, which rise, each with metrics by name."""
 
 
 class Tracker(Protocol):
@@ -42,8 +46,8 @@ class Tracker(Protocol):
         """A candidate ended: once for each, in any order."""
         ...
 
-    def progress(self, calls: int, best: float | None, seed: float | None) -> None:
-        """Estimates on `select` after so many calls; call it as often as you like."""
+    def progress(self, points: Points) -> None:
+        """Metrics of the run after so many calls; each message costs the store some time."""
         ...
 
     def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
@@ -103,7 +107,7 @@ class NoTracker:
     def candidate(self, standing: Standing) -> None:
         """Not kept."""
 
-    def progress(self, calls: int, best: float | None, seed: float | None) -> None:
+    def progress(self, points: Points) -> None:
         """Not kept."""
 
     def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:

@@ -46,6 +46,8 @@ News = tuple[
     Any,
 ]
 """What it is about, and what there is to say."""
+NICE = 5
+"""The calls go first; with more, a machine with other work on it would leave MLflow too little."""
 ENDING = 3.0
 """Seconds that are left when the run's process is gone."""
 LOOK = 0.05
@@ -220,6 +222,7 @@ def _listen(writer: Writer) -> None:
 
 def main() -> None:
     """Serve standard input and output; whatever is printed goes to standard error."""
+    os.nice(NICE)
     # MLflow makes a million objects that stay: looking through them again and again would take
     # a sixth of this process's time.
     gc.set_threshold(20_000, 20, 20)
