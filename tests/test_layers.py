@@ -14,7 +14,7 @@ from promptlathe import errors
 
 PACKAGE = Path(promptlathe.__file__).parent
 LAYERS = (
-    ("version", "errors", "records", "json_form"),
+    ("version", "errors", "records", "json_form", "command_line"),
     ("starter",),
     ("documents",),
     ("space",),

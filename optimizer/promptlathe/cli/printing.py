@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, TypeVar
 
 from promptlathe.cli.display import duration, kind
+from promptlathe.cli.hints import command
 from promptlathe.cli.steps import changed_lines, step_lines
 from promptlathe.cli.terminal import say
 from promptlathe.job.plan import Plan
@@ -134,12 +133,7 @@ def show_record(job: "Job", told: Result, result: Result) -> None:
         say(f"note      {note}")
     if result.run_id:
         say(f"MLflow    run {result.run_id}{_promotion(result)}")
-        here = (
-            ""
-            if Path.cwd().resolve() == job.workspace.resolve()
-            else f" --workspace {quote(str(job.workspace))}"
-        )
-        say(f"\nNext:  promptlathe ui{here}")
+        say(f"\nNext:  {command('ui', workspace=job.workspace)}")
 
 
 def _headline(result: Result) -> str:

@@ -8,7 +8,8 @@ from promptlathe.errors import InputError
 from promptlathe.job.job import Job
 from promptlathe.records import Outcome
 from promptlathe.results import STATES, AnswerCounts
-from promptlathe.scoring.answers import State, state
+from promptlathe.results.answers import state_of
+from promptlathe.scoring.answers import State
 from promptlathe.space import JoinedSpace
 
 FIRST = 12
@@ -26,16 +27,6 @@ _FIXES: Mapping[State, str] = {
     "refused": "see what the prompts and the rows ask for",
     "unread": "say in the prompt how to answer, or set `parse` to what the model answers in",
 }
-
-
-def state_of(outcome: Outcome) -> State:
-    """Of an outcome that is no failure: of the last answer of its target."""
-    answer = outcome.answer
-    if answer is None:  # a function of yours that called no model
-        return "unread" if outcome.unread else "answered"
-    if answer.finish_reason == "length":
-        return "cut off"
-    return state(answer, None if outcome.unread else outcome.parsed or "")
 
 
 class AnswerStates:

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from promptlathe.errors import InputError
 from promptlathe.job.answer_states import AnswerStates
+from promptlathe.job.candidacies import candidacies, candidates_tables
 from promptlathe.job.curve import Curves, drawn
 from promptlathe.job.decision import Decided
 from promptlathe.job.described import about, description, metrics, tables, tags
@@ -21,7 +22,7 @@ from promptlathe.job.plan import Plan
 from promptlathe.job.progress import View
 from promptlathe.job.stores import tracking_uri
 from promptlathe.ledger import Ledger
-from promptlathe.records import Candidate, FinalistName, Outcome, Standing
+from promptlathe.records import Candidate, FinalistName, Outcome
 from promptlathe.results import CurvePoint, Result
 from promptlathe.space import fields_of, with_sources
 from promptlathe.track.records import Champion, Conclusion
@@ -36,9 +37,11 @@ class Recorder:
 
     def __init__(self, job: Job, plan: Plan, run: str, *, replay: bool) -> None:
         self._job, self._plan, self._run = job, plan, run
+        self._began = time.time_ns() // 1_000_000
         self._promotes = bool(job.track and job.track.promote == "if_better") and not replay
         self._champion = Champion()
         self._notes: tuple[str, ...] = ()
+        self._view: View | None = None
         self._over = self._checked = False
         self._curves = Curves()
 
@@ -46,7 +49,7 @@ class Recorder:
     def _tracker(self) -> Tracker:
         tracker = _tracker(self._job, self._run)
         if self._job.track:
-            tracker.start(about(self._job, self._plan, self._run))
+            tracker.start(about(self._job, self._plan, self._run, self._began))
         return tracker
 
     @property
@@ -110,12 +113,9 @@ class Recorder:
         finally:
             lock.release()
 
-    def candidate(self, standing: Standing) -> None:
-        """A candidate's cells are done: its nested run."""
-        self._tracker.candidate(standing)
-
     def progress(self, view: View, states: AnswerStates, *, last: bool = False) -> None:
         """How the run stands: call it at each outcome, and at the end; most is thinned out."""
+        self._view = view
         if last or self._curves.due(view.account.spent.used_calls):
             self._curves.add(drawn(view, states.of()))
         if self._begun:
@@ -147,6 +147,9 @@ class Recorder:
             for cell in ledger.order(self._run)
         )
         self._draw(at_once=True)
+        every = self._job.track.candidates == "all"
+        for one in candidacies(result, every=every):
+            self._tracker.candidate(one)
         self._tracker.conclude(
             Conclusion(
                 verdict=result.verdict,
@@ -198,7 +201,8 @@ class Recorder:
             return ()
         try:
             self._draw(at_once=True)
-            return (await self._tracker.abort(status, reason, hurry=hurry)).problems
+            known = candidates_tables(self._view.policy.standings if self._view else ())
+            return (await self._tracker.abort(status, reason, known, hurry=hurry)).problems
         finally:
             self._tracker.close()
 

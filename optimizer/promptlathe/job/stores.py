@@ -9,6 +9,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from promptlathe.command_line import command
 from promptlathe.documents import find
 from promptlathe.errors import InputError, StorageFailed
 from promptlathe.job.job import STATE, Job
@@ -98,7 +99,7 @@ def existing_state(workspace: Path | None, *kept: str) -> Path:
     raise InputError(
         "no run was recorded here yet",
         str(here / STATE),
-        "run a job first (promptlathe run FILE), or name the folder with --workspace DIR",
+        f"run a job first ({command('run', 'FILE')}), or name the folder with --workspace DIR",
     )
 
 

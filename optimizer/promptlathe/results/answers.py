@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from promptlathe.scoring.answers import State
+from promptlathe.records import Outcome
+from promptlathe.scoring.answers import State, state
 
 STATES: tuple[State, ...] = get_args(State)
 
@@ -33,3 +34,13 @@ class AnswerCounts:
         if failed:
             parts.append(f"{sum(self.failed.values()):,} failed ({failed})")
         return ", ".join(parts) or "none"
+
+
+def state_of(outcome: Outcome) -> State:
+    """Of an outcome that is no failure: of the last answer of its target."""
+    answer = outcome.answer
+    if answer is None:  # a function of yours that called no model
+        return "unread" if outcome.unread else "answered"
+    if answer.finish_reason == "length":
+        return "cut off"
+    return state(answer, None if outcome.unread else outcome.parsed or "")

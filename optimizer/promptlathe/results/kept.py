@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from promptlathe.command_line import command
 from promptlathe.errors import InputError
 from promptlathe.json_form import dump, load
 from promptlathe.ledger import KeptResult, Ledger
@@ -87,9 +88,9 @@ def result_of(ledger: Ledger, named: str, where: str = "RUN") -> Result:
             if named == LATEST or not known
             else f"no run {named!r} with a result is in the ledger",
             where,
-            f"name one of: {', '.join(known)}, … (promptlathe runs lists them)"
+            f"name one of: {', '.join(known)}, … ({command('runs')} lists them)"
             if known
-            else "run a job first: promptlathe run FILE",
+            else f"run a job first: {command('run', 'FILE')}",
         )
     return _read(found[0], where)
 

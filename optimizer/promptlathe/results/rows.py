@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from promptlathe.data.values import as_text
 from promptlathe.records import PROMPT, FinalistName, Outcome
+from promptlathe.results.answers import state_of
+from promptlathe.scoring.answers import State
 from promptlathe.space import step_outputs
 
 NEAR = 1e-9
@@ -31,6 +33,8 @@ class RowAnswer:
     """What the goal's first scorer read in the output."""
     unread: bool = False
     """A scorer could not read the output."""
+    state: State | None = None
+    """What became of the answer; None for a failure."""
     failure: str | None = None
     """The reason."""
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -51,6 +55,7 @@ class RowAnswer:
             value=outcome.value,
             parsed=outcome.parsed,
             unread=outcome.unread,
+            state=None if outcome.failure else state_of(outcome),
             failure=outcome.failure.reason if outcome.failure else None,
             scores=dict(outcome.scores),
             rationales=dict(outcome.rationales),

@@ -53,7 +53,7 @@ def sync(state: Path, say: Callable[[str], object]) -> bool:
         raise PromptlatheError(
             f"{waiting(state).total()} records wait for MLflow:\n  "
             + "\n  ".join(left)
-            + "\n  → see that the store can be reached, then: promptlathe sync"
+            + "\n  → see that the store can be reached, then give the same command again"
             + f"\n    (or delete what is not to be sent in {state / 'spool'})"
         )
     return True

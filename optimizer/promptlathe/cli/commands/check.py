@@ -2,10 +2,10 @@
 
 from datetime import date
 from pathlib import Path
-from shlex import quote
 
 import click
 
+from promptlathe.cli.hints import again, command
 from promptlathe.cli.options import APath, Outside, Settings, Workspace, example, pairs, reported
 from promptlathe.cli.terminal import say
 
@@ -37,4 +37,4 @@ def check(
     plan = check_job(job)
     judges = notes_of(judge_reports(job))
     show_plan(job, plan, [*judges, *shutdown_notes(job, date.today())])
-    say(f"\nNext:  promptlathe run {quote(str(file))}")
+    say(f"\nNext:  {command('run', file, *again(settings, workspace, allow_outside))}")

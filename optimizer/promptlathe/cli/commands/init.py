@@ -1,10 +1,10 @@
 """`init`: ready-made tasks, copied."""
 
 from pathlib import Path
-from shlex import quote
 
 import click
 
+from promptlathe.cli.hints import command
 from promptlathe.cli.options import APath, example, reported
 from promptlathe.cli.terminal import say
 
@@ -38,5 +38,5 @@ def init(directory: Path, task: str | None, listing: bool) -> None:
     for path in kept:
         say(f"  kept  {path} (it was there already)")
     run = chosen.runs[0] if chosen else Path("runs", "support_triage.yaml")
-    shown = quote(str(directory / run))
-    say(f"\nNext:  promptlathe check {shown}\n       promptlathe run {shown}")
+    file = directory / run
+    say(f"\nNext:  {command('check', file)}\n       {command('run', file)}")
