@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -38,9 +38,9 @@ class Objective(documents.Model):
     """A dataset with its splits, the scorers of an output, and the goal.
 
     dataset: a file (JSONL, CSV, Parquet), `hf:name`, `mlflow:name` (an evaluation dataset),
-        `{"traces": experiment, …}` in MLflow, or a list of dicts; may be left out when
-        `splits` names a file for every part. Paths are relative to the YAML file, in Python to
-        the working directory.
+        `{"traces": experiment, …}` in MLflow, a list of dicts, or a data frame (pandas, polars,
+        PyArrow); may be left out when `splits` has a dataset of its own for every part. Paths are
+        relative to the YAML file, in Python to the working directory.
     scorers: one or more (`scorer=` for one): `exact_match("label")`, `"metric.py:function"`, …
     goal: `maximize NAME`, `minimize NAME` or a weighted sum; by default, maximize the first.
     splits: `Splits(...)` or its fields as a dict.
@@ -69,7 +69,7 @@ class Objective(documents.Model):
 
     def __init__(
         self,
-        dataset: Source | Path | None = None,
+        dataset: Any = None,
         *,
         scorer: Any = None,
         scorers: Sequence[Any] = (),
@@ -79,13 +79,8 @@ class Objective(documents.Model):
         license: str | None = None,
     ) -> None:
         given = [*([] if scorer is None else [scorer]), *scorers]
-        if callable(getattr(dataset, "to_dict", None)):
-            raise InputError(
-                "a data frame is not read", "dataset", 'pass its rows: frame.to_dict("records")'
-            )
-        source = str(dataset) if isinstance(dataset, Path) else dataset
         data = {
-            "dataset": source,
+            "dataset": dataset,
             "scorers": given,
             "goal": goal,
             "splits": splits,
@@ -131,6 +126,15 @@ class Objective(documents.Model):
         if self.dataset is not None and not self.splits.shares:
             raise ValueError("each split has its own file", "leave the dataset out")
         return self
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """In a line: the data are named or counted, not shown."""
+        parts = {"dataset": self.dataset, **self.splits.sources}
+        yield from ((name, _named(part)) for name, part in parts.items() if part is not None)
+        yield "scorers", [scorer.name for scorer in self.scorers]
+        yield "goal", str(self.goal or f"maximize {self.scorers[0].name}")
+        if self.limits.all:
+            yield "limits", [str(limit) for limit in self.limits.all]
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -514,3 +518,7 @@ class Objective(documents.Model):
         state = super().__getstate__()
         kept = {key: value for key, value in state["__dict__"].items() if key != "_scorecard"}
         return {**state, "__dict__": kept}
+
+
+def _named(source: Source) -> str:
+    return f"{len(source):,} rows" if isinstance(source, list) else str(source)
