@@ -17,10 +17,10 @@ from markupsafe import Markup
 
 from promptlathe.report.frame import visible
 
-WIDTH = 4.4
+WIDTH = 4.0
 """Inches; 72 units of the picture each."""
 TEXT = 9.0
-LABEL = 46
+LABEL = 42
 """Characters of a label."""
 COLOURS = {
     "ink": "#000001",
@@ -68,12 +68,14 @@ class Dot:
 class Charts:
     """Of one page: ids in them are told apart."""
 
-    def __init__(self, shown: Shown, gain: Shown) -> None:
-        self._shown, self._gain = shown, gain
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
         self._number = count(1)
 
-    def forest(self, spreads: Sequence[Spread], title: str, said: str, axis: str) -> Markup:
-        """Values with their intervals, against 0."""
+    def forest(
+        self, spreads: Sequence[Spread], title: str, said: str, axis: str, gain: Shown
+    ) -> Markup:
+        """Values with their intervals, against 0; `gain` writes the values."""
         rows = len(spreads)
         figure, axes = _figure(0.36 * rows + 0.62)
         for place, one in enumerate(spreads):
@@ -83,7 +85,7 @@ class Charts:
             axes.plot([0, 0], [y - 0.44, y - 0.06], color=COLOURS["ink"], linewidth=0.8)
             axes.plot([one.low, one.high], [y - 0.25] * 2, color=colour, linewidth=2)
             axes.plot([one.value], [y - 0.25], "o", color=colour, markersize=5.5)
-            text = f"{_short(one.label)}   {self._gain(one.value)}"
+            text = f"{_short(one.label)}   {gain(one.value)}"
             axes.text(
                 0.0, y + 0.1, text, transform=axes.get_yaxis_transform(), color=COLOURS["ink"]
             )

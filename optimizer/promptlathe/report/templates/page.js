@@ -12,7 +12,7 @@
   });
   const filter = document.getElementById("filter");
   if (!filter) return;
-  const rows = [...document.querySelectorAll("#rows > .row")];
+  const rows = [...document.querySelectorAll("#rows > details")];
   const texts = rows.map((row) => row.textContent.toLowerCase());
   const [search, label] = ["search", "label"].map((id) => document.getElementById(id));
   const told = document.getElementById("told");
