@@ -7,7 +7,8 @@ from typing import Any, Literal
 from promptlathe import documents
 from promptlathe.documents import Document
 from promptlathe.errors import InputError
-from promptlathe.job import Job, Result, run
+from promptlathe.job import Job, run
+from promptlathe.job.progress import Progress
 from promptlathe.job.runfile import (
     BudgetOptions,
     ParallelOptions,
@@ -17,6 +18,7 @@ from promptlathe.job.runfile import (
 )
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
+from promptlathe.notebook import Result, progress_of
 from promptlathe.records import Budget
 from promptlathe.scoring import Objective
 from promptlathe.search import PolicyName
@@ -45,6 +47,7 @@ def optimize(
     report: Mapping[str, Any] | Literal[False] | None = None,
     name: str = "promptlathe",
     workspace: str | Path | None = None,
+    progress: bool | Progress = True,
 ) -> Result:
     """Optimize a prompt: the same job as `promptlathe run`, with the same words.
 
@@ -66,6 +69,9 @@ def optimize(
     parallel, track, report: mappings with the keys of the run file; `track=False` records nothing,
         `report=False` makes no page.
     workspace: the folder for `.promptlathe/`; by default the working directory.
+
+    progress: widgets in a notebook that has ipywidgets, else lines on stderr; False for none; or
+        an object whose `update(view)` is called at every outcome, and every second.
 
     Raises InputError, BudgetTooSmall, ModelUnavailable or Interrupted.
     """
@@ -120,7 +126,8 @@ def optimize(
         report=False if report is False else read("report", ReportOptions),
         workspace=folder,
     )
-    return run(job)
+    with progress_of(progress) as shown:
+        return Result.of(run(job, progress=shown))
 
 
 def _fields(objective: Any) -> Collection[str]:
