@@ -87,7 +87,12 @@ class Charts:
             axes.plot([one.value], [y - 0.25], "o", color=colour, markersize=5.5)
             text = f"{_short(one.label)}   {gain(one.value)}"
             axes.text(
-                0.0, y + 0.1, text, transform=axes.get_yaxis_transform(), color=COLOURS["ink"]
+                0.0,
+                y + 0.1,
+                text,
+                transform=axes.get_yaxis_transform(),
+                color=COLOURS["ink"],
+                parse_math=False,
             )
         axes.set_ylim(0.35, rows + 0.6)
         ends = [end for one in spreads for end in (one.low, one.high, 0.0)]
@@ -114,6 +119,7 @@ class Charts:
                 textcoords="offset points",
                 ha="right",
                 color=COLOURS["ink"],
+                parse_math=False,
             )
         axes.margins(y=0.22)
         self._value_axis(axes)
@@ -142,6 +148,7 @@ class Charts:
                     textcoords="offset points",
                     ha="right" if right else "left",
                     color=COLOURS["ink"],
+                    parse_math=False,
                 )
         axes.margins(0.1, 0.16)
         self._value_axis(axes)
@@ -174,7 +181,6 @@ class Charts:
 RC: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "promptlathe",
-    "text.parse_math": False,
     "font.size": TEXT,
     "axes.unicode_minus": True,
 }

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from promptlathe.records import FinalistName
 from promptlathe.report.language import UNKNOWN, Language
-from promptlathe.report.rows import Change, Rows, ShownRow, Side, Text, line_of
+from promptlathe.report.rows import ANSWER, Change, Rows, ShownRow, Side, Text, line_of
 from promptlathe.report.said import SAID
 
 SILENT = ("right", "partly right", "wrong")
@@ -100,5 +100,5 @@ def _said(side: Side) -> str:
     """What a prompt said of a row, in the line of the row."""
     if side.read:
         return side.read
-    said = line_of(side.output.said) if side.output else ""
+    said = line_of(side.output.said, ANSWER) if side.output else ""
     return said or side.failure or UNKNOWN

@@ -32,8 +32,8 @@ FEWEST = 24
 """Bytes of one text at least."""
 WEIGHT = 6
 """Texts of a row that changed count so many times."""
-HEAD = 70
-"""Characters of a text in the line of its row."""
+HEAD, ANSWER = 60, 36
+"""Characters of a row, and of each answer, in the line of the row."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _row(
         example=row.example,
         change=change,
         label=row.expected if row.expected in labels else "",
-        head=line_of(first, HEAD),
+        head=line_of(first),
         expected=None if row.expected is None else clip(row.expected, most),
         fields={name: clip(text, most) for name, text in row.fields.items()},
         sides={side: _side(one, best_possible, most) for side, one in row.answers.items()},
@@ -199,7 +199,7 @@ def _side(one: RowAnswer, best_possible: float | None, most: int) -> Side:
         output=None if one.output is None else clip(one.output, most),
         value=one.value,
         kind=kind_of(one, best_possible),
-        read="" if one.output is not None and read == one.output.strip() else line_of(read, HEAD),
+        read="" if one.output is not None and read == one.output.strip() else line_of(read, ANSWER),
         failure=one.failure,
         steps={step: clip(said, most) for step, said in steps.items()},
         rationales={name: clip(said, most) for name, said in one.rationales.items()},
@@ -225,9 +225,10 @@ def _about(text: str) -> int:
 
 
 def line_of(text: str, most: int = HEAD) -> str:
-    """How a text begins, as a line."""
+    """How a text begins, as a line: so many characters, and no more than twice the bytes."""
     flat = " ".join(text[: 4 * most].split())
-    return flat if len(flat) <= most and len(text) <= 4 * most else f"{flat[: most - 1]}…"
+    shown = clip(flat, 2 * most).said[:most]
+    return shown if shown == flat and len(text) <= 4 * most else f"{shown[: most - 1]}…"
 
 
 def fixed_and_broken(rows: Iterable[DecidedRow]) -> tuple[int, int]:
