@@ -32,6 +32,7 @@ LAYERS = (
     ("job",),
     ("schedule", "api", "genai"),
     ("exchange",),
+    ("drafting",),
     ("cli",),
     ("testing",),
     ("__main__",),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from promptlathe.api import optimize
+    from promptlathe.drafting import init
     from promptlathe.genai import PromptlatheOptimizer
     from promptlathe.job.rendering import render
     from promptlathe.records import Budget
@@ -44,6 +45,7 @@ __all__ = [
     "from_langchain",
     "from_llama_index",
     "from_mlflow",
+    "init",
     "optimize",
     "render",
     "target",
@@ -51,6 +53,7 @@ __all__ = [
 
 _HOMES = {
     "optimize": "api",
+    "init": "drafting",
     "PromptlatheOptimizer": "genai",
     "render": "job.rendering",
     "Objective": "scoring",

@@ -9,6 +9,7 @@ from promptlathe.cli.commands.export import export
 from promptlathe.cli.commands.export_data import export_data
 from promptlathe.cli.commands.init import init
 from promptlathe.cli.commands.judge import judge
+from promptlathe.cli.commands.optimize import optimize
 from promptlathe.cli.commands.pocket import pocket
 from promptlathe.cli.commands.run import run
 from promptlathe.cli.commands.sync import sync
@@ -67,5 +68,5 @@ def main() -> None:
     """Optimize prompts: search a declared space, decide on held-out rows, record in MLflow."""
 
 
-for command in (init, check, run, judge, export, export_data, sync, ui, pocket):
+for command in (init, optimize, check, run, judge, export, export_data, sync, ui, pocket):
     main.add_command(command)

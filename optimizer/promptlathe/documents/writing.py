@@ -49,7 +49,7 @@ def _text(text: str) -> str:
 
 
 def _flow(node: Any, values: Iterable[Any]) -> Any:
-    plain = all(not isinstance(v, Mapping | list | tuple) for v in values)
-    if plain and len(str(node)) <= _ONE_LINE and "\n" not in str(node):
+    plain = not any(isinstance(v, Mapping | list | tuple) or "\n" in str(v) for v in values)
+    if plain and len(str(node)) <= _ONE_LINE:
         node.fa.set_flow_style()
     return node
