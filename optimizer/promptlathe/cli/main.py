@@ -7,6 +7,7 @@ import click
 from promptlathe.cli.commands.check import check
 from promptlathe.cli.commands.export import export
 from promptlathe.cli.commands.export_data import export_data
+from promptlathe.cli.commands.import_ import import_
 from promptlathe.cli.commands.init import init
 from promptlathe.cli.commands.judge import judge
 from promptlathe.cli.commands.optimize import optimize
@@ -68,5 +69,8 @@ def main() -> None:
     """Optimize prompts: search a declared space, decide on held-out rows, record in MLflow."""
 
 
-for command in (init, optimize, check, run, judge, export, export_data, sync, ui, pocket):
+for command in (
+    *(init, optimize, import_, check, run),
+    *(judge, export, export_data, sync, ui, pocket),
+):
     main.add_command(command)

@@ -224,20 +224,14 @@ def _rows(
     if len(inputs) < len(asked):
         notes.append(f"{len(asked) - len(inputs)} rows repeat the input of another: counted once")
     answers = find_form([row.values[right] for row in asked], table.name)
+    ids = [as_text(row.values["id"]) for row in asked] if "id" in columns else []
+    left = {"id"} if len(set(ids)) < len(ids) else set[str]()  # an `id` must tell rows apart
+    fields = {one: name for one, name in columns.items() if one not in left or one in shown}
     rows = [
-        {
-            columns[one]: answer if one == right else _shown(value)
-            for one, value in row.values.items()
-            if _named(columns[one], table.values(one) if one == "id" else ())
-        }
+        {name: answer if one == right else _shown(row.values[one]) for one, name in fields.items()}
         for row, answer in zip(asked, answers.values, strict=True)
     ]
     return rows, answers, len(inputs), notes
-
-
-def _named(field: str, ids: Sequence[Any]) -> bool:
-    """`id` names a row, so a column of that name must tell rows apart."""
-    return field != "id" or len({as_text(one) for one in ids}) == len(ids)
 
 
 def _shown(value: Any) -> Any:
