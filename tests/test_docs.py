@@ -139,7 +139,7 @@ def _load(workspace: Path, file: str, text: str) -> None:
 
 def _execute(text: str) -> None:
     for command in _commands(text):
-        if command[:2] in (["promptlathe", "check"], ["promptlathe", "run"]):
+        if command[:1] == ["promptlathe"] and command[1] in ("init", "check", "run"):
             done = CliRunner().invoke(main, command[1:])
             assert done.exit_code == 0, done.output
 
@@ -247,7 +247,7 @@ def test_the_run_files_keys_and_defaults():
     least = {"space": {"a": 1}, "objective": {"a": 1}, "model": {"name": "m"}}
     file = RunFile.model_validate(least)
     real: dict[str, Any] = dict(file)
-    for part in ("model", "budget", "search", "parallel", "track"):
+    for part in ("model", "budget", "search", "parallel", "track", "report"):
         real |= {f"{part}.{key}": value for key, value in getattr(file, part)}
     assert documented.keys() == real.keys()
     for key, said in documented.items():

@@ -45,7 +45,7 @@ FORMS: dict[str, tuple[str, list[dict[str, Any]], str, str]] = {
     ),
     "number": (
         "How many are left?\n\n{{ text }}",
-        rows("answer", *(str(n) for n in range(20))),
+        rows("answer", "1,200", *(str(n) for n in range(20))),
         "number",
         "numeric",
     ),

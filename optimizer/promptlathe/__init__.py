@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from promptlathe.drafting import init
     from promptlathe.genai import PromptlatheOptimizer
     from promptlathe.job.rendering import render
+    from promptlathe.notebook import Result, load_result
     from promptlathe.records import Budget
     from promptlathe.scoring import (
         Objective,
@@ -77,6 +78,7 @@ __all__ = [
     "Objective",
     "Order",
     "PromptlatheOptimizer",
+    "Result",
     "Retrieve",
     "SearchSpace",
     "Splits",
@@ -101,6 +103,7 @@ __all__ = [
     "judge",
     "language",
     "length",
+    "load_result",
     "numeric",
     "optimize",
     "questions",
@@ -124,6 +127,7 @@ _ELSEWHERE = {
     "render": "job.rendering",
     "Budget": "records",
     "target": "targets",
+    **dict.fromkeys(("Result", "load_result"), "notebook"),
     **dict.fromkeys(
         ("calling", "from_dspy", "from_langchain", "from_llama_index", "from_mlflow"),
         "targets.frameworks",

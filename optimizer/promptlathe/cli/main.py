@@ -12,6 +12,7 @@ from promptlathe.cli.commands.init import init
 from promptlathe.cli.commands.judge import judge
 from promptlathe.cli.commands.optimize import optimize
 from promptlathe.cli.commands.pocket import pocket
+from promptlathe.cli.commands.report import report
 from promptlathe.cli.commands.run import run
 from promptlathe.cli.commands.sync import sync
 from promptlathe.cli.commands.ui import ui
@@ -69,8 +70,12 @@ def main() -> None:
     """Optimize prompts: search a declared space, decide on held-out rows, record in MLflow."""
 
 
+<<<<<<< HEAD
 for command in (
     *(init, optimize, import_, check, run),
     *(judge, export, export_data, sync, ui, pocket),
 ):
+=======
+for command in (init, import_, check, run, judge, export, export_data, report, sync, ui, pocket):
+>>>>>>> main
     main.add_command(command)

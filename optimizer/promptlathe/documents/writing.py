@@ -6,10 +6,20 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
 _ONE_LINE = 90
 """Characters that a list or mapping may have to stand on one line."""
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes what is left out as `null`, wherever it stands."""
+
+
+_Representer.add_representer(
+    type(None), lambda self, _: self.represent_scalar("tag:yaml.org,2002:null", "null")
+)
 
 
 def to_yaml(data: Mapping[str, Any], *, schema: str | None = None) -> str:
@@ -18,6 +28,7 @@ def to_yaml(data: Mapping[str, Any], *, schema: str | None = None) -> str:
     Texts of several lines become literal blocks; short lists and mappings stay on one line.
     """
     writer = YAML(typ="rt")
+    writer.Representer = _Representer
     writer.width = 2**31 - 1  # a folded text is hard to edit
     writer.indent(mapping=2, sequence=4, offset=2)
     out = StringIO()

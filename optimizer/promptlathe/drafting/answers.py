@@ -20,7 +20,8 @@ ROWS_OF_A_LABEL = 3
 """On average, for few texts to be labels."""
 SHORT = 6
 """Words of a short answer, on average at most."""
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
+"""In figures, perhaps with commas between thousands."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def find_form(values: Sequence[Any], where: str) -> Answers:
     if {one.casefold() for one in counts} in PAIRS:
         return Answers("yes_no", tuple(texts), counts)
     if all(_NUMBER.fullmatch(one) for one in texts):
-        numbers = [float(one) if "." in one else int(one) for one in texts]
+        bare = [one.replace(",", "") for one in texts]
+        numbers = [float(one) if "." in one else int(one) for one in bare]
         return Answers("number", tuple(numbers), decimals=any("." in one for one in texts))
     few = len(counts) <= min(MOST_LABELS, len(texts) / ROWS_OF_A_LABEL)
     if few and max(map(len, counts)) <= LONGEST_LABEL and "\n" not in "".join(counts):
