@@ -70,12 +70,8 @@ def main() -> None:
     """Optimize prompts: search a declared space, decide on held-out rows, record in MLflow."""
 
 
-<<<<<<< HEAD
 for command in (
     *(init, optimize, import_, check, run),
-    *(judge, export, export_data, sync, ui, pocket),
+    *(judge, export, export_data, report, sync, ui, pocket),
 ):
-=======
-for command in (init, import_, check, run, judge, export, export_data, report, sync, ui, pocket):
->>>>>>> main
     main.add_command(command)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
@@ -16,10 +17,11 @@ _ONE_LINE = 90
 class _Representer(RoundTripRepresenter):
     """Writes what is left out as `null`, wherever it stands."""
 
+    def represent_none(self, _: None) -> ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:null", "null")
 
-_Representer.add_representer(
-    type(None), lambda self, _: self.represent_scalar("tag:yaml.org,2002:null", "null")
-)
+
+_Representer.add_representer(type(None), _Representer.represent_none)
 
 
 def to_yaml(data: Mapping[str, Any], *, schema: str | None = None) -> str:
