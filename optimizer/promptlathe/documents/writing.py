@@ -17,7 +17,7 @@ _ONE_LINE = 90
 class _Representer(RoundTripRepresenter):
     """Writes what is left out as `null`, wherever it stands."""
 
-    def represent_none(self, _: None) -> ScalarNode:
+    def represent_none(self, data: None) -> ScalarNode:
         return self.represent_scalar("tag:yaml.org,2002:null", "null")
 
 
