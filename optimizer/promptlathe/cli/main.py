@@ -11,6 +11,7 @@ from promptlathe.cli.commands.import_ import import_
 from promptlathe.cli.commands.init import init
 from promptlathe.cli.commands.judge import judge
 from promptlathe.cli.commands.pocket import pocket
+from promptlathe.cli.commands.report import report
 from promptlathe.cli.commands.run import run
 from promptlathe.cli.commands.sync import sync
 from promptlathe.cli.commands.ui import ui
@@ -68,5 +69,5 @@ def main() -> None:
     """Optimize prompts: search a declared space, decide on held-out rows, record in MLflow."""
 
 
-for command in (init, import_, check, run, judge, export, export_data, sync, ui, pocket):
+for command in (init, import_, check, run, judge, export, export_data, report, sync, ui, pocket):
     main.add_command(command)
