@@ -181,6 +181,13 @@ def test_a_prompt_without_a_placeholder_is_followed_by_the_text() -> None:
     assert "a (1 different of 30" in str(error.value)
 
 
+def test_examples_in_the_prompt_are_no_rows() -> None:
+    prompt = f"Sort.\nThing: {ROWS[7]['text']}\nColour: green\n\nThing: {{{{ text }}}}\nColour:"
+    task = draft(prompt, ROWS, model="pocket")
+    assert "1 rows stand in the prompt itself: left out" in task.notes
+    assert ROWS[7]["text"] not in task.files[Path("objectives", "prompt", "rows.jsonl")]
+
+
 def test_a_component_never_has_the_name_of_a_column(tmp_path: Path) -> None:
     data = [{**row, "role": "clerk", "demos": "x"} for row in ROWS]
     file = pl.init(tmp_path, prompt="Sort.\n\n{{ text }} {{ role }}", data=data, model="pocket")

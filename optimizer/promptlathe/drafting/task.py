@@ -32,6 +32,11 @@ SAMPLE = 200
 SCHEMAS = ("search_spaces/schema.json", "objectives/schema.json", "runs/schema.json")
 CALLS = (300, 3_000)
 """That a first run has at least and at most."""
+LABEL_TOKENS = 64
+"""Of an answer that is a label, by a model on this machine, which else writes on for a minute. (A
+service's model may think in tokens that count, too.)"""
+EXAMPLE = 20
+"""Characters from which on a text that stands in the prompt word for word is an example there."""
 DIFFER = 0.3
 """Share of the rows that two prompts are taken to answer differently, one right, one wrong."""
 POWER = 1.96 + 0.84
@@ -89,12 +94,14 @@ def draft(
     if not shown:
         shown = [find_text(table, right, given.where)]
         given = _about(given, columns[shown[0]], shown[0])
-    rows, answers, inputs, notes = _rows(table, columns, shown, right)
+    rows, answers, inputs, notes = _rows(table, columns, shown, right, given.text)
     spoken = language_of(_sample(rows, columns, shown))
     language = language_of(_prose(given), spoken) or spoken
     characters = sum(
         len(as_text(row[columns[one]])) for row in rows for one in (*shown, right)
     ) / len(rows)
+    if "gguf" in told and answers.labelled:
+        told = {**told, "max_tokens": LABEL_TOKENS}
     parts = objective_parts(answers, columns[right], inputs)
     splits = {key: value for key, value, _ in parts}["splits"]
     train, test = (int(splits[name] * inputs) for name in ("train", "test"))
@@ -189,7 +196,7 @@ def _about(given: Given, field: str, column: str) -> Given:
 
 
 def _rows(
-    table: Table, columns: Mapping[str, str], shown: Sequence[str], right: str
+    table: Table, columns: Mapping[str, str], shown: Sequence[str], right: str, prompt: str
 ) -> tuple[list[dict[str, Any]], Answers, int, list[str]]:
     """The rows that can be scored, as fields; the form of their answers; how many inputs differ;
     and what to know."""
@@ -206,6 +213,10 @@ def _rows(
     asked = [row for row in kept if not all(missing(row.values[one]) for one in shown)]
     if len(asked) < len(kept):
         notes.append(f"{len(kept) - len(asked)} rows are blank in {', '.join(shown)}: left out")
+    unseen = [row for row in asked if not _stands_in(prompt, row.values, shown)]
+    if len(unseen) < len(asked):
+        notes.append(f"{len(asked) - len(unseen)} rows stand in the prompt itself: left out")
+    asked = unseen
     for one in shown:
         if asked and all(_same(row.values[one], row.values[right]) for row in asked):
             raise InputError(
@@ -236,6 +247,12 @@ def _rows(
 
 def _shown(value: Any) -> Any:
     return "" if value is None else value
+
+
+def _stands_in(prompt: str, values: Mapping[str, Any], shown: Sequence[str]) -> bool:
+    """An example in the prompt: a prompt is not scored on what it tells the answer to."""
+    texts = [as_text(values[one]).strip() for one in shown]
+    return any(len(text) >= EXAMPLE and text in prompt for text in texts)
 
 
 def _same(a: Any, b: Any) -> bool:
