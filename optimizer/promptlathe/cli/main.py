@@ -11,6 +11,7 @@ from promptlathe.cli.commands.guide import guide
 from promptlathe.cli.commands.import_ import import_
 from promptlathe.cli.commands.init import init
 from promptlathe.cli.commands.judge import judge
+from promptlathe.cli.commands.optimize import optimize
 from promptlathe.cli.commands.pocket import pocket
 from promptlathe.cli.commands.report import report
 from promptlathe.cli.commands.run import run
@@ -71,17 +72,8 @@ def main() -> None:
 
 
 for command in (
-    init,
-    import_,
-    check,
-    run,
-    judge,
-    export,
-    export_data,
-    report,
-    guide,
-    sync,
-    ui,
-    pocket,
+    *(init, optimize, import_, check, run),
+    *(report, guide, ui, export, export_data),
+    *(judge, sync, pocket),
 ):
     main.add_command(command)
