@@ -29,17 +29,17 @@ def test_the_winner_is_promoted_and_linked_both_ways(finished: tuple[Job, Result
     from mlflow import MlflowClient
 
     job, result = finished
-    assert (result.verdict, result.promoted) == ("better", 1), result.notes
+    assert (result.verdict, result.promoted) == ("better", 2), result.notes
     client = MlflowClient(default_uri(job.state), default_uri(job.state))
     version = client.get_prompt_version_by_alias("support-triage", "champion")
-    assert version.version == 1
+    assert version.version == 2
     assert version.tags["mlflow.prompt.run_ids"] == result.run_id
     assert f"{result.test.best:.2f} on {result.test.examples} held-out rows" in (
         version.commit_message or ""
     )
     run = client.get_run(str(result.run_id))
     linked = json.loads(run.data.tags["mlflow.linkedPrompts"])
-    assert {"name": "support-triage", "version": "1"} in linked
+    assert {"name": "support-triage", "version": "2"} in linked
     assert {i.dataset.name for i in run.inputs.dataset_inputs} == {
         f"support_triage.{split}" for split in ("train", "select", "test")
     }

@@ -75,10 +75,10 @@ def test_the_parent_run_holds_the_inputs_and_the_result(book: Teller, client: An
     run = client.get_run(started.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.params == {"policy": "tpe", "seed": "0"}
-    assert run.data.tags["mlflow.note.content"] == "## Better"
+    assert run.data.tags["mlflow.note.content"].endswith("\n\n## Better")
     metrics = run.data.metrics
-    assert metrics["initial_eval_score"] == 0.5
-    assert metrics["final_eval_score"] == 0.75
+    assert metrics["test_seed"] == 0.5
+    assert metrics["test_best"] == 0.75
     assert metrics["test_gain_low"] == 0.1
     assert metrics["total_metric_calls"] == 60
     assert metrics["cost_usd"] == 0.5
@@ -168,7 +168,8 @@ def test_a_run_lasts_from_its_begin_to_its_end(book: Teller, client: Any):
     started = book.start(about(began=1_699_999_940_000))
     book.conclude(conclusion())
     run = client.get_run(started.run_id)
-    assert run.info.run_name == f"{about(began=1_699_999_940_000).label} · pocket"
+    label = about(began=1_699_999_940_000).label
+    assert run.info.run_name == f"0.50 → 0.75 better · {label} · pocket"
     assert run.info.end_time - run.info.start_time == 60_000
 
 
@@ -216,7 +217,7 @@ def test_a_promoted_prompt_is_the_champion_and_linked_both_ways(book: Teller, cl
     assert registered.uri == "prompts:/support-triage/1"
     version = client.get_prompt_version_by_alias("support-triage", "champion")
     assert version.commit_message == (
-        "0.75 on 108 held-out rows (+0.25, 95 % interval +0.10 to +0.40 over the seed)"
+        "+0.25 over the seed (95 % interval +0.10 to +0.40): 0.75 on 108 held-out rows"
     )
     assert version.tags["mlflow.prompt.run_ids"] == started.run_id
     assert version.tags["score"] == "0.7500"
@@ -412,12 +413,14 @@ def test_the_decision_against_a_champion_is_told(book: Teller, client: Any):
     book.conclude(conclusion(champion=over, **more))
     run = client.get_run(started.run_id)
     assert run.data.metrics["test_opening"] == 3
-    assert run.data.metrics["gain_over_champion_low"] == 0.01
+    assert run.data.metrics["test_gain_over_champion_low"] == 0.01
     assert run.data.tags["promptlathe.compared_with"] == "champion"
     assert run.data.tags["promptlathe.recommended"] == "best"
     assert run.data.tags["promptlathe.notes"] == "a note"
     version = client.get_prompt_version_by_alias("support-triage", "champion")
-    assert version.commit_message.endswith("98 % interval +0.01 to +0.09 over the champion)")
+    assert version.commit_message.startswith(
+        "+0.05 over the champion (98 % interval +0.01 to +0.09): "
+    )
 
 
 def test_a_trace_has_a_span_for_each_call_and_the_judges_reason(book: Teller, client: Any):
