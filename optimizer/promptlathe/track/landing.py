@@ -18,15 +18,14 @@ NOTE = "mlflow.note.content"
 VIEW = "promptlathe"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 """Tag with a view that MLflow offers under *Views*, as its own page writes them."""
-COLUMNS: Mapping[str, int] = {
-    "metrics.`test_seed`": 90,
-    "metrics.`test_best`": 90,
-    "metrics.`test_gain`": 90,
-    "metrics.`cost_usd`": 90,
-    "tags.`promptlathe.verdict`": 180,
-    "tags.`promptlathe.recommended`": 180,
-}
-"""What the view shows besides name, age and duration, with widths in pixels."""
+COLUMNS = (
+    "metrics.`test_seed`",
+    "metrics.`test_best`",
+    "metrics.`test_gain`",
+    "tags.`promptlathe.verdict`",
+    "tags.`promptlathe.recommended`",
+)
+"""What the view shows besides name, age and duration."""
 PAGES: Mapping[str, str] = {
     "report.html": "report",
     "prompt_diff.html": "what changed in the prompt",
@@ -94,8 +93,7 @@ def _view(at: int) -> str:
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": list(COLUMNS),
-        "columnWidths": COLUMNS,
+        "selectedColumns": COLUMNS,
     }
     entry = {"name": "Optimizations", "createdAt": at, "updatedAt": at, "state": json.dumps(state)}
     return json.dumps(entry)

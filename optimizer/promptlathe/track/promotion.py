@@ -22,7 +22,6 @@ from promptlathe.track.registry import (
     EXPERIMENT_IDS,
     FILLS,
     FORMAT,
-    LINKED_PROMPTS,
     MESSAGES,
     PARAMETERS,
     RUN_IDS,
@@ -87,7 +86,7 @@ def promote(
     if before := _before(backend, first, base, versions[first]):
         _withdraw(backend, versions)
         return Promotion(refused=_overtaken({first: before}, base))
-    _link(backend, run_id, versions)
+    _bind(backend, run_id, versions)
     for name, number in versions.items():
         backend.client.set_prompt_alias(name, ALIAS, number)
     return Promotion(
@@ -120,7 +119,7 @@ def register_seed(
         else:
             versions[registered] = number
     if versions:
-        _link(backend, run_id, versions)
+        _bind(backend, run_id, versions)
 
 
 def _seed(
@@ -135,13 +134,12 @@ def _seed(
     return _new_version(backend, about, registered, prompt, said, tags, experiment)
 
 
-def _link(backend: Backend, run_id: str, versions: Mapping[str, int]) -> None:
-    """Both ways: with the run that made them, and as a set."""
+def _bind(backend: Backend, run_id: str, versions: Mapping[str, int]) -> None:
+    """As a set. Which run made them stands in RUN_IDS: the run's page finds them by it, and would
+    list them twice with the tag `mlflow.linkedPrompts`."""
     entry = json.dumps({"run": run_id, "versions": versions})
     for name, number in versions.items():
         backend.client.set_prompt_version_tag(name, number, SET, entry)
-    linked = [{"name": name, "version": str(number)} for name, number in versions.items()]
-    backend.client.set_tag(run_id, LINKED_PROMPTS, json.dumps(linked))
 
 
 def _overtaken(others: Mapping[str, int | None], base: Mapping[str, int]) -> str:
