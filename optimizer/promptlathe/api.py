@@ -7,10 +7,18 @@ from typing import Any, Literal
 from promptlathe import documents
 from promptlathe.documents import Document
 from promptlathe.errors import InputError
-from promptlathe.job import Job, Result, run
-from promptlathe.job.runfile import ParallelOptions, SearchOptions, TrackOptions
+from promptlathe.job import Job, run
+from promptlathe.job.progress import Progress
+from promptlathe.job.runfile import (
+    BudgetOptions,
+    ParallelOptions,
+    ReportOptions,
+    SearchOptions,
+    TrackOptions,
+)
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
+from promptlathe.notebook import Result, progress_of
 from promptlathe.records import Budget
 from promptlathe.scoring import Objective
 from promptlathe.search import PolicyName
@@ -25,7 +33,7 @@ def optimize(
     target: Any = None,
     model: str | Mapping[str, Any] = "pocket",
     step_models: Mapping[str, str | Mapping[str, Any]] | None = None,
-    budget: Budget | None = None,
+    budget: Budget | Mapping[str, float] | None = None,
     seed: int = 0,
     policy: PolicyName = "lathe",
     warm_start: bool = True,
@@ -36,8 +44,10 @@ def optimize(
     prices: Mapping[str, Mapping[str, float]] | None = None,
     parallel: Mapping[str, Any] | None = None,
     track: Mapping[str, Any] | Literal[False] | None = None,
+    report: Mapping[str, Any] | Literal[False] | None = None,
     name: str = "promptlathe",
     workspace: str | Path | None = None,
+    progress: bool | Progress = True,
 ) -> Result:
     """Optimize a prompt: the same job as `promptlathe run`, with the same words.
 
@@ -48,15 +58,20 @@ def optimize(
         or a function of row fields that formats prompts of MLflow's registry (`from_mlflow`).
     model: a name, or a mapping with the keys of the run file's `model`.
     step_models: by step of a chain, where it has a model of its own.
-    budget: upper limits in calls, tokens, USD and minutes; 1,000 calls by default.
+    budget: upper limits, `{"calls": 400, "usd": 2}` or a `Budget`: calls, tokens, usd, minutes;
+        1,000 calls by default.
     warm_start: learn from earlier runs of the same objective in the workspace.
     rewriter: who writes new texts for components with `rewrite=True`; None: the model itself.
     judge: who scores, for scorers that ask a model; None: the model itself.
     operators: what makes new levels; None: the usual ones, where a text may be rewritten.
     rewrite_share: share of the calls that may go to making levels.
     prices: USD per million tokens by model, `{"gpt-6-luna": {"input": 0.1, "output": 0.5}}`.
-    parallel, track: mappings with the keys of the run file; `track=False` records nothing.
+    parallel, track, report: mappings with the keys of the run file; `track=False` records nothing,
+        `report=False` makes no page.
     workspace: the folder for `.promptlathe/`; by default the working directory.
+
+    progress: widgets in a notebook that has ipywidgets, else lines on stderr; False for none; or
+        an object whose `update(view)` is called at every outcome, and every second.
 
     Raises InputError, BudgetTooSmall, ModelUnavailable or Interrupted.
     """
@@ -72,9 +87,11 @@ def optimize(
         "judge": judge,
         "parallel": {} if parallel is None else parallel,
         "track": {} if track is None else track,
+        "report": {} if report is None else report,
         "model": model,
         "step_models": step_models,
         "prices": {} if prices is None else prices,
+        "budget": {} if budget is None else budget,
     }
 
     def read(part: str, kind: Any) -> Any:
@@ -101,14 +118,16 @@ def optimize(
         judge=None if judge is None else read("judge", ModelSettings),
         function=function,
         name=name,
-        budget=Budget(calls=1000) if budget is None else budget,
+        budget=budget if isinstance(budget, Budget) else read("budget", BudgetOptions).record,
         prices=read("prices", Prices),
         search=read("search", SearchOptions),
         parallel=read("parallel", ParallelOptions),
         track=False if track is False else read("track", TrackOptions),
+        report=False if report is False else read("report", ReportOptions),
         workspace=folder,
     )
-    return run(job)
+    with progress_of(progress) as shown:
+        return Result.of(run(job, progress=shown))
 
 
 def _fields(objective: Any) -> Collection[str]:

@@ -7,9 +7,11 @@ import click
 from promptlathe.cli.commands.check import check
 from promptlathe.cli.commands.export import export
 from promptlathe.cli.commands.export_data import export_data
+from promptlathe.cli.commands.import_ import import_
 from promptlathe.cli.commands.init import init
 from promptlathe.cli.commands.judge import judge
 from promptlathe.cli.commands.pocket import pocket
+from promptlathe.cli.commands.report import report
 from promptlathe.cli.commands.run import run
 from promptlathe.cli.commands.sync import sync
 from promptlathe.cli.commands.ui import ui
@@ -67,5 +69,5 @@ def main() -> None:
     """Optimize prompts: search a declared space, decide on held-out rows, record in MLflow."""
 
 
-for command in (init, check, run, judge, export, export_data, sync, ui, pocket):
+for command in (init, import_, check, run, judge, export, export_data, report, sync, ui, pocket):
     main.add_command(command)

@@ -1,27 +1,12 @@
-"""The one way to the terminal: what others wrote is shown, and does nothing there.
+"""The one way to the terminal: what others wrote is shown, and does nothing there (visible.py)."""
 
-Names of levels, prompts, answers, errors of servers and names of files may hold escape sequences
-that move the cursor or colour the screen, and characters that turn the direction of writing or
-cannot be seen. They are printed as their code: `\\x1b`, `\\u202e`.
-"""
-
-import re
 import sys
 
 import click
 
-UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, tab and line end aside
-    "\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\U000e0000-\U000e007f"  # tags: text that cannot be seen
-    "\ud800-\udfff]"  # half characters: bytes of a file's name that are no text
-)
-"""Not the joiners U+200C and U+200D, which scripts and emoji need."""
+from promptlathe.visible import UNSEEN, drawable, visible
 
-
-def visible(text: str) -> str:
-    """`text` with each character that a terminal would obey, or not show, as its code."""
-    return UNSEEN.sub(_code, text.replace("\r\n", "\n"))
+__all__ = ["say", "visible", "visible_json"]
 
 
 def visible_json(text: str) -> str:
@@ -32,13 +17,8 @@ def visible_json(text: str) -> str:
 def say(text: str = "", *, err: bool = False, bold: bool = False) -> None:
     """Print lines. What the terminal has no character for is printed as its code, too."""
     stream = sys.stderr if err else sys.stdout
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    shown = visible(text).encode(encoding, "backslashreplace").decode(encoding)
+    shown = drawable(text, stream)
     click.echo(click.style(shown, bold=True) if bold else shown, err=err)
-
-
-def _code(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode("ascii")
 
 
 def _utf16(character: str) -> str:

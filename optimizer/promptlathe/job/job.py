@@ -10,6 +10,7 @@ from promptlathe.documents import Loc, Within
 from promptlathe.job.runfile import (
     BudgetOptions,
     ParallelOptions,
+    ReportOptions,
     RunFile,
     SearchOptions,
     TrackOptions,
@@ -23,6 +24,7 @@ from promptlathe.search.operators import USUAL, WITHOUT_REWRITER
 from promptlathe.space import JoinedSpace, SearchSpace
 from promptlathe.targets import PromptTarget, StepsTarget
 from promptlathe.targets.given import GivenTarget
+from promptlathe.track.store import store_uri
 
 WRITER_TOKENS = 4096
 """Of a rewriter's answer at most, unless the run file says else."""
@@ -62,6 +64,7 @@ class Job:
     search: SearchOptions = field(default_factory=SearchOptions)
     parallel: ParallelOptions = field(default_factory=ParallelOptions)
     track: TrackOptions | Literal[False] = field(default_factory=TrackOptions)
+    report: ReportOptions | Literal[False] = field(default_factory=ReportOptions)
     ledger: str | None = None
     workspace: Path = field(default_factory=Path.cwd)
     within: Within = None
@@ -77,6 +80,9 @@ class Job:
             object.__setattr__(self, "objective", showing(shown))
         if showing:
             object.__setattr__(self, "objective", self.objective.judged_by(self.scorer.api))
+        if showing and self.objective.in_mlflow:
+            store = store_uri(self.track.uri if self.track else None, self.state)
+            object.__setattr__(self, "objective", self.objective.reading(store))
 
     @classmethod
     def load(
@@ -119,6 +125,7 @@ class Job:
             search=file.search,
             parallel=file.parallel,
             track=file.track,
+            report=file.report,
             ledger=file.ledger,
             workspace=home,
             within=within,

@@ -4,6 +4,7 @@ from typing import Any
 
 from promptlathe import documents
 from promptlathe.data.dataset import HF
+from promptlathe.data.mlflow_rows import MLFLOW
 from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError
 from promptlathe.job.job import Job
@@ -25,6 +26,7 @@ def resolved(job: Job) -> str:
         "search": job.search.model_dump(mode="json"),
         "parallel": job.parallel.model_dump(mode="json"),
         "track": _track(job.track) if job.track else False,
+        "report": job.report.model_dump(mode="json") if job.report else False,
     }
     return documents.to_yaml(content)
 
@@ -62,7 +64,7 @@ def _objective(job: Job) -> Any:
 
     sources = [(content, "dataset"), *((content.get("splits", {}), split) for split in SPLITS)]
     for part, name in sources:
-        if name in part and not str(part[name]).startswith(HF):
+        if name in part and not str(part[name]).startswith((HF, MLFLOW)):
             part[name] = located(part[name])
     content["scorers"] = [
         {"function": {**entry["function"], "path": located(entry["function"]["path"])}}

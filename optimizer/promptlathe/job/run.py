@@ -14,6 +14,7 @@ from promptlathe.job.calibrated import judge_reports
 from promptlathe.job.checks import portfolio
 from promptlathe.job.decision import Decided, Decision
 from promptlathe.job.facts import facts
+from promptlathe.job.flat_scores import flat_notes
 from promptlathe.job.interrupts import interruptible
 from promptlathe.job.job import Job
 from promptlathe.job.lanes import engine_of, fixed_models, lanes_of
@@ -22,6 +23,8 @@ from promptlathe.job.loop import Proposer, Stopped, Units, drive
 from promptlathe.job.plan import DECISION_SHARE, Plan, make_plan
 from promptlathe.job.progress import Progress, View
 from promptlathe.job.recording import Recorder
+from promptlathe.job.reports import FILE as REPORT
+from promptlathe.job.reports import make_report
 from promptlathe.job.reserve import Reserve
 from promptlathe.job.resume import Course, begun, replayed
 from promptlathe.job.rivals import check_rivals, with_rivals
@@ -73,8 +76,6 @@ if TYPE_CHECKING:  # numpy and scipy load when they are needed
 
 SIDES = 3
 """Prompts that meet the test rows at most: the seed, the best and the champion."""
-PROGRESS = 50
-"""Outcomes after which MLflow is told how the search stands, whether or not one has settled."""
 TURN = 600.0
 """Seconds that a run waits at most for another one that decides on the same prompt."""
 TICK = 1.0
@@ -322,9 +323,13 @@ class Running:
             self._meet,
         )
         await self.close()  # requests that nobody waited for count as sent
-        return self._recorder.conclude(
-            self._result(reason, best, decided), best.candidate, decided, self._ledger
-        )
+        self._recorder.progress(self._view, self._states, last=True)
+        result = self._recorder.known(self._result(reason, best, decided))
+        page, note = await make_report(self._job, result)
+        result = replace(result, notes=(*result.notes, note)) if note else result
+        files = {REPORT: page} if page else {}
+        self._recorder.conclude(result, best.candidate, decided, self._ledger, files)
+        return result
 
     def _meet(self, side: FinalistName, outcome: Outcome) -> None:
         self._met.setdefault(side, []).append(outcome)
@@ -475,9 +480,7 @@ class Running:
         self._reserve.take(outcome)
         if outcome.cell.example.split == "select":
             self._told.append(outcome)
-        due = self._view.stage == "search" and len(self._told) % PROGRESS == 0
-        if settled or due:
-            self._recorder.progress(self._view)
+        self._recorder.progress(self._view, self._states)
 
     # The result
 
@@ -488,6 +491,8 @@ class Running:
         lineage, operators = self._made(best.candidate, readout, effects)
         notes += self._rewriting.notes if self._rewriting else ()
         notes += self._states.notes
+        met = [one for told in self._met.values() for one in told]
+        notes += flat_notes(self._job, [*self._told, *met])
         notes += self._steps.notes
         notes += self._engine.notes
         notes += self._pictures()
@@ -528,6 +533,7 @@ class Running:
             lineage=lineage,
             operators=operators,
             steps=self._steps.reports(decided.seed_outcomes, decided.best_outcomes),
+            curve=self._recorder.curve,
             rows=decided_rows(self._met, self._job.objective.target),
             facts=facts(self._job, self._plan, self._began),
         )

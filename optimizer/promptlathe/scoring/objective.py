@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from promptlathe import documents
-from promptlathe.data.dataset import Source
+from promptlathe.data.dataset import Source, in_mlflow
 from promptlathe.data.examples import Examples, Sources, divided, first_target, read_sources
+from promptlathe.data.mlflow_rows import MLFLOW
 from promptlathe.data.quality import label_counts, label_notes
 from promptlathe.data.splits import SPLITS, Splits
 from promptlathe.errors import InputError
@@ -36,9 +37,10 @@ MOST_LABELS = 200
 class Objective(documents.Model):
     """A dataset with its splits, the scorers of an output, and the goal.
 
-    dataset: a file (JSONL, CSV, Parquet), `hf:name`, or a list of dicts; may be left out when
-        `splits` names a file for every part. Paths are relative to the YAML file, in Python to
-        the working directory.
+    dataset: a file (JSONL, CSV, Parquet), `hf:name`, `mlflow:name` (an evaluation dataset),
+        `{"traces": experiment, …}` in MLflow, a list of dicts, or a data frame (pandas, polars,
+        PyArrow); may be left out when `splits` has a dataset of its own for every part. Paths are
+        relative to the YAML file, in Python to the working directory.
     scorers: one or more (`scorer=` for one): `exact_match("label")`, `"metric.py:function"`, …
     goal: `maximize NAME`, `minimize NAME` or a weighted sum; by default, maximize the first.
     splits: `Splits(...)` or its fields as a dict.
@@ -58,6 +60,8 @@ class Objective(documents.Model):
     _document: documents.Document = PrivateAttr(default=documents.Document(None))
     _api: Api = PrivateAttr(default="chat")
     """By which judges are asked."""
+    _store: str | None = PrivateAttr(default=None)
+    """Where rows are that MLflow keeps; None: MLFLOW_TRACKING_URI."""
     _rivals: Mapping[str, Rival] = PrivateAttr(default_factory=dict)
     """Prompts that answers are compared with."""
     _shown: frozenset[str] | None = PrivateAttr(default=None)
@@ -65,7 +69,7 @@ class Objective(documents.Model):
 
     def __init__(
         self,
-        dataset: Source | Path | None = None,
+        dataset: Any = None,
         *,
         scorer: Any = None,
         scorers: Sequence[Any] = (),
@@ -75,13 +79,8 @@ class Objective(documents.Model):
         license: str | None = None,
     ) -> None:
         given = [*([] if scorer is None else [scorer]), *scorers]
-        if callable(getattr(dataset, "to_dict", None)):
-            raise InputError(
-                "a data frame is not read", "dataset", 'pass its rows: frame.to_dict("records")'
-            )
-        source = str(dataset) if isinstance(dataset, Path) else dataset
         data = {
-            "dataset": source,
+            "dataset": dataset,
             "scorers": given,
             "goal": goal,
             "splits": splits,
@@ -127,6 +126,15 @@ class Objective(documents.Model):
         if self.dataset is not None and not self.splits.shares:
             raise ValueError("each split has its own file", "leave the dataset out")
         return self
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """In a line: the data are named or counted, not shown."""
+        parts = {"dataset": self.dataset, **self.splits.sources}
+        yield from ((name, _named(part)) for name, part in parts.items() if part is not None)
+        yield "scorers", [scorer.name for scorer in self.scorers]
+        yield "goal", str(self.goal or f"maximize {self.scorers[0].name}")
+        if self.limits.all:
+            yield "limits", [str(limit) for limit in self.limits.all]
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -184,6 +192,21 @@ class Objective(documents.Model):
                 place,
                 f'write such as "{near}"',
             )
+
+    @property
+    def in_mlflow(self) -> bool:
+        """Whether rows of it are kept by MLflow."""
+        return any(in_mlflow(one) for one in (self.dataset, *self.splits.sources.values()))
+
+    def reading(self, store: str) -> Self:
+        """The same objective, whose rows are read from MLflow's store at this tracking URI."""
+        if store == self._store:
+            return self
+        other = self.model_copy()
+        other._store = store
+        for name in ("_sources", "_examples", "_scorecard", "digest", "scoring"):
+            vars(other).pop(name, None)
+        return other
 
     def judged_by(self, api: Api) -> Self:
         """The same objective, where judges are asked by this API."""
@@ -249,7 +272,7 @@ class Objective(documents.Model):
         """The folder of an `objective.yaml`, else the file's stem, else the dataset's."""
         path = self._document.path
         if path is None and isinstance(self.dataset, str):
-            path = Path(self.dataset)
+            path = Path(self.dataset.removeprefix(MLFLOW))
         if path is None:
             return "objective"
         return path.resolve().parent.name if path.stem == "objective" else path.stem
@@ -444,7 +467,7 @@ class Objective(documents.Model):
 
     @cached_property
     def _sources(self) -> Sources:
-        sources = read_sources(self.dataset, self.splits, self.scorers, self._document)
+        sources = read_sources(self.dataset, self.splits, self.scorers, self._document, self._store)
         for index, scorer in enumerate(self.scorers):
             at = ("scorers", index, scorer.keyword)
             scorer.check_rows(sources.rows, lambda key, at=at: self._document.where((*at, key)))
@@ -495,3 +518,7 @@ class Objective(documents.Model):
         state = super().__getstate__()
         kept = {key: value for key, value in state["__dict__"].items() if key != "_scorecard"}
         return {**state, "__dict__": kept}
+
+
+def _named(source: Source) -> str:
+    return f"{len(source):,} rows" if isinstance(source, list) else str(source)

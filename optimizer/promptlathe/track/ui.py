@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 from promptlathe.documents import shown_url
 from promptlathe.errors import InputError, PromptlatheError
-from promptlathe.track.backend import environment
+from promptlathe.track.backend import SERVERS, environment
 from promptlathe.track.store import check_store
 
 START_SECONDS = 120.0
@@ -37,7 +37,7 @@ def serve_ui(
     server has its UI already: only its URL is announced. Raises InputError for a port that is
     taken or a store that cannot be used.
     """
-    if uri.startswith(("http://", "https://")):
+    if is_server(uri):
         announce(shown_url(uri))
         return
     check_store(uri)
@@ -49,6 +49,11 @@ def serve_ui(
     ):
         announce(url)
         process.wait()
+
+
+def is_server(uri: str) -> bool:
+    """Whether the store is a server, which has a UI already."""
+    return uri.startswith(SERVERS)
 
 
 @contextlib.contextmanager

@@ -16,16 +16,16 @@ from promptlathe.cli.terminal import say
 @Workspace
 @reported
 def ui(host: str, port: int, workspace: Path | None) -> None:
-    """Open the MLflow UI on the workspace's store."""
-    from promptlathe.job.stores import existing_state
-    from promptlathe.track.store import default_artifacts, default_uri
-    from promptlathe.track.ui import serve_ui
+    """Open the MLflow UI on the store of MLFLOW_TRACKING_URI, else on the workspace's."""
+    from promptlathe.job.stores import recorded_in
+    from promptlathe.track.ui import is_server, serve_ui
 
-    state = existing_state(workspace, "mlflow.db")
+    uri, artifacts = recorded_in(workspace)
+    stop = "" if is_server(uri) else "  (Ctrl-C stops it)"
     serve_ui(
-        default_uri(state),
-        default_artifacts(state),
+        uri,
+        artifacts,
         host=host,
         port=port,
-        announce=lambda url: say(f"MLflow's UI: {url}  (Ctrl-C stops it)"),
+        announce=lambda url: say(f"MLflow's UI: {url}{stop}"),
     )
