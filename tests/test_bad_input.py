@@ -423,7 +423,7 @@ def optimize(**more: Any) -> None:
     [
         ({"space": "space.yaml"}, "space: expected SearchSpace, found the text 'space.yaml'"),
         ({"objective": None}, "objective: expected Objective, found nothing"),
-        ({"budget": 500}, "budget: expected Budget, found the number 500"),
+        ({"budget": 500}, "budget: expected keys with values, found the number 500"),
         ({"budget": pl.Budget(calls=0)}, "budget.calls is 0"),
         ({"budget": pl.Budget(minutes=float("nan"))}, "budget.minutes is nan"),
         ({"budget": pl.Budget(usd="5")}, "budget.usd is '5'"),  # type: ignore[arg-type]

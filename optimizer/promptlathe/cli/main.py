@@ -10,6 +10,7 @@ from promptlathe.cli.commands.export_data import export_data
 from promptlathe.cli.commands.import_ import import_
 from promptlathe.cli.commands.init import init
 from promptlathe.cli.commands.judge import judge
+from promptlathe.cli.commands.optimize import optimize
 from promptlathe.cli.commands.pocket import pocket
 from promptlathe.cli.commands.report import report
 from promptlathe.cli.commands.run import run
@@ -69,5 +70,8 @@ def main() -> None:
     """Optimize prompts: search a declared space, decide on held-out rows, record in MLflow."""
 
 
-for command in (init, import_, check, run, judge, export, export_data, report, sync, ui, pocket):
+for command in (
+    *(init, optimize, import_, check, run),
+    *(judge, export, export_data, report, sync, ui, pocket),
+):
     main.add_command(command)
