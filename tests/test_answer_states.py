@@ -7,7 +7,7 @@ from tests.jobs import ROWS
 from tests.scripted_jobs import LABEL, SPACE, job, result_of, row_of, settings
 
 import promptlathe as pl
-from promptlathe.cli.printing import show_result
+from promptlathe.cli.ending import show_result
 from promptlathe.errors import InputError
 from promptlathe.job import Job
 from promptlathe.job.runfile import SearchOptions, TrackOptions
@@ -140,7 +140,7 @@ async def test_each_answer_is_counted_and_told(
     assert sum(per_candidate) == sent
     (note,) = [note for note in result.notes if "cut off" in note]
     assert "raise model.max_tokens (now 20)" in note
-    show_result(one, result)
+    show_result(result, one.workspace)
     shown = capsys.readouterr().out
     assert "cut off" in shown
     assert "content_filter" in shown

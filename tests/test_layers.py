@@ -14,7 +14,7 @@ from promptlathe import errors
 
 PACKAGE = Path(promptlathe.__file__).parent
 LAYERS = (
-    ("version", "errors", "records", "json_form", "command_line"),
+    ("version", "errors", "records", "json_form", "command_line", "whole_files", "interrupts"),
     ("starter",),
     ("documents",),
     ("space",),

@@ -1,13 +1,11 @@
 """The stores of a job, checked before anything is paid for."""
 
 import errno
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from promptlathe.command_line import command
 from promptlathe.documents import find
@@ -15,6 +13,7 @@ from promptlathe.errors import InputError, StorageFailed
 from promptlathe.job.job import STATE, Job
 from promptlathe.track.running import under_way
 from promptlathe.track.store import check_store, default_uri
+from promptlathe.whole_files import write_whole
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -128,20 +127,3 @@ def make_state(folder: Path) -> None:
     ignore = folder / ".gitignore"
     if not ignore.exists():
         write_whole(ignore, "*\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """The file has the text, or is as it was: never a part, also when this process is killed.
-
-    What is no plain file (a pipe, a device, a link) is written as it is. Raises OSError.
-    """
-    plain = path.is_file() and not path.is_symlink() if path.exists() else not path.is_symlink()
-    if not plain or not os.access(path.parent, os.W_OK):
-        path.write_text(text, encoding="utf-8")
-        return
-    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.new")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

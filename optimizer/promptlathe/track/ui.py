@@ -11,11 +11,12 @@ import tempfile
 import time
 from collections.abc import Callable, Generator
 from http.client import HTTPException
-from typing import IO, NoReturn
+from typing import IO
 from urllib.request import urlopen
 
 from promptlathe.documents import shown_url
 from promptlathe.errors import InputError, PromptlatheError
+from promptlathe.interrupts import sigterm_as_interrupt
 from promptlathe.track.backend import environment
 from promptlathe.track.store import check_store
 
@@ -44,7 +45,7 @@ def serve_ui(
     check_port(host, port)
     with (
         contextlib.suppress(KeyboardInterrupt),
-        _sigterm_as_interrupt(),
+        sigterm_as_interrupt(),
         ui_server(uri, artifacts, host=host, port=port) as (url, process),
     ):
         announce(url)
@@ -130,21 +131,3 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
                 time.sleep(0.05)
         except ProcessLookupError:
             return
-
-
-@contextlib.contextmanager
-def _sigterm_as_interrupt() -> Generator[None]:
-    """Within it, `kill` ends us as Ctrl-C does: in order."""
-
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread: signals are not ours
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
