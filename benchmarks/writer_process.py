@@ -34,7 +34,7 @@ from promptlathe.records import (
 from promptlathe.track import About, Conclusion, MlflowTracker, default_artifacts, default_uri
 from promptlathe.track.backend import Backend, environment
 from promptlathe.track.book import Book
-from promptlathe.track.records import TestRow
+from promptlathe.track.records import Candidacy, TestRow
 
 TEXT = "Say which team should handle the ticket. " * 60  # 2,400 characters
 
@@ -83,10 +83,10 @@ def by_book(state: Path, candidates: int, rows: int) -> None:
     """One run, as its records would arrive, by `Book` in this process."""
     clock = Clock()
     book = Book(Backend(default_uri(state), default_artifacts(state)), "bench")
-    book.start(ABOUT, NOW)
+    book.start(ABOUT)
     clock.show("import, open, start")
     for standing in standings(candidates):
-        book.candidate(standing, NOW)
+        book.candidate(Candidacy(standing), NOW)
     clock.show(f"{candidates} candidates")
     told = [(row, NOW) for row in test_rows(rows)]
     for first in range(0, len(told), 30):
@@ -107,7 +107,7 @@ async def by_tracker(state: Path, candidates: int, rows: int) -> None:
             await asyncio.sleep(0.05)
         clock.show("the run is there")
         for standing in standings(candidates):
-            tracker.candidate(standing)
+            tracker.candidate(Candidacy(standing))
         clock.show(f"{candidates} candidates")
         for row in test_rows(rows):
             tracker.test_outcome(row.side, row.outcome)

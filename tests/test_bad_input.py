@@ -222,8 +222,8 @@ def test_the_workspace_is_right_to_begin_with(folder: Path):
             id="budget negative",
         ),
         pytest.param(
-            "run.yaml", "model: pocket", "model: gpt-5-mini",
-            "run.yaml:3: the model 'gpt-5-mini' needs an API key, and the variable OPENAI_API_KEY",
+            "run.yaml", "model: pocket", "model: gpt-6-luna",
+            "run.yaml:3: the model 'gpt-6-luna' needs an API key, and the variable OPENAI_API_KEY",
             id="missing key variable",
         ),
         pytest.param(

@@ -45,8 +45,10 @@ def test_the_winner_is_promoted_and_linked_both_ways(finished: tuple[Job, Result
     }
 
 
-def test_the_record_has_every_candidate_and_the_course(finished: tuple[Job, Result]):
-    """Also of a search over single cells, in which hardly any candidate settles."""
+def test_the_record_has_every_candidate_and_the_course(
+    finished: tuple[Job, Result], monkeypatch: pytest.MonkeyPatch
+):
+    """In a table; those that matter have runs of their own."""
     from mlflow import MlflowClient
 
     job, result = finished
@@ -57,8 +59,18 @@ def test_the_record_has_every_candidate_and_the_course(finished: tuple[Job, Resu
     )
     asked = [standing for standing in result.standings if standing.cells]
     assert sum(standing.state == "running" for standing in asked) > 10
-    names = {run.data.tags.get("promptlathe.candidate") for run in nested}
-    assert {standing.candidate.id for standing in asked} <= names
+    shown = {run.data.tags["promptlathe.candidate"]: run.info.run_name for run in nested}
+    matter = [result.seed.candidate, result.best.candidate]
+    assert [shown[one][:7] for one in matter] == ["seed · ", "best · "]
+    others = {one.candidate.id for one in result.pareto if one.candidate.id not in matter}
+    assert shown.keys() == {*matter, *others}
+    assert {shown[one].partition("candidate")[0] for one in others} <= {"pareto · "}
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", default_uri(job.state))  # `load_table` reads it
+    table = client.load_table(parent.info.experiment_id, "candidates.json", [str(result.run_id)])
+    assert sorted(table["candidate"]) == sorted(standing.number for standing in asked)
+    assert {mark for mark in table["mark"] if mark} >= {"seed", "best"}
+    estimates = list(table["estimate"].dropna())
+    assert estimates == sorted(estimates, reverse=True)
     steps = [m.step for m in client.get_metric_history(str(result.run_id), "eval_score")]
     assert len([step for step in steps if step > 0]) > 3
 

@@ -15,7 +15,7 @@ HI = (Message("user", "hi"),)
 
 
 def test_a_name_alone_is_enough() -> None:
-    assert parse(ModelSettings, Document("gpt-5-mini")) == ModelSettings(name="gpt-5-mini")
+    assert parse(ModelSettings, Document("gpt-6-luna")) == ModelSettings(name="gpt-6-luna")
 
 
 def test_a_copy_sends_its_own_parameters() -> None:

@@ -181,6 +181,7 @@ def test_a_log_has_each_line_of_stderr_with_the_time(here: Path) -> None:
 
 def test_a_log_writes_whole_lines(tmp_path: Path) -> None:
     log = Log(tmp_path / "a.log")
+    log.open()
     with log.listening():
         print("one", end=" ", file=sys.stderr)
         assert (tmp_path / "a.log").read_text() == ""

@@ -124,23 +124,52 @@ def test_a_candidate_is_a_nested_run_with_its_levels(book: Teller, client: Any):
     )
     assert scored.data.params == {"role": "agent", "count": "4"}
     assert scored.data.metrics == {
-        "estimate": 0.6,
-        "estimate_low": 0.5,
-        "estimate_high": 0.7,
-        "examples": 24,
-        "cells": 24,
-        "tokens": 3000,
-        "cost_usd": 0.01,
-        "failures": 1,
-        "failed": 3,
-        "unread": 2,
+        "select_estimate": 0.6,
+        "select_low": 0.5,
+        "select_high": 0.7,
+        "select_rows": 24,
+        "select_cells": 24,
+        "select_tokens": 3000,
+        "select_cost_usd": 0.01,
+        "select_failures": 1,
+        "select_failed": 3,
+        "select_unread": 2,
     }
     assert scored.data.tags["mlflow.parentRunId"] == started.run_id
     assert scored.data.tags["promptlathe.candidate"] == BEST.id
     assert scored.data.tags["promptlathe.state"] == "dropped"
     assert scored.info.status == "FINISHED"
     assert json.loads(text_of(scored, "prompt.json"))["id"] == BEST.id
-    assert without.data.metrics == {"cells": 3, "failures": 3, "failed": 0, "unread": 0}
+    figures = {name[7:]: figure for name, figure in without.data.metrics.items()}
+    assert figures == {"cells": 3, "failures": 3, "failed": 0, "unread": 0}
+
+
+def test_a_finalist_is_one_run_of_what_it_is_and_what_it_gave(book: Teller, client: Any):
+    started = book.start(about())
+    book.test_outcome("best", answered(BEST, EXAMPLES[0], "billing"))
+    book.candidate(standing(SEED), "seed")  # no row was asked
+    book.candidate(standing(BEST, Estimate(0.9, 0.8, 1.0, 24), number=7), "best")
+    book.conclude(conclusion())
+    (seed,) = children(client, started.experiment_id, "candidate")
+    (best,) = children(client, started.experiment_id, "evaluation")
+    assert (seed.info.run_name, best.info.run_name) == (
+        "seed · candidate 0",
+        f"best · {about().label}",
+    )
+    assert best.data.params == {"role": "agent", "count": "4"}
+    assert best.data.metrics["exact_match/mean"] == 1.0
+    assert best.data.metrics["select_estimate"] == 0.9
+    assert best.data.tags["promptlathe.candidate"] == BEST.id
+    assert best.data.tags["promptlathe.number"] == "7"
+    assert json.loads(text_of(best, "prompt.json"))["id"] == BEST.id
+
+
+def test_a_run_lasts_from_its_begin_to_its_end(book: Teller, client: Any):
+    started = book.start(about(began=1_699_999_940_000))
+    book.conclude(conclusion())
+    run = client.get_run(started.run_id)
+    assert run.info.run_name == f"{about(began=1_699_999_940_000).label} · pocket"
+    assert run.info.end_time - run.info.start_time == 60_000
 
 
 def test_an_evaluation_run_shows_each_row(book: Teller, client: Any):

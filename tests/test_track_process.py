@@ -28,6 +28,7 @@ from promptlathe.track import (
     default_artifacts,
     default_uri,
 )
+from promptlathe.track.records import Candidacy
 from promptlathe.track.running import lock_of
 from promptlathe.track.sync import sync
 
@@ -36,7 +37,7 @@ EXAMPLE = Example("e1", {"text": "My invoice", "label": "billing"}, "test")
 ABOUT = About(
     "triage",
     "support-triage",
-    "pocket, seed 0",
+    "pocket",
     "model: pocket\n",
     "pocket",
     "label",
@@ -76,7 +77,8 @@ def rows(state: Path, query: str, *values: str) -> list[tuple[Any, ...]]:
 
 def drive(tracker: Tracker) -> None:
     tracker.progress(1, 1.0, None)
-    tracker.candidate(Standing(CANDIDATE, None, "complete", 1, None, None, 0, 0, 0, 0))
+    standing = Standing(CANDIDATE, None, "complete", 1, None, None, 0, 0, 0, 0)
+    tracker.candidate(Candidacy(standing))
     tracker.test_outcome("best", OUTCOME)
 
 
@@ -95,9 +97,9 @@ async def test_a_run_from_start_to_end(state: Path):
     assert concluded.registered["prompt"].uri == "prompts:/support-triage/1"
     names = rows(state, "SELECT name, status FROM runs ORDER BY name")
     assert names == [
+        (ABOUT.run_name, "FINISHED"),
+        (f"best · {ABOUT.label}", "FINISHED"),
         ("candidate 0", "FINISHED"),
-        ("pocket, seed 0", "FINISHED"),
-        ("test: best prompt", "FINISHED"),
     ]
     assert rows(state, "SELECT response_preview FROM trace_info") == [("billing",)]
     assert rows(state, "PRAGMA journal_mode") == [("wal",)]

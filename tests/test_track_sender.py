@@ -12,12 +12,13 @@ from tests.track_samples import BEST, EXAMPLES, SEED, about, answered, conclusio
 from promptlathe.errors import InputError
 from promptlathe.track import default_artifacts, default_uri
 from promptlathe.track.backend import Away, Backend
-from promptlathe.track.records import Begun, Concluded, Curve, Stopped, TestRow
+from promptlathe.track.records import Begun, Candidacy, Concluded, Curve, Stopped, TestRow
 from promptlathe.track.running import lock_of
 from promptlathe.track.sender import KILLED, Open, send, send_leftovers
 from promptlathe.track.spool import Content, Spool, Spooled, Taken
 
 opened: Open = cache(Backend)
+LABEL = about().label
 
 
 def rows(count: int) -> list[Content]:
@@ -62,10 +63,10 @@ def test_a_sender_that_is_killed_is_followed_by_one_that_writes_nothing_twice(
 ):
     told = [
         begun(state),
-        standing(SEED),
-        standing(BEST, number=1),
         Curve(9, (("eval_score", 9, 0.5),)),
         *rows(3),
+        Candidacy(standing(SEED), "seed"),
+        Candidacy(standing(BEST, number=1), "pareto"),
         conclusion(),
     ]
     dies = DiesAfter(spool_of(state, *told))
@@ -79,11 +80,10 @@ def test_a_sender_that_is_killed_is_followed_by_one_that_writes_nothing_twice(
     assert concluded.registered["prompt"].version == 1
     runs = client.search_runs(["1"])
     assert sorted((run.info.run_name, run.info.status) for run in runs) == [
-        ("candidate 0", "FINISHED"),
-        ("candidate 1", "FINISHED"),
-        ("pocket, seed 0", "FINISHED"),
-        ("test: best prompt", "FINISHED"),
-        ("test: seed prompt", "FINISHED"),
+        (f"{LABEL} · pocket", "FINISHED"),
+        (f"best · {LABEL}", "FINISHED"),
+        ("pareto · candidate 1", "FINISHED"),
+        (f"seed · {LABEL}", "FINISHED"),
     ]
     traces = client.search_traces(locations=["1"])
     assert len(traces) == 6
@@ -103,18 +103,18 @@ def leftovers(state: Path, own: Spooled | None = None, store: str | None = None)
 
 
 def test_a_run_that_was_killed_is_closed_and_says_why(state: Path, client: Any):
-    path = spool_of(state, begun(state), standing(SEED), *rows(2))
+    path = spool_of(state, begun(state), *rows(2), Candidacy(standing(SEED)))
     with path.open("ab") as torn:
         torn.write(b'{"at": 17')
     assert leftovers(state) == ["run run: 7 records sent"]
     runs = {run.info.run_name: run for run in client.search_runs(["1"])}
     assert {name: run.info.status for name, run in runs.items()} == {
-        "pocket, seed 0": "KILLED",
+        f"{LABEL} · pocket": "KILLED",
         "candidate 0": "FINISHED",
-        "test: seed prompt": "KILLED",
-        "test: best prompt": "KILLED",
+        f"seed · {LABEL}": "KILLED",
+        f"best · {LABEL}": "KILLED",
     }
-    assert runs["pocket, seed 0"].data.tags["promptlathe.reason"] == KILLED
+    assert runs[f"{LABEL} · pocket"].data.tags["promptlathe.reason"] == KILLED
     assert leftovers(state) == []
 
 
@@ -138,7 +138,9 @@ def test_a_run_that_is_gone_on_with_closes_its_earlier_record(state: Path, clien
 
 
 def test_a_store_that_was_made_anew_gets_the_whole_record(state: Path, tmp_path: Path, client: Any):
-    spooled = Spooled(spool_of(state, begun(state), standing(SEED), conclusion(promote=False)))
+    spooled = Spooled(
+        spool_of(state, begun(state), Candidacy(standing(SEED)), conclusion(promote=False))
+    )
     spooled.note(Taken(2, "a" * 32, "1"))
     send(spooled, opened)
     assert len(client.search_runs(["1"])) == 2
@@ -197,7 +199,9 @@ def test_what_the_store_refuses_at_the_start_waits_for_the_user(state: Path, cli
 
 def test_a_database_that_is_deleted_meanwhile_takes_nothing(state: Path, client: Any):
     store = Backend(default_uri(state), default_artifacts(state))
-    path = spool_of(state, begun(state), standing(SEED), standing(BEST, number=1))
+    path = spool_of(
+        state, begun(state), Candidacy(standing(SEED)), Candidacy(standing(BEST, number=1))
+    )
 
     def remove(news: object) -> None:
         if news == 2:
@@ -212,7 +216,7 @@ def test_a_pause_is_asked_for_until_the_store_is_back(state: Path, migrated: Pat
     """Here the database, which somebody moved for a while."""
     store = Backend(default_uri(state), default_artifacts(state))
     away = state / "elsewhere.db"
-    path = spool_of(state, begun(state), standing(SEED), conclusion(promote=False))
+    path = spool_of(state, begun(state), Candidacy(standing(SEED)), conclusion(promote=False))
     pauses: list[int] = []
 
     def lose(news: object) -> None:

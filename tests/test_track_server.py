@@ -13,6 +13,7 @@ from tests.track_samples import BEST, EXAMPLES, SEED, about, answered, conclusio
 from promptlathe.job import Result, run
 from promptlathe.job.runfile import TrackOptions
 from promptlathe.track import Champion, MlflowTracker
+from promptlathe.track.records import Candidacy
 from promptlathe.track.running import lock_of
 from promptlathe.track.sync import sync
 
@@ -44,7 +45,8 @@ async def test_a_server_that_is_away_in_the_middle_gets_everything(
         assert started
         for mood in ("500", "hangs up"):
             store.mood = mood
-            tracker.candidate(standing(SEED if mood == "500" else BEST, number=len(mood)))
+            one = standing(SEED if mood == "500" else BEST, number=len(mood))
+            tracker.candidate(Candidacy(one))
             before = store.requests
             while store.requests < before + 2:
                 await asyncio.sleep(0.02)

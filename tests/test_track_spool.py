@@ -22,7 +22,7 @@ from promptlathe.records import (
     Standing,
     Trace,
 )
-from promptlathe.track.records import Begun, Curve, Stopped, TestRow
+from promptlathe.track.records import Begun, Candidacy, Curve, Stopped, TestRow
 from promptlathe.track.running import lock_of
 from promptlathe.track.spool import Content, Spool, Spooled, Taken, waiting
 
@@ -42,7 +42,9 @@ FAILED = Sent(CALL, Failure("timeout", "30 s", 1, 2.5))
 ODD = Example("odd", {"text": "a\nb", "n": 1.5, "tags": ["x", {"y": None}], "ok": True}, "test")
 TOLD: dict[str, Content] = {
     "begun": Begun("sqlite:///x.db", None, about()),
-    "candidate": Standing(RICH, Estimate(0.1, 0.0, 0.2, 9), "running", 9, None, 0.5, 1, 2, 3, 7),
+    "candidate": Candidacy(
+        Standing(RICH, Estimate(0.1, 0.0, 0.2, 9), "running", 9, None, 0.5, 1, 2, 3, 7), "pareto"
+    ),
     "curve": Curve(60, (("eval_score", 1, 0.5), ("seed_score", 60, 0.25))),
     "row": TestRow("champion", Outcome(Cell(RICH, ODD, 1), Trace({"a": [1]}, (SENT, FAILED)),
                                        {"f1": 0.5}, 0.5, None, True, rationales={"f1": "so so"})),
@@ -51,7 +53,7 @@ TOLD: dict[str, Content] = {
     ),
     "conclusion": conclusion(champion=COMPARISON, aliased={"support-triage": 3}, notes=("a", "b")),
     "without a comparison": conclusion(comparison=None, verdict=None, promote=False),
-    "stopped": Stopped("KILLED", "interrupted"),
+    "stopped": Stopped("KILLED", "interrupted", {"candidates.json": "{}"}),
 }  # fmt: skip
 
 

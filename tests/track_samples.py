@@ -23,7 +23,7 @@ from promptlathe.space.rendering import render
 from promptlathe.track import About, Conclusion, Dataset, default_artifacts, default_uri
 from promptlathe.track.backend import Backend
 from promptlathe.track.book import Book
-from promptlathe.track.records import Begun, Concluded, Started, TestRow
+from promptlathe.track.records import Begun, Candidacy, Concluded, Mark, Started, TestRow
 from promptlathe.track.spool import Content, Record
 
 
@@ -62,7 +62,8 @@ def about(**changes: Any) -> About:
     known: dict[str, Any] = {
         "experiment": "triage",
         "prompt": "support-triage",
-        "run_name": "pocket, seed 0",
+        "title": "pocket",
+        "began": 1_700_000_000_000,
         "run_file": "model: pocket\n",
         "model": "pocket",
         "target": "label",
@@ -105,8 +106,8 @@ class Teller:
         assert isinstance(started, Started)
         return started
 
-    def candidate(self, given: Standing) -> None:
-        self.tell(given)
+    def candidate(self, given: Standing, mark: Mark | None = None) -> None:
+        self.tell(Candidacy(given, mark))
 
     def test_outcome(self, side: FinalistName, given: Outcome) -> None:
         self.tell(TestRow(side, given))

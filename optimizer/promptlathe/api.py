@@ -54,7 +54,7 @@ def optimize(
     judge: who scores, for scorers that ask a model; None: the model itself.
     operators: what makes new levels; None: the usual ones, where a text may be rewritten.
     rewrite_share: share of the calls that may go to making levels.
-    prices: USD per million tokens by model, `{"gpt-5-mini": {"input": 0.25, "output": 2}}`.
+    prices: USD per million tokens by model, `{"gpt-6-luna": {"input": 0.1, "output": 0.5}}`.
     parallel, track: mappings with the keys of the run file; `track=False` records nothing.
     workspace: the folder for `.promptlathe/`; by default the working directory.
 

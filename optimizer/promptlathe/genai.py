@@ -4,7 +4,7 @@
         predict_fn=predict_fn,
         train_data=rows,
         prompt_uris=["prompts:/qa/1"],
-        optimizer=pl.PromptlatheOptimizer(rewriter="gpt-5-mini", max_metric_calls=300),
+        optimizer=pl.PromptlatheOptimizer(rewriter="gpt-6-luna", max_metric_calls=300),
         scorers=[accuracy],
     )
 

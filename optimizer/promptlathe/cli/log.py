@@ -15,15 +15,20 @@ class Log:
     """Appends whole lines: several commands may use one file."""
 
     def __init__(self, path: Path) -> None:
-        """Raises InputError when the file cannot be written."""
         self._path = path
+        self._file: TextIO | None = None
+
+    def open(self) -> None:
+        """Raises InputError when the file cannot be written; until then no line is."""
         try:
-            self._file = path.open("a", encoding="utf-8", errors="backslashreplace")
+            self._file = self._path.open("a", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
-            raise unwritable(path, error, "--log") from None
+            raise unwritable(self._path, error, "--log") from None
 
     def line(self, text: str) -> None:
         """A line, or several; a disk that is full holds nothing up."""
+        if self._file is None:
+            return
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         try:
             self._file.write("".join(f"{now} {one}\n" for one in visible(text).splitlines()))
@@ -53,7 +58,8 @@ class Log:
             sys.stderr = before
 
     def close(self) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 class _Heard:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from promptlathe.cli.log import Log
-from promptlathe.cli.outcome import JsonFile, Unwritable
+from promptlathe.cli.outcome import JsonFile
 from promptlathe.cli.terminal import say
 from promptlathe.errors import InputError, Interrupted, PromptlatheError
 from promptlathe.interrupts import sigterm_as_interrupt
@@ -39,7 +39,6 @@ def reported(command: Command) -> Command:
             if log := _option(options, Log):
                 stack.callback(log.close)
                 stack.enter_context(log.listening())
-                log.line(f"began: {_typed()} (process {os.getpid()})")
             stack.enter_context(sigterm_as_interrupt())
             code = _carry_out(lambda: command(*args, **options), json_file, log)
             if log:
@@ -54,13 +53,16 @@ def _carry_out(work: Callable[[], None], json_file: JsonFile | None, log: Log | 
     """The exit code, after everything was said."""
 
     def fail(error: BaseException, code: int) -> int:
-        if json_file and not isinstance(error, Unwritable):
+        if json_file and not json_file.refused:
             json_file.fail(error, code)
         return code
 
     try:
         if json_file:
             json_file.begin()
+        if log:
+            log.open()
+            log.line(f"began: {_typed()} (process {os.getpid()})")
         work()
     except PromptlatheError as error:
         if isinstance(error, Interrupted):
@@ -167,10 +169,7 @@ def _json_file(context: click.Context, _: click.Parameter, path: Path | None) ->
 
 
 def _log(_: click.Context, __: click.Parameter, path: Path | None) -> Log | None:
-    try:
-        return Log(path) if path else None
-    except InputError as error:
-        raise click.UsageError(str(error)) from None
+    return Log(path) if path else None
 
 
 Json = click.option(

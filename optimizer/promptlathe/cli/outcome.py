@@ -33,15 +33,13 @@ OURS = ("status", "verdict", "judge")
 """Keys of which each file that we wrote has one."""
 
 
-class Unwritable(InputError):
-    """The file cannot be written, or is not ours to write."""
-
-
 class JsonFile:
     """The file of `--json`; `-` is stdout, which gets one document, at the end."""
 
     def __init__(self, path: Path, command: str) -> None:
         self._path = path
+        self.refused = False
+        """It cannot be written, or is not ours to write."""
         self._content: dict[str, Any] = {}
         self._head: dict[str, Any] = {
             "command": command,
@@ -59,11 +57,13 @@ class JsonFile:
         file that is none of ours."""
         if self.alone:
             return
+        self.refused = True
         check_replaceable(self._path)
         try:
             self._write({"status": "running", **self._head})
         except OSError as error:
             raise unwritable(self._path, error) from None
+        self.refused = False
 
     def tell(self, content: Mapping[str, Any], exit_code: int = 0) -> None:
         """The command has what it is for. Raises InputError when it cannot be written."""
@@ -127,7 +127,7 @@ def check_replaceable(path: Path, where: str = "--json") -> None:
     except (OSError, ValueError):
         found = None
     if not isinstance(found, dict) or not any(key in found for key in OURS):
-        raise Unwritable(
+        raise InputError(
             f"{path} is there already, and is no result", where, "name another file, or delete it"
         )
 
@@ -145,7 +145,7 @@ def check_writable(path: Path, where: str) -> None:
         path.unlink(missing_ok=True)
 
 
-def unwritable(path: Path, error: OSError, where: str = "--json") -> Unwritable:
+def unwritable(path: Path, error: OSError, where: str = "--json") -> InputError:
     """What is said of a file that cannot be written."""
     fix = "make the folder first" if not path.parent.exists() else "name another file"
-    return Unwritable(f"{path} cannot be written: {error.strerror}", where, fix)
+    return InputError(f"{path} cannot be written: {error.strerror}", where, fix)

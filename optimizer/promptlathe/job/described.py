@@ -6,6 +6,7 @@ from dataclasses import asdict
 from html import escape
 from typing import Any
 
+from promptlathe.job.candidacies import as_table, candidates_tables, marks
 from promptlathe.job.job import Job
 from promptlathe.job.plan import Plan
 from promptlathe.job.resolved import resolved
@@ -28,8 +29,8 @@ PASS_FAIL = (
 """Scorers that give 0 or 1 only."""
 
 
-def about(job: Job, plan: Plan, run: str) -> About:
-    """What MLflow is told of the run before its first call."""
+def about(job: Job, plan: Plan, run: str, began: int) -> About:
+    """What MLflow is told of the run before its first call. began: milliseconds since 1970."""
     objective = job.objective
     examples: dict[Split, Sequence[Example]] = {
         "train": plan.space.train,
@@ -40,7 +41,8 @@ def about(job: Job, plan: Plan, run: str) -> About:
     return About(
         experiment=experiment_of(job),
         prompt=job.prompt_name,
-        run_name=f"{job.name} · {job.search.policy} · seed {job.search.seed}",
+        title=f"{job.name} · {job.search.policy}",
+        began=began,
         run_file=resolved(job),
         model=job.model.name,
         target=objective.target,
@@ -96,14 +98,8 @@ def tables(result: Result) -> dict[str, str]:
             if counts.total
         ],
     }
-    return {
-        name: json.dumps(
-            {"columns": list(lines[0]), "data": [list(line.values()) for line in lines]},
-            ensure_ascii=False,
-        )
-        for name, lines in tables.items()
-        if lines
-    }
+    made = {name: as_table(lines) for name, lines in tables.items() if lines}
+    return {**candidates_tables(result.standings, marks(result)), **made}
 
 
 def _flat(line: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -12,6 +12,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from promptlathe.errors import InputError
+from promptlathe.job.candidacies import candidacies, candidates_tables
 from promptlathe.job.decision import Decided
 from promptlathe.job.described import about, description, metrics, tables, tags
 from promptlathe.job.job import Job
@@ -34,16 +35,18 @@ class Recorder:
 
     def __init__(self, job: Job, plan: Plan, run: str, *, replay: bool) -> None:
         self._job, self._plan, self._run = job, plan, run
+        self._began = time.time_ns() // 1_000_000
         self._promotes = bool(job.track and job.track.promote == "if_better") and not replay
         self._champion = Champion()
         self._notes: tuple[str, ...] = ()
+        self._standings: Sequence[Standing] = ()
         self._over = self._checked = False
 
     @cached_property
     def _tracker(self) -> Tracker:
         tracker = _tracker(self._job, self._run)
         if self._job.track:
-            tracker.start(about(self._job, self._plan, self._run))
+            tracker.start(about(self._job, self._plan, self._run, self._began))
         return tracker
 
     @property
@@ -107,12 +110,9 @@ class Recorder:
         finally:
             lock.release()
 
-    def candidate(self, standing: Standing) -> None:
-        """A candidate's cells are done: its nested run."""
-        self._tracker.candidate(standing)
-
     def progress(self, view: View) -> None:
         """The stepped metrics of the parent run."""
+        self._standings = view.policy.standings
         best, seed = view.policy.best.estimate, view.policy.seed.estimate
         self._tracker.progress(
             view.account.spent.used_calls, best and best.mean, seed and seed.mean
@@ -134,6 +134,9 @@ class Recorder:
             json.dumps(dict(zip(("candidate", "example", "repeat"), cell, strict=True)))
             for cell in ledger.order(self._run)
         )
+        every = self._job.track.candidates == "all"
+        for one in candidacies(result, every=every):
+            self._tracker.candidate(one)
         self._tracker.conclude(
             Conclusion(
                 verdict=result.verdict,
@@ -184,7 +187,8 @@ class Recorder:
         if not self._begun:
             return ()
         try:
-            return (await self._tracker.abort(status, reason, hurry=hurry)).problems
+            known = candidates_tables(self._standings)
+            return (await self._tracker.abort(status, reason, known, hurry=hurry)).problems
         finally:
             self._tracker.close()
 

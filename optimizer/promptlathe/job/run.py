@@ -271,8 +271,6 @@ class Running:
             self._states,
         )
         self._steps = StepCounts(job)
-        self._settled: set[int] = set()
-        """Numbers of the candidates whose cells are done."""
         self._told: list[Outcome] = []
         """The search's outcomes, in the order in which the policy saw them."""
         self._met: dict[FinalistName, list[Outcome]] = {}
@@ -445,10 +443,6 @@ class Running:
             self._keep()
             stopped = await self._drive(policy, first=stopped.refused)
         self._policy.close()
-        for standing in self._policy.standings:
-            seen = standing.cells or standing.estimate
-            if seen and standing.number not in self._settled:
-                self._recorder.candidate(standing)
         return stopped.reason
 
     async def _has_calls_left(self) -> bool:
@@ -494,9 +488,6 @@ class Running:
         self._reserve.take(outcome)
         if outcome.cell.example.split == "select":
             self._told.append(outcome)
-        for standing in settled:
-            self._settled.add(standing.number)
-            self._recorder.candidate(standing)
         due = self._view.stage == "search" and len(self._told) % PROGRESS == 0
         if settled or due:
             self._recorder.progress(self._view)

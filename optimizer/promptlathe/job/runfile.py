@@ -90,6 +90,11 @@ class TrackOptions(documents.Model):
         default=None, max_length=LONGEST_NAME, description="Name in the prompt registry"
     )
     promote: Literal["if_better", "never"] = "if_better"
+    candidates: Literal["front", "all"] = Field(
+        default="front",
+        description="Which candidates have runs of their own: seed, best, champion and those on "
+        "the Pareto front, or all; the table candidates.json holds all of them in any case",
+    )
     uri: str | None = Field(
         default=None, description="MLflow tracking URI; by default in the workspace"
     )

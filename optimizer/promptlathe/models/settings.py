@@ -94,7 +94,7 @@ _KEY_HEADERS = ("authorization", "proxy-authorization", "api-key", "x-api-key", 
 class ModelSettings(documents.Model):
     """A model by name, its service, and the parameters of a call. None means: not sent.
 
-    `model: gpt-5-mini` is short for `model: {name: gpt-5-mini}`.
+    `model: gpt-6-luna` is short for `model: {name: gpt-6-luna}`.
     """
 
     name: Annotated[str, Field(min_length=1)]

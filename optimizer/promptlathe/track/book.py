@@ -7,13 +7,13 @@ process too: what an earlier attempt made is found, and not made twice.
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, TypeVar
 
 from promptlathe.documents import hiding, secrets_of
 from promptlathe.errors import InputError
-from promptlathe.records import FinalistName, Outcome, Standing
+from promptlathe.records import FinalistName, Outcome
 from promptlathe.track import promotion, registry, runs
 from promptlathe.track.artifacts import examples_table, prompts_diff, prompts_json, prompts_text
 from promptlathe.track.backend import Away, Backend, away, said, unusable
@@ -28,12 +28,12 @@ from promptlathe.track.gallery import gallery, pictures
 from promptlathe.track.records import (
     About,
     Begun,
+    Candidacy,
     Concluded,
     Conclusion,
     Curve,
     RegisteredPrompt,
     Started,
-    Status,
     Stopped,
     TestRow,
 )
@@ -113,9 +113,9 @@ class Book:
         record = records[0]
         match record.content:
             case Begun(about=about):
-                return self.start(about, record.at)
-            case Standing() as standing:
-                self.candidate(standing, record.at)
+                return self.start(about)
+            case Candidacy() as candidacy:
+                self.candidate(candidacy, record.at)
             case Curve() as curve:
                 self.curve(curve, record.at)
             case TestRow():
@@ -123,11 +123,11 @@ class Book:
                 self.rows(rows)
             case Conclusion() as conclusion:
                 return self.conclude(conclusion, record.at)
-            case Stopped(status=status, reason=reason):
-                return self.stop(status, reason, record.at)
+            case Stopped() as stopped:
+                return self.stop(stopped, record.at)
         return None
 
-    def start(self, about: About, at: int) -> Started:
+    def start(self, about: About) -> Started:
         """Begin the run. Raises InputError when the store refuses it."""
         self._about = about
         backend = self._backend
@@ -136,11 +136,11 @@ class Book:
         run = self._need(
             self._once(
                 lambda: runs.find(backend, experiment, {runs.RECORD: self._name}),
-                lambda: runs.begin_parent(backend, experiment, about, self._name, at),
+                lambda: runs.begin_parent(backend, experiment, about, self._name),
             )
         )
         self._id = run.id
-        self._try("parameters", lambda: runs.log(backend, run, at, params=about.params))
+        self._try("parameters", lambda: runs.log(backend, run, about.began, params=about.params))
         self._try("datasets", lambda: runs.log_datasets(backend, run, about.datasets))
         texts = {"run.yaml": about.run_file}
         self._try("run file", lambda: runs.log_texts(backend, run, texts))
@@ -149,10 +149,17 @@ class Book:
         told, self.problems = tuple(self.problems), []
         return Started(run.id, experiment, champion, told)
 
-    def candidate(self, standing: Standing, at: int) -> None:
-        """A nested run."""
+    def candidate(self, candidacy: Candidacy, at: int) -> None:
+        """On the run of its side, or on a nested run of its own."""
+        for name, side in self._sides.items():
+            if name == candidacy.mark:
+                self._try(
+                    f"candidate of {name}",
+                    lambda run=side.run: runs.log_candidate(self._backend, run, candidacy, at),
+                )
+                return
         experiment, parent = self._ids
-        tags = runs.candidate_tags(parent, standing)
+        tags = runs.candidate_tags(parent, candidacy)
 
         def half_made() -> list[None]:
             for run in runs.find(self._backend, experiment, tags):
@@ -160,7 +167,7 @@ class Book:
             return []
 
         def write() -> None:
-            runs.log_candidate(self._backend, experiment, parent, standing, at)
+            runs.nest_candidate(self._backend, experiment, parent, candidacy, at)
 
         self._try("candidate", self._once(half_made, write))
 
@@ -202,19 +209,21 @@ class Book:
         self._try("end", lambda: runs.end(self._backend, self._run, at))
         return Concluded(self._run.id, registered, tuple(self.problems))
 
-    def stop(self, status: Status, reason: str, at: int) -> Concluded:
+    def stop(self, stopped: Stopped, at: int) -> Concluded:
         """End the run without a result."""
         for side in self._sides.values():
             self._try(
                 "evaluation run",
-                lambda side=side: runs.end(self._backend, side.run, at, status),
+                lambda side=side: runs.end(self._backend, side.run, at, stopped.status),
             )
         note = {
-            "mlflow.note.content": f"**Stopped**: {escape(reason)}",
-            "promptlathe.reason": reason,
+            "mlflow.note.content": f"**Stopped**: {escape(stopped.reason)}",
+            "promptlathe.reason": stopped.reason,
+            **_as_tables(stopped.tables),
         }
+        self._try("tables", lambda: runs.log_texts(self._backend, self._run, stopped.tables))
         self._try("reason", lambda: runs.log(self._backend, self._run, at, tags=note))
-        self._try("end", lambda: runs.end(self._backend, self._run, at, status))
+        self._try("end", lambda: runs.end(self._backend, self._run, at, stopped.status))
         return Concluded(self._run.id, problems=tuple(self.problems))
 
     def problem(self, line: str) -> None:
@@ -327,9 +336,7 @@ class Book:
             metrics=figures,
             tags={
                 "mlflow.note.content": conclusion.description,
-                "mlflow.loggedArtifacts": json.dumps(
-                    [{"path": path, "type": "table"} for path in tables]
-                ),
+                **_as_tables(tables),
                 "promptlathe.verdict": conclusion.verdict or "not compared",
                 "promptlathe.compared_with": conclusion.compared_with,
                 "promptlathe.recommended": conclusion.recommended or "not compared",
@@ -391,3 +398,9 @@ class Book:
         _logger.error("%s failed", what, exc_info=error)
         lines: list[Any] = str(error).strip().splitlines() or [type(error).__name__]
         self.problem(f"MLflow did not take the {what}: {lines[0]}")
+
+
+def _as_tables(files: Iterable[str]) -> dict[str, str]:
+    """The tag by which MLflow shows them as tables."""
+    tables = [{"path": file, "type": "table"} for file in files]
+    return {"mlflow.loggedArtifacts": json.dumps(tables)}

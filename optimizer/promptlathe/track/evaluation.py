@@ -5,7 +5,7 @@ with the row as inputs and the output as outputs, a span below for each call tha
 target as an expectation and each score as feedback; the run holds `<scorer>/mean`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import pairwise
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 
 PREVIEW = 1000
 """Characters of a trace's inputs and outputs that lists show."""
-NAMES: Mapping[FinalistName, str] = {
-    "seed": "test: seed prompt",
-    "best": "test: best prompt",
-    "champion": "test: registered champion",
-}
 
 
 @dataclass
@@ -54,9 +49,12 @@ def side_tags(parent: str, side: FinalistName) -> dict[str, str]:
 def begin_evaluation(
     backend: Backend, experiment: str, parent: str, side: FinalistName, about: About, at: int
 ) -> Run:
-    """An evaluation run below the optimization's run."""
+    """An evaluation run below the optimization's run.
+
+    Where only the first letter of a name is seen, it still says which side it is.
+    """
     tags = side_tags(parent, side) | {"mlflow.runType": "genai_evaluate"}
-    run = begin(backend, experiment, NAMES[side], tags, at)
+    run = begin(backend, experiment, f"{side} · {about.label}", tags, at)
     log_datasets(backend, run, [d for d in about.datasets if d.split == "test"])
     return run
 

@@ -1,8 +1,9 @@
 """The tracker that writes to MLflow: into a spool, which a process of its own sends.
 
 start         the spool is made, and the writer started (milliseconds)
-candidate …   a line more in the spool each (microseconds)
+progress …    a line more in the spool now and then (microseconds)
 champion      asked in the store; at most PATIENCE seconds without a sign of life
+candidate …   a line each, at the end
 conclude      the last line: from here on nothing of the run can be lost
 settle        waits for the store, as long as it takes records; at most FINISH seconds,
                 NEAR for a SQLite store
@@ -10,6 +11,7 @@ settle        waits for the store, as long as it takes records; at most FINISH s
 
 import asyncio
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +19,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from promptlathe.documents import shown_url
 from promptlathe.errors import InputError
-from promptlathe.records import FinalistName, Outcome, Standing
+from promptlathe.records import FinalistName, Outcome
 from promptlathe.track.progress import Points
 from promptlathe.track.records import (
     About,
     Begun,
+    Candidacy,
     Champion,
     Concluded,
     Conclusion,
@@ -32,6 +35,7 @@ from promptlathe.track.records import (
 )
 from promptlathe.track.spool import Content, Spool, waiting
 from promptlathe.track.store import sqlite_file
+from promptlathe.track.tracker import NOTHING
 
 if TYPE_CHECKING:
     from promptlathe.track.process import WriterProcess
@@ -131,9 +135,9 @@ class MlflowTracker:
         """The process that sends, as long as there is one."""
         return self._process.pid if self._process else None
 
-    def candidate(self, standing: Standing) -> None:
-        """A nested run."""
-        self._append(standing)
+    def candidate(self, candidacy: Candidacy) -> None:
+        """Where it stands, on its side's run or on a nested one."""
+        self._append(candidacy)
 
     def progress(self, calls: int, best: float | None, seed: float | None) -> None:
         """A point of the parent's curves; most are thinned out."""
@@ -161,10 +165,15 @@ class MlflowTracker:
         return self._settled()
 
     async def abort(
-        self, status: Literal["FAILED", "KILLED"], reason: str, *, hurry: bool = False
+        self,
+        status: Literal["FAILED", "KILLED"],
+        reason: str,
+        tables: Mapping[str, str] = NOTHING,
+        *,
+        hurry: bool = False,
     ) -> Concluded:
         """End the run without a result; one that MLflow refused leaves nothing."""
-        self._append(Stopped(status, reason))
+        self._append(Stopped(status, reason, tables))
         await self._comes(self._ended, HURRY if hurry else self._finish)
         if self._refusal and self._spool:
             self._spool.remove()

@@ -2,6 +2,7 @@
 
 What is handed over has a JSON form (track/spool.py); what comes back pickles."""
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Self
@@ -14,6 +15,7 @@ from promptlathe.records import (
     Outcome,
     Prompt,
     Split,
+    Standing,
     content_hash,
 )
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:  # numpy and SQLAlchemy load when they are needed
     from promptlathe.decide import Comparison, Verdict
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+Mark = FinalistName | Literal["pareto"]
+"""One of the final comparison, or on the Pareto front."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ class About:
     prompt: str
     """Name in the prompt registry: letters, digits, `_`, `-` and `.`; of several, what their
     names begin with."""
-    run_name: str
+    title: str
+    """What the run's name says besides when it began."""
     run_file: str
     """The resolved run file, YAML."""
     model: str
@@ -70,6 +75,18 @@ class About:
     """The run's MLflow params, flat."""
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     datasets: tuple[Dataset, ...] = ()
+    began: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    """Milliseconds since 1970."""
+
+    @property
+    def label(self) -> str:
+        """When it began, in local time: what the names of its runs are told apart by."""
+        return time.strftime("%m-%d %H:%M:%S", time.localtime(self.began / 1000))
+
+    @property
+    def run_name(self) -> str:
+        """Begins with a digit: no side's does."""
+        return f"{self.label} · {self.title}"
 
     @property
     def registered(self) -> dict[str, str]:
@@ -201,6 +218,15 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Candidacy:
+    """A candidate that is shown by itself, as the search left it."""
+
+    standing: Standing
+    mark: Mark | None = None
+    """What it is to the run; None of one like many others."""
+
+
+@dataclass(frozen=True)
 class TestRow:
     """A row of the final comparison."""
 
@@ -216,3 +242,5 @@ class Stopped:
 
     status: Literal["FAILED", "KILLED"]
     reason: str
+    tables: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What is known by then, by file name, in MLflow's form, JSON."""

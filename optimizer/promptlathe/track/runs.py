@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from promptlathe.records import Standing
 from promptlathe.track.artifacts import prompts_json, prompts_text
 from promptlathe.track.backend import Away, Backend, said
-from promptlathe.track.records import About, Dataset, Status
+from promptlathe.track.records import About, Candidacy, Dataset, Status
 
 PARENT = "mlflow.parentRunId"
 PARAM_LIMIT = 6000
@@ -127,38 +127,33 @@ def log_datasets(backend: Backend, run: Run, datasets: Iterable[Dataset]) -> Non
         backend.client.log_inputs(run.id, datasets=inputs)
 
 
-def begin_parent(backend: Backend, experiment: str, about: About, record: str, at: int) -> Run:
+def begin_parent(backend: Backend, experiment: str, about: About, record: str) -> Run:
     """The run of an optimization."""
     kind = {"promptlathe.kind": "optimization", RECORD: record}
-    return begin(backend, experiment, about.run_name, {**kind, **about.tags}, at)
+    return begin(backend, experiment, about.run_name, {**kind, **about.tags}, about.began)
 
 
-def candidate_tags(parent: str, standing: Standing) -> dict[str, str]:
+def candidate_tags(parent: str, candidacy: Candidacy) -> dict[str, str]:
     """By which a candidate's nested run is found."""
     return {
         PARENT: parent,
         "promptlathe.kind": "candidate",
-        "promptlathe.candidate": standing.candidate.id,
+        "promptlathe.candidate": candidacy.standing.candidate.id,
     }
 
 
-def log_candidate(
-    backend: Backend, experiment: str, parent: str, standing: Standing, at: int
+def nest_candidate(
+    backend: Backend, experiment: str, parent: str, candidacy: Candidacy, at: int
 ) -> None:
-    """A nested run for a scored candidate: levels as params, what it gave as metrics.
+    """A nested run for a candidate that was not in the final comparison.
 
     One that MLflow does not take whole ends as FAILED, and raises.
     """
-    candidate = standing.candidate
-    tags = candidate_tags(parent, standing) | {"promptlathe.state": standing.state}
-    run = begin(backend, experiment, f"candidate {standing.number}", tags, at)
+    number = f"candidate {candidacy.standing.number}"
+    name = f"{candidacy.mark} · {number}" if candidacy.mark else number
+    run = begin(backend, experiment, name, candidate_tags(parent, candidacy), at)
     try:
-        log(backend, run, at, params=dict(candidate.levels), metrics=_figures(standing))
-        texts = {
-            "prompt.txt": prompts_text(candidate.prompts),
-            "prompt.json": prompts_json(candidate.prompts),
-        }
-        log_texts(backend, run, texts)
+        log_candidate(backend, run, candidacy, at)
     except Exception:
         with suppress(Exception):  # the first error says what is wrong
             end(backend, run, at, "FAILED")
@@ -166,13 +161,28 @@ def log_candidate(
     end(backend, run, at)
 
 
-def _figures(standing: Standing) -> dict[str, float | None]:
+def log_candidate(backend: Backend, run: Run, candidacy: Candidacy, at: int) -> None:
+    """Levels as params, what the search knows of it as metrics, its prompts as files."""
+    standing, candidate = candidacy.standing, candidacy.standing.candidate
+    tags = {"promptlathe.candidate": candidate.id, "promptlathe.state": standing.state}
+    tags |= {"promptlathe.number": str(standing.number)}
+    figures = {f"select_{name}": figure for name, figure in figures_of(standing).items()}
+    log(backend, run, at, params=dict(candidate.levels), metrics=figures, tags=tags)
+    texts = {
+        "prompt.txt": prompts_text(candidate.prompts),
+        "prompt.json": prompts_json(candidate.prompts),
+    }
+    log_texts(backend, run, texts)
+
+
+def figures_of(standing: Standing) -> dict[str, float | None]:
+    """What the search knows of a candidate, by the names that it has in MLflow."""
     estimate = standing.estimate
     return {
         "estimate": estimate and estimate.mean,
-        "estimate_low": estimate and estimate.low,
-        "estimate_high": estimate and estimate.high,
-        "examples": estimate and estimate.n,
+        "low": estimate and estimate.low,
+        "high": estimate and estimate.high,
+        "rows": estimate and estimate.n,
         "cells": standing.cells,
         "tokens": standing.tokens,
         "cost_usd": standing.cost,

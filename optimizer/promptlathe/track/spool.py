@@ -22,14 +22,14 @@ from pathlib import Path
 from filelock import FileLock
 
 from promptlathe.json_form import dump, load
-from promptlathe.records import FinalistName, Standing
-from promptlathe.track.records import Begun, Conclusion, Curve, Stopped, TestRow
+from promptlathe.records import FinalistName
+from promptlathe.track.records import Begun, Candidacy, Conclusion, Curve, Stopped, TestRow
 from promptlathe.track.running import carried_out
 
-Content = Begun | Standing | Curve | TestRow | Conclusion | Stopped
+Content = Begun | Candidacy | Curve | TestRow | Conclusion | Stopped
 KINDS: Mapping[str, type[Content]] = {
     "begun": Begun,
-    "candidate": Standing,
+    "candidate": Candidacy,
     "curve": Curve,
     "row": TestRow,
     "conclusion": Conclusion,

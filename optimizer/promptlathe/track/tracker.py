@@ -1,17 +1,22 @@
 """The seam: a job reports to a `Tracker`, which may keep everything, or nothing."""
 
+from collections.abc import Mapping
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-from promptlathe.records import FinalistName, Outcome, Standing
-from promptlathe.track.records import About, Champion, Concluded, Conclusion, Started
+from promptlathe.records import FinalistName, Outcome
+from promptlathe.track.records import About, Candidacy, Champion, Concluded, Conclusion, Started
+
+NOTHING: Mapping[str, str] = {}
 
 
 class Tracker(Protocol):
     """Keeps a record of one run.
 
-    start → (candidate | progress | champion | test_outcome)* → conclude → settle, or abort → close.
+    start → (progress | champion | test_outcome)* → candidate* → conclude → settle → close, or
+    start → (progress | champion | test_outcome)* → abort → close.
+
     Only `champion`, `settle` and `abort` wait, for seconds at most; what the store has not taken by
     then is kept, and sent later. What it refuses after the start is a problem that `settle`
     reports, never an exception: the answers are paid for.
@@ -38,8 +43,8 @@ class Tracker(Protocol):
         """Why it does not answer."""
         ...
 
-    def candidate(self, standing: Standing) -> None:
-        """A candidate ended: once for each, in any order."""
+    def candidate(self, candidacy: Candidacy) -> None:
+        """One that is shown by itself: told at the end, once for each mark."""
         ...
 
     def progress(self, calls: int, best: float | None, seed: float | None) -> None:
@@ -59,9 +64,14 @@ class Tracker(Protocol):
         ...
 
     async def abort(
-        self, status: Literal["FAILED", "KILLED"], reason: str, *, hurry: bool = False
+        self,
+        status: Literal["FAILED", "KILLED"],
+        reason: str,
+        tables: Mapping[str, str] = NOTHING,
+        *,
+        hurry: bool = False,
     ) -> Concluded:
-        """End the run without a result. hurry: somebody waits for the end."""
+        """End the run without a result; tables: what is known. hurry: somebody waits."""
         ...
 
     def close(self) -> None:
@@ -100,7 +110,7 @@ class NoTracker:
         """It is never asked anything."""
         return ""
 
-    def candidate(self, standing: Standing) -> None:
+    def candidate(self, candidacy: Candidacy) -> None:
         """Not kept."""
 
     def progress(self, calls: int, best: float | None, seed: float | None) -> None:
@@ -117,7 +127,12 @@ class NoTracker:
         return Concluded(None)
 
     async def abort(
-        self, status: Literal["FAILED", "KILLED"], reason: str, *, hurry: bool = False
+        self,
+        status: Literal["FAILED", "KILLED"],
+        reason: str,
+        tables: Mapping[str, str] = NOTHING,
+        *,
+        hurry: bool = False,
     ) -> Concluded:
         """Nothing to end."""
         return Concluded(None)

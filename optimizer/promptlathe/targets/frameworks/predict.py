@@ -3,7 +3,7 @@
     def predict_fn(question: str) -> str:
         prompt = mlflow.genai.load_prompt("prompts:/qa/1")
         answer = client.chat.completions.create(
-            model="gpt-5-mini",
+            model="gpt-6-luna",
             messages=[{"role": "user", "content": prompt.format(question=question)}],
         )
         return answer.choices[0].message.content
