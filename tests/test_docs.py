@@ -26,6 +26,7 @@ from tests.outcomes import scored
 import promptlathe
 from promptlathe import errors
 from promptlathe.cli.main import main
+from promptlathe.cli.outcome import VERDICT
 from promptlathe.documents import Document, load
 from promptlathe.job import Job, check, make_plan
 from promptlathe.job.resolved import resolved
