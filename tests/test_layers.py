@@ -31,6 +31,7 @@ LAYERS = (
     ("track",),
     ("job",),
     ("schedule", "api", "genai"),
+    ("exchange",),
     ("cli",),
     ("testing",),
     ("__main__",),

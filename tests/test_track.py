@@ -102,7 +102,7 @@ def test_the_artifacts_of_the_parent(
     run = client.get_run(started.run_id)
     assert text_of(run, "run.yaml") == "model: pocket\n"
     assert json.loads(text_of(run, "best_prompt.json"))["parameters"] == {"temperature": 0.2}
-    assert "-Answer.\n+Answer well." in text_of(run, "prompt.diff")
+    assert "Answer<ins> well</ins>.\n" in text_of(run, "prompt_diff.html")
     assert json.loads(text_of(run, "result.json")) == {"verdict": "better"}
     assert json.loads(text_of(run, "order.jsonl")) == {"seq": 0}
     table = client.load_table("1", "test_rows.json", [started.run_id])

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from promptlathe.cli.commands.check import check
+from promptlathe.cli.commands.export import export
 from promptlathe.cli.commands.export_data import export_data
 from promptlathe.cli.commands.init import init
 from promptlathe.cli.commands.judge import judge
@@ -66,5 +67,5 @@ def main() -> None:
     """Optimize prompts: search a declared space, decide on held-out rows, record in MLflow."""
 
 
-for command in (init, check, run, judge, export_data, sync, ui, pocket):
+for command in (init, check, run, judge, export, export_data, sync, ui, pocket):
     main.add_command(command)

@@ -1,6 +1,5 @@
-"""Texts that are kept with a run: prompts, their difference, the table of held-out rows."""
+"""Texts that are kept with a run: prompts, and the table of held-out rows."""
 
-import difflib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -51,19 +50,6 @@ def _text(prompt: Prompt) -> str:
         lines = "\n".join(f"{key} = {value}" for key, value in rule.items() if value is not None)
         parts.append(f"[{name}, filled in for each row]\n{lines}")
     return "\n\n".join(parts) + "\n"
-
-
-def prompts_diff(seed: Mapping[str, Prompt], best: Mapping[str, Prompt]) -> str:
-    """Unified diff of the two texts; empty when they are equal."""
-    lines = difflib.unified_diff(
-        prompts_text(seed).splitlines(),
-        prompts_text(best).splitlines(),
-        "seed",
-        "best",
-        n=100,
-        lineterm="",
-    )
-    return "\n".join(lines)
 
 
 def answer_of(outcome: Outcome) -> str:

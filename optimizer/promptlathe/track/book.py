@@ -15,7 +15,7 @@ from promptlathe.documents import hiding, secrets_of
 from promptlathe.errors import InputError
 from promptlathe.records import FinalistName, Outcome
 from promptlathe.track import promotion, registry, runs
-from promptlathe.track.artifacts import examples_table, prompts_diff, prompts_json, prompts_text
+from promptlathe.track.artifacts import examples_table, prompts_json, prompts_text
 from promptlathe.track.backend import Away, Backend, away, said, unusable
 from promptlathe.track.evaluation import (
     EvaluationRun,
@@ -25,6 +25,7 @@ from promptlathe.track.evaluation import (
     side_tags,
 )
 from promptlathe.track.gallery import gallery, pictures
+from promptlathe.track.prompt_diff import prompt_diff
 from promptlathe.track.records import (
     About,
     Begun,
@@ -293,7 +294,7 @@ class Book:
             "best_prompt.txt": prompts_text(conclusion.best),
             "seed_prompt.json": prompts_json(conclusion.seed),
             "seed_prompt.txt": prompts_text(conclusion.seed),
-            "prompt.diff": prompts_diff(conclusion.seed, conclusion.best),
+            "prompt_diff.html": prompt_diff(conclusion.seed, conclusion.best),
             "result.json": conclusion.result,
             "order.jsonl": conclusion.order,
         }
