@@ -1,25 +1,30 @@
 """What `run` ends with, and `show` shows: what to read first stands last."""
 
+from collections.abc import Iterable
+from itertools import accumulate
 from pathlib import Path
 
+from promptlathe.cli.diff import diff_lines, draw
 from promptlathe.cli.display import duration
 from promptlathe.cli.hints import command
 from promptlathe.cli.printing import effect_lines, in_best_lines, levels_line, operator_lines
 from promptlathe.cli.rows import changed_lines, mistake_lines
 from promptlathe.cli.steps import step_lines
-from promptlathe.cli.terminal import folded, say
+from promptlathe.cli.terminal import folded, say, width
 from promptlathe.records import Prompt
 from promptlathe.results import Finalist, Result, Test
 from promptlathe.space.tools import PARAMETER as TOOLS
 from promptlathe.space.tools import shown_tools
 
 PROMPT_LINES = 24
-"""Lines of a prompt that are shown beside other things."""
+"""Lines of a prompt that are shown beside other things, as a terminal of COLUMNS breaks them."""
+COLUMNS = 80
 
 
 def show_result(result: Result, workspace: Path) -> None:
     """The prompt, what it got wrong, what works, what it cost; at last the verdict."""
     _show_chosen(result, workspace)
+    show_change(result, workspace)
     for lines in (
         mistake_lines(result),
         changed_lines(result),
@@ -99,11 +104,34 @@ def _show_chosen(result: Result, workspace: Path) -> None:
     head = f"The recommended prompt{plural}, {result.recommended} ({_levels(chosen)}):"
     say("\n" + folded("", head))
     lines = prompt_lines(chosen)
-    for line in lines[:PROMPT_LINES]:
+    most = fitting(map(len, lines))
+    for line in lines[:most]:
         say(line)
-    if (left := len(lines) - PROMPT_LINES) > 0:
+    if left := len(lines[most:]):
         whole = command("show", result.run, "--prompt", workspace=workspace)
         say(folded("", f"… and {left} more lines: {whole}"))
+
+
+def show_change(result: Result, workspace: Path | None = None) -> None:
+    """Word by word, from seed to best: whole, or in short with a hint where it stands whole."""
+    old, new = ("\n".join(prompt_lines(side)).strip("\n") for side in (result.seed, result.best))
+    if old == new:
+        return
+    lines = diff_lines(old, new)
+    say("\nFrom the seed prompt to the best:\n")
+    most = fitting(sum(len(text) for _, text in line) for line in lines) if workspace else None
+    for line in lines[:most]:
+        draw(line)
+    if workspace and (left := len(lines[most:])):
+        whole = command("show", result.run, "--diff", workspace=workspace)
+        say(folded("", f"… and {left} more lines: {whole}"))
+
+
+def fitting(lengths: Iterable[int]) -> int:
+    """How many lines of these lengths are shown beside other things: the first at least."""
+    columns = width() or COLUMNS
+    rows = list(accumulate(max(1, -(-length // columns)) for length in lengths))
+    return max(1, sum(one <= PROMPT_LINES for one in rows))
 
 
 def prompt_lines(side: Finalist) -> list[str]:

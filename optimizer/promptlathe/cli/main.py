@@ -5,12 +5,15 @@ from typing import Any
 import click
 
 from promptlathe.cli.commands.check import check
+from promptlathe.cli.commands.compare import compare
 from promptlathe.cli.commands.export import export
 from promptlathe.cli.commands.export_data import export_data
 from promptlathe.cli.commands.init import init
 from promptlathe.cli.commands.judge import judge
 from promptlathe.cli.commands.pocket import pocket
 from promptlathe.cli.commands.run import run
+from promptlathe.cli.commands.runs import runs
+from promptlathe.cli.commands.show import show
 from promptlathe.cli.commands.sync import sync
 from promptlathe.cli.commands.ui import ui
 from promptlathe.cli.options import example
@@ -67,5 +70,18 @@ def main() -> None:
     """Optimize prompts: search a declared space, decide on held-out rows, record in MLflow."""
 
 
-for command in (init, check, run, judge, export, export_data, sync, ui, pocket):
+for command in (
+    init,
+    check,
+    run,
+    runs,
+    show,
+    compare,
+    judge,
+    export,
+    export_data,
+    sync,
+    ui,
+    pocket,
+):
     main.add_command(command)

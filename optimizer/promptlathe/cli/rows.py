@@ -87,6 +87,11 @@ def changed_lines(result: Result) -> list[str]:
     return lines
 
 
+def row_lines(result: Result) -> list[str]:
+    """All rows, with what seed and best said."""
+    return [line for row in result.rows for line in _row(row)]
+
+
 def _telling(rows: Sequence[DecidedRow]) -> list[DecidedRow]:
     """A few that differ in what was right and in how the seed failed, then any."""
     first: dict[object, DecidedRow] = {}
@@ -100,7 +105,8 @@ def _telling(rows: Sequence[DecidedRow]) -> list[DecidedRow]:
 def _row(row: DecidedRow) -> list[str]:
     asked = next(iter(row.fields.values()), "")
     expected = "" if row.expected is None else f", right: {short(row.expected, LABEL)}"
-    lines = [f"  {row.change} {short(row.example, 20)}{expected}: {short(asked, SAID)!r}"]
+    head = f"  {row.change or 'alike'} {short(row.example, 20)}{expected}"
+    lines = [f"{head}: {short(asked, SAID)!r}"]
     for step, (before, after) in row.outputs.items():
         named = "" if step == PROMPT else f"{step}: "
         lines.append(f"    {named}{_said(row, 'seed', before)} → {_said(row, 'best', after)}")

@@ -1,0 +1,20 @@
+"""The ledger of a workspace, for commands that show what is in it."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from promptlathe.job.stores import existing_state
+from promptlathe.ledger import Ledger, sqlite_url
+
+
+@contextmanager
+def recorded(workspace: Path | None) -> Generator[tuple[Ledger, Path]]:
+    """The ledger of this workspace, or of the one that the working directory is in, and the
+    workspace. Raises InputError when nothing was ever run there."""
+    state = existing_state(workspace, "ledger.db")
+    ledger = Ledger(sqlite_url(state.resolve() / "ledger.db"))
+    try:
+        yield ledger, state.parent
+    finally:
+        ledger.close()
