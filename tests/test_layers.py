@@ -1,10 +1,12 @@
 """The package's shape: imports run upwards, importing is cheap, errors survive a pickle."""
 
 import ast
+import importlib
 import inspect
 import pickle
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -163,12 +165,38 @@ def test_a_job_can_be_read_and_checked_without_the_heavy_things() -> None:
     )
 
 
-def test_there_are_few_public_names_and_each_is_there() -> None:
-    assert len(promptlathe.__all__) <= 20
-    assert all(getattr(promptlathe, name) is not None for name in promptlathe.__all__)
-    assert set(dir(promptlathe)) == set(promptlathe.__all__)
+def told_to_the_checker() -> dict[str, str]:
+    """What the front door imports for the type checker: names with their modules."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    imported = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: str(node.module) for node in imported for alias in node.names}
+
+
+def test_the_public_names_are_there_and_everybody_is_told_the_same() -> None:
+    told = told_to_the_checker()
+    assert set(promptlathe.__all__) == set(told)
+    assert set(dir(promptlathe)) == {*told, "__version__"}
+    for name, module in told.items():
+        assert getattr(promptlathe, name) is getattr(importlib.import_module(module), name)
+    starred: dict[str, object] = {}
+    exec("from promptlathe import *", starred)
+    assert starred.keys() - {"__builtins__"} == told.keys()
     with pytest.raises(AttributeError, match="optimise"):
         _ = promptlathe.optimise
+
+
+def test_the_front_door_offers_every_scorer_that_a_run_file_knows() -> None:
+    from promptlathe.scoring.entries import ScorerEntry
+
+    keywords = set(ScorerEntry.model_fields)
+    assert keywords
+    assert keywords <= set(promptlathe.__all__)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    declared = tomllib.loads((PACKAGE.parents[1] / "pyproject.toml").read_text("utf-8"))
+    assert promptlathe.__version__ == declared["project"]["version"]
 
 
 ERRORS = [

@@ -3,8 +3,8 @@
     import promptlathe as pl
 
     space = pl.SearchSpace(messages=…, components={"role": pl.Choice([…])})
-    objective = pl.Objective("tickets.jsonl", scorer=pl.exact_match("label"))
-    result = pl.optimize(space, objective, model="pocket", budget=pl.Budget(calls=1000))
+    objective = pl.Objective("tickets.jsonl", scorer=pl.exact_match("label", parse="label"))
+    result = pl.optimize(space, objective, model="pocket", budget={"calls": 1000})
 
 Names are loaded when they are first used: importing promptlathe imports nothing heavy.
 """
@@ -13,12 +13,50 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from promptlathe.api import optimize
+    from promptlathe.data.splits import Splits
     from promptlathe.genai import PromptlatheOptimizer
     from promptlathe.job.rendering import render
     from promptlathe.records import Budget
-    from promptlathe.scoring import Objective, exact_match
-    from promptlathe.space import Choice, Demos, Float, Int, SearchSpace, Text
+    from promptlathe.scoring import (
+        Objective,
+        abstain,
+        banned,
+        chrf,
+        citations,
+        compare,
+        contains,
+        exact_match,
+        function,
+        grounded,
+        json_match,
+        json_schema,
+        judge,
+        language,
+        length,
+        numeric,
+        questions,
+        readability,
+        regex,
+        required,
+        rouge,
+        similarity,
+        tests,
+        token_f1,
+        tool_call,
+    )
+    from promptlathe.space import (
+        Choice,
+        Contexts,
+        Demos,
+        Float,
+        Int,
+        Order,
+        Retrieve,
+        SearchSpace,
+        Text,
+    )
     from promptlathe.targets import target
     from promptlathe.targets.frameworks import (
         calling,
@@ -31,47 +69,91 @@ if TYPE_CHECKING:
 __all__ = [
     "Budget",
     "Choice",
+    "Contexts",
     "Demos",
     "Float",
     "Int",
     "Objective",
+    "Order",
     "PromptlatheOptimizer",
+    "Retrieve",
     "SearchSpace",
+    "Splits",
     "Text",
+    "abstain",
+    "banned",
     "calling",
+    "chrf",
+    "citations",
+    "compare",
+    "contains",
     "exact_match",
     "from_dspy",
     "from_langchain",
     "from_llama_index",
     "from_mlflow",
+    "function",
+    "grounded",
+    "json_match",
+    "json_schema",
+    "judge",
+    "language",
+    "length",
+    "numeric",
     "optimize",
+    "questions",
+    "readability",
+    "regex",
     "render",
+    "required",
+    "rouge",
+    "similarity",
     "target",
+    "tests",
+    "token_f1",
+    "tool_call",
 ]
 
-_HOMES = {
+_ELSEWHERE = {
     "optimize": "api",
+    "Splits": "data.splits",
     "PromptlatheOptimizer": "genai",
     "render": "job.rendering",
-    "Objective": "scoring",
-    "exact_match": "scoring",
     "Budget": "records",
     "target": "targets",
     **dict.fromkeys(
         ("calling", "from_dspy", "from_langchain", "from_llama_index", "from_mlflow"),
         "targets.frameworks",
     ),
-    **dict.fromkeys(("SearchSpace", "Choice", "Text", "Demos", "Float", "Int"), "space"),
+    **dict.fromkeys(
+        (
+            "Choice",
+            "Contexts",
+            "Demos",
+            "Float",
+            "Int",
+            "Order",
+            "Retrieve",
+            "SearchSpace",
+            "Text",
+        ),
+        "space",
+    ),
 }
+"""The modules of what is not from `scoring`."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name == "__version__":
+        value: Any = import_module("promptlathe.version").version()
+    elif name in __all__:
+        home = _ELSEWHERE.get(name, "scoring")
+        value = getattr(import_module(f"promptlathe.{home}"), name)
+    else:
         raise AttributeError(f"module 'promptlathe' has no attribute {name!r}")
-    value = getattr(import_module(f"promptlathe.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "__version__"])

@@ -8,7 +8,7 @@ from promptlathe import documents
 from promptlathe.documents import Document
 from promptlathe.errors import InputError
 from promptlathe.job import Job, Result, run
-from promptlathe.job.runfile import ParallelOptions, SearchOptions, TrackOptions
+from promptlathe.job.runfile import BudgetOptions, ParallelOptions, SearchOptions, TrackOptions
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget
@@ -25,7 +25,7 @@ def optimize(
     target: Any = None,
     model: str | Mapping[str, Any] = "pocket",
     step_models: Mapping[str, str | Mapping[str, Any]] | None = None,
-    budget: Budget | None = None,
+    budget: Budget | Mapping[str, float] | None = None,
     seed: int = 0,
     policy: PolicyName = "lathe",
     warm_start: bool = True,
@@ -48,7 +48,8 @@ def optimize(
         or a function of row fields that formats prompts of MLflow's registry (`from_mlflow`).
     model: a name, or a mapping with the keys of the run file's `model`.
     step_models: by step of a chain, where it has a model of its own.
-    budget: upper limits in calls, tokens, USD and minutes; 1,000 calls by default.
+    budget: upper limits, `{"calls": 400, "usd": 2}` or a `Budget`: calls, tokens, usd, minutes;
+        1,000 calls by default.
     warm_start: learn from earlier runs of the same objective in the workspace.
     rewriter: who writes new texts for components with `rewrite=True`; None: the model itself.
     judge: who scores, for scorers that ask a model; None: the model itself.
@@ -75,6 +76,7 @@ def optimize(
         "model": model,
         "step_models": step_models,
         "prices": {} if prices is None else prices,
+        "budget": {} if budget is None else budget,
     }
 
     def read(part: str, kind: Any) -> Any:
@@ -101,7 +103,7 @@ def optimize(
         judge=None if judge is None else read("judge", ModelSettings),
         function=function,
         name=name,
-        budget=Budget(calls=1000) if budget is None else budget,
+        budget=budget if isinstance(budget, Budget) else read("budget", BudgetOptions).record,
         prices=read("prices", Prices),
         search=read("search", SearchOptions),
         parallel=read("parallel", ParallelOptions),

@@ -69,6 +69,16 @@ def content_hash(content: Any) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+SHORT = 120
+"""Characters of a part of a record that its repr shows."""
+
+
+def in_short(content: Any) -> str:
+    """The repr of anything in a line that a notebook can show."""
+    text = repr(content)
+    return text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """A picture in a message: a web address, a `data:` URL, or a file's path, read when sent."""
@@ -223,6 +233,9 @@ class Candidate:
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    def __repr__(self) -> str:
+        return f"Candidate({self.id}, {in_short(dict(self.levels))})"
 
 
 @dataclass(frozen=True)
@@ -589,6 +602,12 @@ class Standing:
     unread: int
     number: int
     """The Optuna trial's number, in order of first proposal."""
+
+    def __repr__(self) -> str:
+        found = self.estimate
+        score = f"{found.mean:.3f} (n={found.n})" if found else "no score"
+        levels = in_short(dict(self.candidate.levels))
+        return f"Standing({self.number}, {score}, {self.state}, {levels})"
 
 
 LIMITS = ("calls", "tokens", "usd", "minutes")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
+
+from pydantic import BeforeValidator
 
 from promptlathe.data.files import ENDINGS, Row, read_file
+from promptlathe.data.frames import rows_of
 from promptlathe.data.values import kind, missing, plain
 from promptlathe.documents import Model, Within, find, nearest
 from promptlathe.errors import InputError, MissingExtra
@@ -25,8 +28,9 @@ class HuggingFace(Model):
 
 
 Records = list[dict[str, Any]]
-Source = str | HuggingFace | Records
-"""A file's path, `hf:name` (its split `train`), a dataset of the hub, or the rows themselves."""
+Source = Annotated[str | HuggingFace | Records, BeforeValidator(rows_of)]
+"""A file's path, `hf:name` (its split `train`), a dataset of the hub, or the rows themselves,
+as dicts or as a data frame (data/frames.py)."""
 Rows = tuple[Row, ...]
 
 

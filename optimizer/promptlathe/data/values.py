@@ -16,7 +16,8 @@ HALF = re.compile("[\ud800-\udfff]")
 
 
 def plain(value: Any, depth: int = 0) -> Any:
-    """`value` as JSON-like data: dates as ISO texts, decimals as floats, NaN as None (missing).
+    """`value` as JSON-like data: dates as ISO texts, decimals as floats, NaN, NaT and NA as None
+    (missing).
 
     Raises TypeError, saying what it is, for what has no such form (bytes, images …), and for what
     no service takes: a number beyond 1e300, half a character, data nested deeper than DEEPEST.
@@ -41,7 +42,11 @@ def plain(value: Any, depth: int = 0) -> Any:
         case Decimal():
             return plain(float(value))
         case date() | time():
-            return value.isoformat()
+            return None if value != value else value.isoformat()  # pandas' NaT is a datetime
+        case _ if type(value).__name__ == "NAType":  # pandas' NA
+            return None
+        case _ if getattr(getattr(value, "dtype", None), "kind", "") == "M":  # numpy's dates
+            return plain(value.astype("datetime64[us]").tolist(), depth + 1)
         case _ if hasattr(value, "tolist"):  # numpy's scalars and arrays
             return plain(value.tolist(), depth + 1)
         case _:

@@ -18,6 +18,7 @@ from promptlathe.job.checks import (
     tier_notes,
 )
 from promptlathe.job.estimate import Estimate, estimate
+from promptlathe.job.flat_scores import whole_text_notes
 from promptlathe.job.job import Job
 from promptlathe.job.lacking import lacking
 from promptlathe.job.limits import too_few
@@ -114,7 +115,7 @@ def make_plan(job: Job) -> Plan:
         *tier_notes(job),
     ]
     notes += single_braced(job.space, objective.fields - {objective.target})
-    notes += [*filled, *caching_notes(job.space), *lacking(job)]
+    notes += [*filled, *caching_notes(job.space), *lacking(job), *whole_text_notes(job)]
     notes += [
         f"{used} of {there} {split} rows are used: the budget affords no more"
         for split, used, there in zip(

@@ -14,6 +14,7 @@ from promptlathe.job.calibrated import judge_reports
 from promptlathe.job.checks import portfolio
 from promptlathe.job.decision import Decided, Decision
 from promptlathe.job.facts import facts
+from promptlathe.job.flat_scores import flat_notes
 from promptlathe.job.interrupts import interruptible
 from promptlathe.job.job import Job
 from promptlathe.job.lanes import engine_of, fixed_models, lanes_of
@@ -501,6 +502,8 @@ class Running:
         lineage, operators = self._made(best.candidate, readout, effects)
         notes += self._rewriting.notes if self._rewriting else ()
         notes += self._states.notes
+        met = [one for told in self._met.values() for one in told]
+        notes += flat_notes(self._job, [*self._told, *met])
         notes += self._steps.notes
         notes += self._engine.notes
         notes += self._pictures()

@@ -16,10 +16,12 @@ from promptlathe.records import (
     Role,
     Standing,
     Value,
+    in_short,
 )
 from promptlathe.results.answers import AnswerCounts
 from promptlathe.results.curve import CurvePoint
 from promptlathe.results.facts import Facts
+from promptlathe.results.frames import Frames
 from promptlathe.results.judges import JudgeReport
 from promptlathe.results.limits import Checked
 from promptlathe.results.pareto import cost_per_call, pareto, tokens_per_call
@@ -59,6 +61,10 @@ class Finalist:
             standing.estimate if standing else None,
             answers,
         )
+
+    def __repr__(self) -> str:
+        score = f"{self.select.mean:.3f} on select, " if self.select else ""
+        return f"Finalist({self.candidate}, {score}{in_short(dict(self.levels))})"
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -197,6 +203,15 @@ class Result:
     facts: Facts = field(default_factory=Facts)
     """What the job was."""
 
+    def __repr__(self) -> str:
+        test = self.decisive
+        low, high = test.interval
+        return (
+            f"Result({self.run}: {self.verdict}, {self.compared_with} {test.seed:.3f} → best "
+            f"{test.best:.3f}, gain {test.gain:+.3f} [{low:+.3f}, {high:+.3f}], "
+            f"{test.examples} test rows)"
+        )
+
     @property
     def changed(self) -> tuple[DecidedRow, ...]:
         """The rows of the decision that the best prompt fixed or broke, what changed most first."""
@@ -225,28 +240,15 @@ class Result:
         return applied(given, self.chosen.prompts)
 
     @property
-    def in_best(self) -> "pd.DataFrame":
-        """What works in the best prompt: a line for each of its levels and each other level.
-
-        Columns: component, level (the best prompt's), over (another), effect (what `level` gains
-        over it), low, high (points, 95 % interval), calls.
-        """
-        import pandas as pd
-
-        columns = ["component", "level", "over", "effect", "low", "high", "calls"]
-        return pd.DataFrame([asdict(one) for one in self.found_in_best], columns=columns)
+    def frames(self) -> Frames:
+        """The records as data frames: `frames.standings`, `effects`, `in_best`, `rows`, `lineage`,
+        `operators`, `curve`."""
+        return Frames(self)
 
     @property
     def effects(self) -> "pd.DataFrame":
-        """What works on average over the other components: a line for each level, demo row and
-        interaction.
-
-        Columns: component, level, effect, low, high (points, 95 % interval), calls.
-        """
-        import pandas as pd
-
-        columns = ["component", "level", "effect", "low", "high", "calls"]
-        return pd.DataFrame([asdict(effect) for effect in self.found_effects], columns=columns)
+        """What works on average: `frames.effects`."""
+        return self.frames.effects
 
     @property
     def _used(self) -> list[tuple[Role, Usage]]:

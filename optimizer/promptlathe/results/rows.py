@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from promptlathe.data.values import as_text
-from promptlathe.records import PROMPT, FinalistName, Outcome
+from promptlathe.records import PROMPT, FinalistName, Outcome, in_short
 from promptlathe.results.answers import state_of
 from promptlathe.scoring.answers import State
 from promptlathe.space import step_outputs
@@ -46,6 +46,11 @@ class RowAnswer:
     tokens: int | None = None
     usd: float | None = None
 
+    def __repr__(self) -> str:
+        return (
+            f"RowAnswer({in_short(self.output)}, value={self.value}, {self.failure or self.state})"
+        )
+
     @classmethod
     def of(cls, outcome: Outcome) -> "RowAnswer":
         prompts = outcome.cell.candidate.prompts
@@ -76,6 +81,11 @@ class DecidedRow:
     expected: str | None
     """The right answer, where there is one."""
     answers: Mapping[FinalistName, RowAnswer]
+
+    def __repr__(self) -> str:
+        values = {side: answer.value for side, answer in self.answers.items()}
+        change = f", {self.change}" if self.change else ""
+        return f"DecidedRow({in_short(self.example)}, {in_short(self.expected)}, {values}{change})"
 
     @property
     def change(self) -> Change | None:

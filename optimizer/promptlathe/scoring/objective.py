@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -36,9 +36,9 @@ MOST_LABELS = 200
 class Objective(documents.Model):
     """A dataset with its splits, the scorers of an output, and the goal.
 
-    dataset: a file (JSONL, CSV, Parquet), `hf:name`, or a list of dicts; may be left out when
-        `splits` names a file for every part. Paths are relative to the YAML file, in Python to
-        the working directory.
+    dataset: a file (JSONL, CSV, Parquet), `hf:name`, a list of dicts, or a data frame (pandas,
+        polars, PyArrow); may be left out when `splits` has a dataset of its own for every part.
+        Paths are relative to the YAML file, in Python to the working directory.
     scorers: one or more (`scorer=` for one): `exact_match("label")`, `"metric.py:function"`, …
     goal: `maximize NAME`, `minimize NAME` or a weighted sum; by default, maximize the first.
     splits: `Splits(...)` or its fields as a dict.
@@ -65,7 +65,7 @@ class Objective(documents.Model):
 
     def __init__(
         self,
-        dataset: Source | Path | None = None,
+        dataset: Any = None,
         *,
         scorer: Any = None,
         scorers: Sequence[Any] = (),
@@ -75,13 +75,8 @@ class Objective(documents.Model):
         license: str | None = None,
     ) -> None:
         given = [*([] if scorer is None else [scorer]), *scorers]
-        if callable(getattr(dataset, "to_dict", None)):
-            raise InputError(
-                "a data frame is not read", "dataset", 'pass its rows: frame.to_dict("records")'
-            )
-        source = str(dataset) if isinstance(dataset, Path) else dataset
         data = {
-            "dataset": source,
+            "dataset": dataset,
             "scorers": given,
             "goal": goal,
             "splits": splits,
@@ -127,6 +122,15 @@ class Objective(documents.Model):
         if self.dataset is not None and not self.splits.shares:
             raise ValueError("each split has its own file", "leave the dataset out")
         return self
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """In a line: the data are named or counted, not shown."""
+        parts = {"dataset": self.dataset, **self.splits.sources}
+        yield from ((name, _named(part)) for name, part in parts.items() if part is not None)
+        yield "scorers", [scorer.name for scorer in self.scorers]
+        yield "goal", str(self.goal or f"maximize {self.scorers[0].name}")
+        if self.limits.all:
+            yield "limits", [str(limit) for limit in self.limits.all]
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -495,3 +499,7 @@ class Objective(documents.Model):
         state = super().__getstate__()
         kept = {key: value for key, value in state["__dict__"].items() if key != "_scorecard"}
         return {**state, "__dict__": kept}
+
+
+def _named(source: Source) -> str:
+    return f"{len(source):,} rows" if isinstance(source, list) else str(source)

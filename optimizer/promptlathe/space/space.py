@@ -36,6 +36,10 @@ Components = Annotated[
 ]
 
 
+MOST_NAMED = 8
+"""Names that a space's repr lists."""
+
+
 class Forbid(Declared):
     """A combination of levels that no candidate may have."""
 
@@ -70,6 +74,16 @@ class SearchSpace(Declared):
     def _check(self) -> Self:
         check_declaration(self)
         return self
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """In a line: each prompt's roles, each parameter's number of levels (0: any number)."""
+        yield (
+            "prompts",
+            {name: [m.role for m in one.messages] for name, one in self.prompts.items()},
+        )
+        yield "varies", {one.name: one.domain.count for one in self.parameters[:MOST_NAMED]}
+        if len(self.parameters) > MOST_NAMED:
+            yield "and", f"{len(self.parameters) - MOST_NAMED} more"
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
