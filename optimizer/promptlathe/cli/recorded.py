@@ -6,6 +6,7 @@ from pathlib import Path
 
 from promptlathe.job.stores import existing_state
 from promptlathe.ledger import Ledger, sqlite_url
+from promptlathe.results.kept import Summary, summaries
 
 
 @contextmanager
@@ -18,3 +19,12 @@ def recorded(workspace: Path | None) -> Generator[tuple[Ledger, Path]]:
         yield ledger, state.parent
     finally:
         ledger.close()
+
+
+def latest(workspace: Path | None) -> Summary | None:
+    """The latest run that MLflow knows; None where the ledger has none, or lies elsewhere."""
+    state = existing_state(workspace, "ledger.db", "mlflow.db")
+    if not (state / "ledger.db").exists():
+        return None
+    with recorded(workspace) as (ledger, _):
+        return next((one for one in summaries(ledger) if one.mlflow), None)

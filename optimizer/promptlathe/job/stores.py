@@ -8,11 +8,11 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from promptlathe.command_line import command
-from promptlathe.documents import find
+from promptlathe.documents import HIDDEN, find
 from promptlathe.errors import InputError, StorageFailed
 from promptlathe.job.job import STATE, Job
 from promptlathe.track.running import under_way
-from promptlathe.track.store import check_store, default_uri
+from promptlathe.track.store import check_store, default_artifacts, default_uri, is_server
 from promptlathe.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -64,6 +64,21 @@ def tracking_uri(job: Job) -> str:
     if job.track and job.track.uri:
         return job.track.uri
     return default_uri(job.state)
+
+
+def recorded_in(workspace: Path | None, latest: str = "") -> tuple[str, str | None]:
+    """The store to look at, and where it keeps artifacts: that of the workspace, or `latest`, where
+    its latest run was recorded elsewhere. Raises InputError when nothing was ever run there."""
+    if latest:
+        if HIDDEN in latest and not is_server(latest):
+            raise InputError(
+                "the latest run was recorded in a database whose password is not kept",
+                latest,
+                "set MLFLOW_TRACKING_URI to the whole address",
+            )
+        return latest, None
+    state = existing_state(workspace, "mlflow.db")
+    return default_uri(state), default_artifacts(state)
 
 
 def ledger_url(job: Job) -> "str | URL":
