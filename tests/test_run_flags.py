@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +230,31 @@ class View:
 # Processes that are ended
 
 
+def wait_until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def test_in_a_terminal_the_first_line_comes_before_anything_is_loaded(tmp_path: Path) -> None:
+    write(tmp_path, "pocket")
+    (tmp_path / "run.yaml").write_text("space: nowhere.yaml")
+    command = [sys.executable, "-m", "promptlathe", "run", "run.yaml"]
+    parent, child = os.openpty()
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=child)
+    os.close(child)
+    said = b""
+    with suppress(OSError):  # Linux: the other end was closed
+        while chunk := os.read(parent, 4096):
+            said += chunk
+    os.close(parent)
+    assert process.wait(WAIT) == 2
+    first, second, *_ = said.decode().splitlines()
+    assert first == "reading run.yaml"
+    assert second.startswith("error: ")
+
+
 @pytest.fixture
 def slow() -> Iterator[PocketServer]:
     """The pocket model over HTTP, each answer of which takes a second."""
@@ -258,15 +284,11 @@ def test_a_command_that_is_ended(tmp_path: Path, slow: PocketServer, how: int) -
     command = [sys.executable, "-m", "promptlathe", "run", "run.yaml", "--json", "out.json"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     try:
-        assert process.stderr
-        assert process.stderr.readline() == "reading run.yaml\n"  # before anything is loaded
-        found = told(tmp_path)
-        assert (found["status"], found["pid"]) == ("running", process.pid)
+        out = tmp_path / "out.json"
+        wait_until(lambda: json.loads(out.read_text())["status"] == "running")
+        assert told(tmp_path)["pid"] == process.pid
         if how == signal.SIGINT:  # in the middle of its calls; the others while it loads
-            deadline = time.monotonic() + WAIT
-            while not slow.requests:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            wait_until(lambda: slow.requests)
         os.kill(process.pid, how)
         process.communicate(timeout=WAIT)
     finally:

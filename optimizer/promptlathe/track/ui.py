@@ -39,8 +39,11 @@ def serve_ui(
     host: str = "127.0.0.1",
     port: int = 5000,
     announce: Callable[[str], None] = print,
+    starting: Callable[[], object] = lambda: None,
 ) -> None:
     """Serve the UI until Ctrl-C; `announce` gets the URL as soon as it answers.
+
+    starting: told before what takes seconds.
 
     One worker and no job runners: 5–10 s to start instead of 23. A store that is itself a
     server has its UI already, and so has one that is served on this port: only the URL is
@@ -52,6 +55,7 @@ def serve_ui(
         return
     check_store(uri)
     check_port(host, port)
+    starting()
     with (
         contextlib.suppress(KeyboardInterrupt),
         sigterm_as_interrupt(),

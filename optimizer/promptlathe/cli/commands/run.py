@@ -69,7 +69,10 @@ def run(
     workspace: Path | None,
     allow_outside: bool,
 ) -> None:
-    announce = log.line if quiet and log else _nothing if quiet else partial(say, err=True)
+    # In a terminal nothing is silent for seconds; elsewhere the first line is the job's.
+    said = partial(say, err=True)
+    logged = log.line if log else _nothing
+    announce = said if sys.stderr.isatty() and not quiet else logged
     announce(f"reading {file}")
     # The libraries below make 300,000 objects that stay: looking through them again and again
     # takes a tenth of the time to the first call.
@@ -86,7 +89,7 @@ def run(
         settings=pairs(settings),
         workspace=workspace,
         allow_outside=allow_outside,
-        announce=lambda code: announce(code_line(code)),
+        announce=lambda code: (logged if quiet else said)(code_line(code)),
     )
     announce("checking the space, the data and where results are kept")
     check_job(job)  # what is wrong is said before the first line of progress

@@ -26,8 +26,6 @@ def ui(host: str, port: int, opens: bool, workspace: Path | None) -> None:
     last = latest(workspace)
     uri, artifacts = recorded_in(workspace, last.store if last else "")
     there = serves_already(uri, host, port)
-    if there is None:
-        say(f"starting MLflow's UI on port {port}: this takes 5 to 10 seconds", err=True)
 
     def announce(url: str) -> None:
         page = run_page(url, last.mlflow if last else None)
@@ -35,4 +33,7 @@ def ui(host: str, port: int, opens: bool, workspace: Path | None) -> None:
         if opens and not webbrowser.open(page):
             say("note: no browser was found", err=True)
 
-    serve_ui(uri, artifacts, host=host, port=port, announce=announce)
+    def starting() -> None:
+        say(f"starting MLflow's UI on port {port}: this takes 5 to 10 seconds", err=True)
+
+    serve_ui(uri, artifacts, host=host, port=port, announce=announce, starting=starting)
