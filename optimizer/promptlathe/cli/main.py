@@ -8,6 +8,7 @@ from promptlathe.cli.commands.check import check
 from promptlathe.cli.commands.compare import compare
 from promptlathe.cli.commands.export import export
 from promptlathe.cli.commands.export_data import export_data
+from promptlathe.cli.commands.import_ import import_
 from promptlathe.cli.commands.init import init
 from promptlathe.cli.commands.judge import judge
 from promptlathe.cli.commands.pocket import pocket
@@ -72,6 +73,7 @@ def main() -> None:
 
 for command in (
     init,
+    import_,
     check,
     run,
     runs,

@@ -1,18 +1,16 @@
 """A `.prompty` file, as prompty 2 loads it."""
 
 import json
-import re
 from collections.abc import Mapping
 
 from promptlathe.errors import InputError
 from promptlathe.exchange.exports.chosen import Chosen
 from promptlathe.exchange.exports.weaving import jinja
 from promptlathe.exchange.exports.written import Written
+from promptlathe.exchange.roles import ROLE
 from promptlathe.models.settings import OPENAI_URL
 from promptlathe.records import Json
 
-ROLE = re.compile(r"\s*#?\s*(system|user|assistant|developer)\s*(\[.*\])?\s*:\s*", re.IGNORECASE)
-"""A line that begins a message."""
 OPTIONS: Mapping[str, str] = {
     "frequency_penalty": "frequencyPenalty",
     "max_tokens": "maxOutputTokens",
