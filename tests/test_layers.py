@@ -16,6 +16,7 @@ from promptlathe import errors
 
 PACKAGE = Path(promptlathe.__file__).parent
 LAYERS = (
+    ("visible",),
     ("version", "errors", "records", "json_form", "command_line", "whole_files", "interrupts"),
     ("starter",),
     ("documents",),
@@ -32,6 +33,7 @@ LAYERS = (
     ("report",),
     ("track",),
     ("job",),
+    ("notebook",),
     ("schedule", "api", "genai"),
     ("exchange",),
     ("cli",),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from promptlathe.data.splits import Splits
     from promptlathe.genai import PromptlatheOptimizer
     from promptlathe.job.rendering import render
+    from promptlathe.notebook import Result, load_result
     from promptlathe.records import Budget
     from promptlathe.scoring import (
         Objective,
@@ -76,6 +77,7 @@ __all__ = [
     "Objective",
     "Order",
     "PromptlatheOptimizer",
+    "Result",
     "Retrieve",
     "SearchSpace",
     "Splits",
@@ -99,6 +101,7 @@ __all__ = [
     "judge",
     "language",
     "length",
+    "load_result",
     "numeric",
     "optimize",
     "questions",
@@ -121,6 +124,7 @@ _ELSEWHERE = {
     "render": "job.rendering",
     "Budget": "records",
     "target": "targets",
+    **dict.fromkeys(("Result", "load_result"), "notebook"),
     **dict.fromkeys(
         ("calling", "from_dspy", "from_langchain", "from_llama_index", "from_mlflow"),
         "targets.frameworks",

@@ -7,10 +7,12 @@ from typing import Any, Literal
 from promptlathe import documents
 from promptlathe.documents import Document
 from promptlathe.errors import InputError
-from promptlathe.job import Job, Result, run
+from promptlathe.job import Job, run
+from promptlathe.job.progress import Progress
 from promptlathe.job.runfile import BudgetOptions, ParallelOptions, SearchOptions, TrackOptions
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
+from promptlathe.notebook import Result, progress_of
 from promptlathe.records import Budget
 from promptlathe.scoring import Objective
 from promptlathe.search import PolicyName
@@ -38,6 +40,7 @@ def optimize(
     track: Mapping[str, Any] | Literal[False] | None = None,
     name: str = "promptlathe",
     workspace: str | Path | None = None,
+    progress: bool | Progress = True,
 ) -> Result:
     """Optimize a prompt: the same job as `promptlathe run`, with the same words.
 
@@ -58,6 +61,9 @@ def optimize(
     prices: USD per million tokens by model, `{"gpt-6-luna": {"input": 0.1, "output": 0.5}}`.
     parallel, track: mappings with the keys of the run file; `track=False` records nothing.
     workspace: the folder for `.promptlathe/`; by default the working directory.
+
+    progress: widgets in a notebook that has ipywidgets, else lines on stderr; False for none; or
+        an object whose `update(view)` is called at every outcome, and every second.
 
     Raises InputError, BudgetTooSmall, ModelUnavailable or Interrupted.
     """
@@ -110,7 +116,8 @@ def optimize(
         track=False if track is False else read("track", TrackOptions),
         workspace=folder,
     )
-    return run(job)
+    with progress_of(progress) as shown:
+        return Result.of(run(job, progress=shown))
 
 
 def _fields(objective: Any) -> Collection[str]:

@@ -13,6 +13,8 @@ A failed call is not an exception: it is a `records.Failure`, kept beside the an
 Each class hands its fields to `Exception.__init__`, so that it survives a process boundary.
 """
 
+from promptlathe.visible import visible
+
 LONGEST = 1600
 """Characters of a part of a message."""
 
@@ -21,6 +23,11 @@ class PromptlatheError(Exception):
     """The base of all of them; `exit_code` is what the command line ends with."""
 
     exit_code = 1
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message and the notes, without the lines that led here."""
+        lines = [f"{type(self).__name__}: {self}", *getattr(self, "__notes__", ())]
+        return [visible(line) for line in lines]
 
 
 class InputError(PromptlatheError):

@@ -1,33 +1,27 @@
-"""The one way to the terminal: what others wrote is shown, and does nothing there.
-
-Names of levels, prompts, answers, errors of servers and names of files may hold escape sequences
-that move the cursor or colour the screen, and characters that turn the direction of writing or
-cannot be seen. They are printed as their code: `\\x1b`, `\\u202e`.
-"""
+"""The one way to the terminal: what others wrote is shown, and does nothing there (visible.py)."""
 
 import os
-import re
 import shutil
 import sys
 import textwrap
 from typing import IO
 
-UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, tab and line end aside
-    "\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\U000e0000-\U000e007f"  # tags: text that cannot be seen
-    "\ud800-\udfff]"  # half characters: bytes of a file's name that are no text
-)
-"""Not the joiners U+200C and U+200D, which scripts and emoji need."""
-PLAIN = str.maketrans({"→": "->", "…": "...", "≈": "~", "–": "-", "×": "x", "─": "-", "█": "#"})
-"""Of our own characters, what stands for them in a terminal that lacks them."""
+from promptlathe.visible import UNSEEN, drawable, visible
+
+__all__ = [
+    "coloured",
+    "drawable",
+    "fold",
+    "folded",
+    "say",
+    "short",
+    "styled",
+    "visible",
+    "visible_json",
+    "width",
+]
 NARROWEST = 30
 """Columns that are written for at least."""
-
-
-def visible(text: str) -> str:
-    """`text` with each character that a terminal would obey, or not show, as its code."""
-    return UNSEEN.sub(_code, text.replace("\r\n", "\n"))
 
 
 def visible_json(text: str) -> str:
@@ -41,18 +35,6 @@ def say(text: str = "", *, err: bool = False, bold: bool = False) -> None:
     shown = drawable(text, stream)
     stream.write(f"\x1b[1m{shown}\x1b[0m\n" if bold and styled(stream) else f"{shown}\n")
     stream.flush()
-
-
-def drawable(text: str, stream: IO[str]) -> str:
-    """What `stream` can show of a text, so that nothing in it is obeyed."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    shown = visible(text)
-    try:
-        shown.encode(encoding)
-    except UnicodeEncodeError:
-        plain = shown.translate(PLAIN)
-        return plain.encode(encoding, "backslashreplace").decode(encoding)
-    return shown
 
 
 def styled(stream: IO[str]) -> bool:
@@ -106,10 +88,6 @@ def short(text: str, most: int) -> str:
     cut = line[: most - 1]
     word = cut.rpartition(" ")[0]
     return f"{word if len(word) > most // 2 else cut}…"
-
-
-def _code(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode("ascii")
 
 
 def _utf16(character: str) -> str:

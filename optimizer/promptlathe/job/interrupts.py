@@ -31,13 +31,16 @@ def _in_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 def _in_thread(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run it in a thread; Ctrl-C, which only the caller's thread hears, cancels it there."""
+    """Run it in a thread; Ctrl-C, which only the main thread hears, cancels it there."""
     done: Future[T] = Future()
     cancels: list[Callable[[], object]] = []
+    heard = threading.Event()
 
     async def cancellable() -> T:
         loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work())
         cancels.append(lambda: loop.call_soon_threadsafe(task.cancel))
+        if heard.is_set():  # before there was anything to cancel
+            task.cancel()
         return await task
 
     def target() -> None:
@@ -46,13 +49,21 @@ def _in_thread(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
             done.set_exception(error)
 
+    def stop(*_: object) -> None:
+        """Once: a second Ctrl-C would cut off the end of the record."""
+        if not heard.is_set() and not done.done():
+            heard.set()
+            for cancel in cancels:
+                cancel()
+
     threading.Thread(target=target, name="promptlathe").start()
+    if threading.current_thread() is not threading.main_thread():
+        return done.result()
+    before = signal.signal(signal.SIGINT, stop)
     try:
         return done.result()
-    except KeyboardInterrupt:
-        for cancel in cancels:
-            cancel()
-        return done.result()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def _with_signals(work: Coroutine[Any, Any, T]) -> T:

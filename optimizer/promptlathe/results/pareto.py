@@ -15,7 +15,7 @@ def pareto(standings: Iterable[Standing]) -> tuple[Standing, ...]:
     them and not always 0, else the tokens per cell. Empty when neither is known: what is unknown
     is not cheap.
     """
-    known = [s for s in standings if s.estimate and _answered(s) >= FEWEST_ANSWERS]
+    known = [s for s in standings if s.estimate and answered(s) >= FEWEST_ANSWERS]
     for price_of in (cost_per_call, tokens_per_call):
         prices = [price for s in known if (price := price_of(s)) is not None]
         if len(prices) == len(known) and any(prices):
@@ -34,11 +34,12 @@ def cost_per_call(standing: Standing) -> float | None:
 
 
 def _each(total: float | None, standing: Standing) -> float | None:
-    answered = _answered(standing)
-    return total / answered if total is not None and answered else None
+    count = answered(standing)
+    return total / count if total is not None and count else None
 
 
-def _answered(standing: Standing) -> int:
+def answered(standing: Standing) -> int:
+    """Its cells that have an answer."""
     return standing.cells - standing.failures - standing.failed
 
 
