@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from promptlathe.cli.display import kind
 from promptlathe.cli.terminal import say, short
@@ -24,8 +24,32 @@ MOST_LABELS, LABEL = 20, 30
 """Labels that `check` lists, and the characters of each."""
 
 
-def show_plan(job: "Job", plan: Plan, more: Sequence[str] = ()) -> None:
-    """The space, the data, the estimated spending, and notes; `more` of these."""
+def plan_form(job: "Job", plan: Plan, notes: Sequence[str]) -> dict[str, Any]:
+    """The same as data: `calls` and what they may take, None where it is not known."""
+    one = plan.estimate
+
+    def all_calls(each: float | None) -> float | None:
+        return None if plan.calls is None or each is None else plan.calls * each
+
+    return {
+        "job": job.name,
+        "model": job.model.name,
+        "space": str(job.space.size),
+        "rows": {
+            "train": len(plan.space.train),
+            "select": len(plan.select),
+            "test": len(plan.test),
+        },
+        "budget": dict(job.budget.limits),
+        "calls": plan.calls,
+        "tokens": all_calls(one.tokens),
+        "usd": all_calls(one.usd),
+        "notes": list(notes),
+    }
+
+
+def show_plan(job: "Job", plan: Plan, notes: Sequence[str]) -> None:
+    """The space, the data, the estimated spending, and notes."""
     limited = job.objective.limits.all
     rows = [
         ("space", str(job.space.size)),
@@ -46,7 +70,7 @@ def show_plan(job: "Job", plan: Plan, more: Sequence[str] = ()) -> None:
     ]
     for name, value in rows:
         say(f"{name:12} {value}")
-    for note in (*plan.notes, *more):
+    for note in notes:
         say(f"note         {note}")
 
 
