@@ -71,8 +71,31 @@ def test_the_record_has_every_candidate_and_the_course(
     assert {mark for mark in table["mark"] if mark} >= {"seed", "best"}
     estimates = list(table["estimate"].dropna())
     assert estimates == sorted(estimates, reverse=True)
-    steps = [m.step for m in client.get_metric_history(str(result.run_id), "eval_score")]
-    assert len([step for step in steps if step > 0]) > 3
+
+
+def test_the_curve_of_the_result_is_that_in_mlflow(finished: tuple[Job, Result]):
+    from mlflow import MlflowClient
+
+    job, result = finished
+    client = MlflowClient(default_uri(job.state), default_uri(job.state))
+    drawn = {
+        name: {m.step: m.value for m in client.get_metric_history(str(result.run_id), name)}
+        for name in client.get_run(str(result.run_id)).data.metrics
+        if name.startswith("progress/")
+    }
+    assert drawn.keys() >= {
+        *("progress/score_best", "progress/score_seed", "progress/tokens", "progress/cost_usd"),
+        *("progress/answers_failed", "progress/answers_cut_off", "progress/answers_unread"),
+        "progress/calls_per_second",
+    }
+    assert 20 <= len(result.curve) <= 201
+    for point in result.curve:
+        assert drawn["progress/score_best"].get(point.calls) == point.best
+        assert drawn["progress/score_seed"].get(point.calls) == point.seed
+        assert drawn["progress/cost_usd"][point.calls] == point.usd
+    last = result.curve[-1]
+    assert last.calls == result.spent.used_calls == max(drawn["progress/score_best"])
+    assert drawn["progress/tokens"][last.calls] == result.spent.tokens
 
 
 def test_every_candidate_is_a_trial(finished: tuple[Job, Result]):

@@ -41,7 +41,6 @@ from promptlathe.track import (
     default_uri,
     registered_names,
 )
-from promptlathe.track.progress import Points
 from promptlathe.track.promotion import commit_message
 from promptlathe.track.records import Curve, Stopped
 
@@ -69,7 +68,11 @@ def text_of(run: Any, name: str) -> str:
 
 def test_the_parent_run_holds_the_inputs_and_the_result(book: Teller, client: Any):
     started = book.start(about())
-    points = ("eval_score", 1, 0.5), ("seed_score", 1, 0.5), ("eval_score", 60, 0.7)
+    points = (
+        ("progress/score_best", 1, 0.5),
+        ("progress/score_seed", 1, 0.5),
+        ("progress/score_best", 60, 0.7),
+    )
     book.tell(Curve(60, points))
     assert book.conclude(conclusion()).problems == ()
     run = client.get_run(started.run_id)
@@ -82,7 +85,7 @@ def test_the_parent_run_holds_the_inputs_and_the_result(book: Teller, client: An
     assert metrics["test_gain_low"] == 0.1
     assert metrics["total_metric_calls"] == 60
     assert metrics["cost_usd"] == 0.5
-    history = client.get_metric_history(started.run_id, "eval_score")
+    history = client.get_metric_history(started.run_id, "progress/score_best")
     assert [(point.step, point.value) for point in history] == [(1, 0.5), (60, 0.7)]
     (given,) = run.inputs.dataset_inputs
     assert given.dataset.name == "tickets.test"
@@ -477,15 +480,3 @@ def test_a_name_that_a_model_has(book: Teller, client: Any):
 
 def test_the_commit_message_without_a_comparison():
     assert commit_message(conclusion(comparison=None)) == "not compared on held-out rows"
-
-
-def test_points_are_thinned_but_the_last_one_stays():
-    points = Points()
-    for calls in range(1, 2001):
-        points.add(calls, calls / 2000, None)
-    points.finish()
-    steps = [step for _, step, _ in points.take()]
-    assert len(steps) < 200
-    assert steps[0] == 1
-    assert steps[-1] == 2000
-    assert points.take() == []

@@ -63,7 +63,7 @@ def test_a_sender_that_is_killed_is_followed_by_one_that_writes_nothing_twice(
 ):
     told = [
         begun(state),
-        Curve(9, (("eval_score", 9, 0.5),)),
+        Curve(9, (("progress/score_best", 9, 0.5),)),
         *rows(3),
         Candidacy(standing(SEED), "seed"),
         Candidacy(standing(BEST, number=1), "pareto"),
@@ -89,7 +89,7 @@ def test_a_sender_that_is_killed_is_followed_by_one_that_writes_nothing_twice(
     assert len(traces) == 6
     assert {len(trace.data.spans) for trace in traces} == {2}
     assert {len(trace.info.assessments) for trace in traces} == {3}
-    history = client.get_metric_history(str(concluded.run_id), "eval_score")
+    history = client.get_metric_history(str(concluded.run_id), "progress/score_best")
     assert len(history) == 1
     assert len(client.search_prompt_versions("support-triage")) == 1
     assert client.get_prompt_version_by_alias("support-triage", "champion").version == 1

@@ -45,7 +45,7 @@ TOLD: dict[str, Content] = {
     "candidate": Candidacy(
         Standing(RICH, Estimate(0.1, 0.0, 0.2, 9), "running", 9, None, 0.5, 1, 2, 3, 7), "pareto"
     ),
-    "curve": Curve(60, (("eval_score", 1, 0.5), ("seed_score", 60, 0.25))),
+    "curve": Curve(60, (("progress/score_best", 1, 0.5), ("progress/score_seed", 60, 0.25))),
     "row": TestRow("champion", Outcome(Cell(RICH, ODD, 1), Trace({"a": [1]}, (SENT, FAILED)),
                                        {"f1": 0.5}, 0.5, None, True, rationales={"f1": "so so"})),
     "failed row": TestRow(

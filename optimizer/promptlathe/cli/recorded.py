@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from promptlathe.errors import InputError
 from promptlathe.job.stores import existing_state
 from promptlathe.ledger import Ledger, sqlite_url
 from promptlathe.results.kept import Summary, summaries
@@ -23,8 +24,8 @@ def recorded(workspace: Path | None) -> Generator[tuple[Ledger, Path]]:
 
 def latest(workspace: Path | None) -> Summary | None:
     """The latest run that MLflow knows; None where the ledger has none, or lies elsewhere."""
-    state = existing_state(workspace, "ledger.db", "mlflow.db")
-    if not (state / "ledger.db").exists():
+    try:
+        with recorded(workspace) as (ledger, _):
+            return next((one for one in summaries(ledger) if one.mlflow), None)
+    except InputError:
         return None
-    with recorded(workspace) as (ledger, _):
-        return next((one for one in summaries(ledger) if one.mlflow), None)

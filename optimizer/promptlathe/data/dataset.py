@@ -11,6 +11,7 @@ from pydantic import BeforeValidator
 
 from promptlathe.data.files import ENDINGS, Row, read_file
 from promptlathe.data.frames import rows_of
+from promptlathe.data.mlflow_rows import MLFLOW, Traces, mlflow_rows
 from promptlathe.data.values import kind, missing, plain
 from promptlathe.documents import Model, Within, find, nearest
 from promptlathe.errors import InputError, MissingExtra
@@ -28,9 +29,9 @@ class HuggingFace(Model):
 
 
 Records = list[dict[str, Any]]
-Source = Annotated[str | HuggingFace | Records, BeforeValidator(rows_of)]
-"""A file's path, `hf:name` (its split `train`), a dataset of the hub, or the rows themselves,
-as dicts or as a data frame (data/frames.py)."""
+Source = Annotated[str | HuggingFace | Traces | Records, BeforeValidator(rows_of)]
+"""A file's path, `hf:name` (its split `train`), a dataset of the hub, `mlflow:name` (an evaluation
+dataset), traces in MLflow, or the rows themselves, as dicts or as a data frame (data/frames.py)."""
 Rows = tuple[Row, ...]
 
 
@@ -61,16 +62,25 @@ class Targeted(Protocol):
 
 
 def load_rows(
-    source: Source, folder: Path, where: str | None = None, within: Within = None
+    source: Source,
+    folder: Path,
+    where: str | None = None,
+    within: Within = None,
+    store: str | None = None,
 ) -> Rows:
     """The rows of a source, as JSON-like dicts with unique `id`s where they have any.
 
     Paths are relative to `folder` and do not lead out of `within`; `where` is the place to name
-    when the source itself is wrong. Raises `InputError` (with file and line) and `MissingExtra`.
+    when the source itself is wrong; `store` is MLflow's tracking URI, None: MLFLOW_TRACKING_URI.
+    Raises `InputError` (with file and line) and `MissingExtra`.
     """
     if isinstance(source, str) and source.startswith(HF):
         source = HuggingFace(hf=source.removeprefix(HF))
     match source:
+        case str() if source.startswith(MLFLOW):
+            read, name = mlflow_rows(source.removeprefix(MLFLOW), store, where), source
+        case Traces():
+            read, name = mlflow_rows(source, store, where), source.place
         case str():
             path = find(folder, source, within, where)
             name = str(path)
@@ -90,6 +100,24 @@ def load_rows(
         raise InputError("the dataset is empty", name, "give it at least a few dozen rows")
     _check_ids(rows)
     return rows
+
+
+def in_mlflow(source: Source | float | None) -> bool:
+    """Whether MLflow keeps the rows."""
+    return isinstance(source, Traces) or (isinstance(source, str) and source.startswith(MLFLOW))
+
+
+def source_name(source: Source | None) -> str:
+    """Of a source that is named: a file, or where else the rows are kept; empty for rows."""
+    match source:
+        case str():
+            return source
+        case HuggingFace():
+            return f"{HF}{source.hf}"
+        case Traces():
+            return source.place
+        case _:
+            return ""
 
 
 def identify(rows: Iterable[Row]) -> list[str]:

@@ -17,6 +17,7 @@ from promptlathe.data.dataset import (
     load_rows,
 )
 from promptlathe.data.files import Row
+from promptlathe.data.mlflow_rows import Traces, answered
 from promptlathe.data.quality import empty_notes, places
 from promptlathe.data.repeats import SPARED, Distinct, Inputs, contradiction_notes, distinct
 from promptlathe.data.splits import COMPARED, SPLITS, Splits, divide
@@ -35,6 +36,8 @@ class Sources:
 
     shared: Rows
     parts: Mapping[Split, Rows]
+    notes: tuple[str, ...] = ()
+    """What was left out of them."""
 
     @cached_property
     def rows(self) -> Rows:
@@ -105,20 +108,38 @@ def first_target(scorers: Sequence[Targeted]) -> str | None:
 
 
 def read_sources(
-    dataset: Source | None, splits: Splits, scorers: Sequence[Targeted], document: Document
+    dataset: Source | None,
+    splits: Splits,
+    scorers: Sequence[Targeted],
+    document: Document,
+    store: str | None = None,
 ) -> Sources:
-    """Load and check. Raises `InputError`, with file and line where there is one."""
-    folder, within = document.folder, document.within
+    """Load and check; `store`: MLflow's tracking URI. Raises `InputError`, with file and line where
+    there is one."""
+    notes: list[str] = []
+    targets = [one.target_field for one in scorers if one.target_field and not one.whole_target]
+
+    def load(source: Source, *at: str) -> Rows:
+        rows = load_rows(source, document.folder, document.where(at), document.within, store)
+        if not isinstance(source, Traces):
+            return rows
+        kept = answered(rows, targets, source)
+        if left := len(rows) - len(kept):
+            notes.append(
+                f"{left} of {len(rows)} traces of {source.traces} were left out: they lack an "
+                f"expectation ({', '.join(targets)})"
+            )
+        return tuple(kept)
+
     parts: dict[Split, Rows] = {
-        name: load_rows(source, folder, document.where(("splits", name)), within)
-        for name, source in splits.sources.items()
+        name: load(source, "splits", name) for name, source in splits.sources.items()
     }
     shared: Rows = ()
     if dataset is not None:
-        shared = load_rows(dataset, folder, document.where(("dataset",)), within)
+        shared = load(dataset, "dataset")
     for rows in filter(None, (shared, *parts.values())):
         _check(rows, splits, scorers, document)
-    return Sources(shared, parts)
+    return Sources(shared, parts, tuple(notes))
 
 
 def divided(
@@ -139,7 +160,7 @@ def divided(
     inputs = Inputs(shown, targets)
     found: dict[Split, list[Example]] = {name: [] for name in SPLITS}
     repeated: dict[Split, int] = dict.fromkeys(SPLITS, 0)
-    notes: list[str] = []
+    notes = [*sources.notes]
     apart: list[tuple[Rows, Mapping[Split, float]]] = [(sources.shared, splits.shares)]
     for name, part in sources.parts.items():
         whole_of: Mapping[Split, float] = {name: 1.0}

@@ -194,23 +194,13 @@ def _tests(
     centred: np.ndarray, components: Sequence[_Groups], rng: np.random.Generator
 ) -> tuple[float, list[float]]:
     """p of anything, and of each component, allowing for all that is looked at."""
-    seen = _statistics(centred.mean(1)[None], components)[0]
-    shuffled = np.concatenate(
-        [
-            _statistics(_shuffled_means(centred, SHUFFLES // PARTS, rng), components)
-            for _ in range(PARTS)
-        ]
-    )
-    # Among the shuffles: how often is this statistic at least as large?
-    order = np.sort(shuffled, axis=0)
-    own = np.array([_share(order[:, j], seen[j : j + 1])[0] for j in range(len(seen))])
-    theirs = np.array([_share(order[:, j], shuffled[:, j]) for j in range(len(seen))])
-    smallest = np.sort(theirs.min(0))
-    adjusted = [
-        (1 + np.searchsorted(smallest, p * (1 + 1e-9), side="right")) / (1 + len(smallest))
-        for p in own
-    ]
-    return float(min(adjusted)), [float(p) for p in adjusted[2:]]
+    means = [_shuffled_means(centred, SHUFFLES // PARTS, rng) for _ in range(PARTS)]
+    found = _statistics(np.concatenate([centred.mean(1)[None], *means]), components)
+    # What is seen is the first of them: if nothing matters, it is one like the others.
+    share = np.stack([_share(column) for column in found.T], axis=1)
+    smallest = share.min(1)
+    adjusted = [float(np.mean(smallest <= p * (1 + 1e-9))) for p in share[0]]
+    return min(adjusted), adjusted[2:]
 
 
 def _shuffled_means(centred: np.ndarray, times: int, rng: np.random.Generator) -> np.ndarray:
@@ -225,10 +215,10 @@ def _statistics(means: np.ndarray, components: Sequence[_Groups]) -> np.ndarray:
     return np.stack([means.var(1), seed, *(one.square(means) for one in components)], axis=1)
 
 
-def _share(order: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The share of sorted values that is at least as large, rounding aside; never 0."""
-    below = np.searchsorted(order, values * (1 - 1e-9) - 1e-12, side="left")
-    return (1 + len(order) - below) / (1 + len(order))
+def _share(values: np.ndarray) -> np.ndarray:
+    """The share of the values that is at least as large as each, rounding aside."""
+    below = np.searchsorted(np.sort(values), values * (1 - 1e-9) - 1e-12, side="left")
+    return 1 - below / len(values)
 
 
 def _seen(name: str, groups: _Groups, means: np.ndarray, p: float) -> ComponentSpread:

@@ -1,11 +1,13 @@
 """A run in MLflow's words: what it is, and how it ended."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from typing import Any
 
+from promptlathe.data.dataset import source_name
 from promptlathe.job.candidacies import as_table, candidates_tables, marks
 from promptlathe.job.job import Job
 from promptlathe.job.plan import Plan
@@ -37,7 +39,7 @@ def about(job: Job, plan: Plan, run: str, began: int) -> About:
         "select": plan.select,
         "test": plan.test,
     }
-    source = objective.dataset if isinstance(objective.dataset, str) else objective.name
+    source = source_name(objective.dataset) or objective.name
     return About(
         experiment=experiment_of(job),
         prompt=job.prompt_name,
@@ -58,8 +60,9 @@ def about(job: Job, plan: Plan, run: str, began: int) -> About:
 
 
 def experiment_of(job: Job) -> str:
-    """MLflow's, of the job's runs."""
-    return (job.track and job.track.experiment) or job.name
+    """MLflow's, of the job's runs: the run file's, MLFLOW_EXPERIMENT_NAME's, or named like it."""
+    named = job.track and job.track.experiment
+    return named or os.environ.get("MLFLOW_EXPERIMENT_NAME", "").strip() or job.name
 
 
 def _params(job: Job, plan: Plan) -> Mapping[str, object]:

@@ -23,6 +23,7 @@ from promptlathe.search.operators import USUAL, WITHOUT_REWRITER
 from promptlathe.space import JoinedSpace, SearchSpace
 from promptlathe.targets import PromptTarget, StepsTarget
 from promptlathe.targets.given import GivenTarget
+from promptlathe.track.store import store_uri
 
 WRITER_TOKENS = 4096
 """Of a rewriter's answer at most, unless the run file says else."""
@@ -77,6 +78,9 @@ class Job:
             object.__setattr__(self, "objective", showing(shown))
         if showing:
             object.__setattr__(self, "objective", self.objective.judged_by(self.scorer.api))
+        if showing and self.objective.in_mlflow:
+            store = store_uri(self.track.uri if self.track else None, self.state)
+            object.__setattr__(self, "objective", self.objective.reading(store))
 
     @classmethod
     def load(

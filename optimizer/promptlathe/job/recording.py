@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -12,7 +12,9 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from promptlathe.errors import InputError
+from promptlathe.job.answer_states import AnswerStates
 from promptlathe.job.candidacies import candidacies, candidates_tables
+from promptlathe.job.curve import Curves, drawn
 from promptlathe.job.decision import Decided
 from promptlathe.job.described import about, description, metrics, tables, tags
 from promptlathe.job.job import Job
@@ -20,8 +22,8 @@ from promptlathe.job.plan import Plan
 from promptlathe.job.progress import View
 from promptlathe.job.stores import tracking_uri
 from promptlathe.ledger import Ledger
-from promptlathe.records import Candidate, FinalistName, Outcome, Standing
-from promptlathe.results import Result
+from promptlathe.records import Candidate, FinalistName, Outcome
+from promptlathe.results import CurvePoint, Result
 from promptlathe.space import fields_of, with_sources
 from promptlathe.track.records import Champion, Conclusion
 from promptlathe.track.tracker import NoTracker, Tracker
@@ -39,8 +41,9 @@ class Recorder:
         self._promotes = bool(job.track and job.track.promote == "if_better") and not replay
         self._champion = Champion()
         self._notes: tuple[str, ...] = ()
-        self._standings: Sequence[Standing] = ()
+        self._view: View | None = None
         self._over = self._checked = False
+        self._curves = Curves()
 
     @cached_property
     def _tracker(self) -> Tracker:
@@ -110,13 +113,22 @@ class Recorder:
         finally:
             lock.release()
 
-    def progress(self, view: View) -> None:
-        """The stepped metrics of the parent run."""
-        self._standings = view.policy.standings
-        best, seed = view.policy.best.estimate, view.policy.seed.estimate
-        self._tracker.progress(
-            view.account.spent.used_calls, best and best.mean, seed and seed.mean
-        )
+    def progress(self, view: View, states: AnswerStates, *, last: bool = False) -> None:
+        """How the run stands: call it at each outcome, and at the end; most is thinned out."""
+        self._view = view
+        if last or self._curves.due(view.account.spent.used_calls):
+            self._curves.add(drawn(view, states.of()))
+        if self._begun:
+            self._draw()
+
+    @property
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """What was kept of it."""
+        return self._curves.points
+
+    def _draw(self, *, at_once: bool = False) -> None:
+        if points := self._curves.take(at_once=at_once):
+            self._tracker.progress([(one.point.calls, one.metrics) for one in points])
 
     def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
         """One row of the final comparison."""
@@ -134,6 +146,7 @@ class Recorder:
             json.dumps(dict(zip(("candidate", "example", "repeat"), cell, strict=True)))
             for cell in ledger.order(self._run)
         )
+        self._draw(at_once=True)
         every = self._job.track.candidates == "all"
         for one in candidacies(result, every=every):
             self._tracker.candidate(one)
@@ -187,7 +200,8 @@ class Recorder:
         if not self._begun:
             return ()
         try:
-            known = candidates_tables(self._standings)
+            self._draw(at_once=True)
+            known = candidates_tables(self._view.policy.standings if self._view else ())
             return (await self._tracker.abort(status, reason, known, hurry=hurry)).problems
         finally:
             self._tracker.close()

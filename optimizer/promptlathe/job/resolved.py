@@ -4,6 +4,7 @@ from typing import Any
 
 from promptlathe import documents
 from promptlathe.data.dataset import HF
+from promptlathe.data.mlflow_rows import MLFLOW
 from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError
 from promptlathe.job.job import Job
@@ -62,7 +63,7 @@ def _objective(job: Job) -> Any:
 
     sources = [(content, "dataset"), *((content.get("splits", {}), split) for split in SPLITS)]
     for part, name in sources:
-        if name in part and not str(part[name]).startswith(HF):
+        if name in part and not str(part[name]).startswith((HF, MLFLOW)):
             part[name] = located(part[name])
     content["scorers"] = [
         {"function": {**entry["function"], "path": located(entry["function"]["path"])}}

@@ -74,8 +74,6 @@ if TYPE_CHECKING:  # numpy and scipy load when they are needed
 
 SIDES = 3
 """Prompts that meet the test rows at most: the seed, the best and the champion."""
-PROGRESS = 50
-"""Outcomes after which MLflow is told how the search stands, whether or not one has settled."""
 TURN = 600.0
 """Seconds that a run waits at most for another one that decides on the same prompt."""
 TICK = 1.0
@@ -336,6 +334,7 @@ class Running:
             self._meet,
         )
         await self.close()  # requests that nobody waited for count as sent
+        self._recorder.progress(self._view, self._states, last=True)
         return self._recorder.conclude(
             self._result(reason, best, decided), best.candidate, decided, self._ledger
         )
@@ -489,9 +488,7 @@ class Running:
         self._reserve.take(outcome)
         if outcome.cell.example.split == "select":
             self._told.append(outcome)
-        due = self._view.stage == "search" and len(self._told) % PROGRESS == 0
-        if settled or due:
-            self._recorder.progress(self._view)
+        self._recorder.progress(self._view, self._states)
 
     # The result
 
@@ -544,6 +541,7 @@ class Running:
             lineage=lineage,
             operators=operators,
             steps=self._steps.reports(decided.seed_outcomes, decided.best_outcomes),
+            curve=self._recorder.curve,
             rows=decided_rows(self._met, self._job.objective.target),
             facts=facts(self._job, self._plan, self._began),
         )

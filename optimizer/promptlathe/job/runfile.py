@@ -96,7 +96,8 @@ class TrackOptions(documents.Model):
         "the Pareto front, or all; the table candidates.json holds all of them in any case",
     )
     uri: str | None = Field(
-        default=None, description="MLflow tracking URI; by default in the workspace"
+        default=None,
+        description="MLflow tracking URI; by default MLFLOW_TRACKING_URI's, else in the workspace",
     )
 
     @field_validator("prompt")

@@ -12,7 +12,15 @@ from promptlathe.documents import HIDDEN, find
 from promptlathe.errors import InputError, StorageFailed
 from promptlathe.job.job import STATE, Job
 from promptlathe.track.running import under_way
-from promptlathe.track.store import check_store, default_artifacts, default_uri, is_server
+from promptlathe.track.store import (
+    URI,
+    check_store,
+    default_artifacts,
+    default_uri,
+    environment_uri,
+    is_server,
+    store_uri,
+)
 from promptlathe.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -31,7 +39,8 @@ def check_stores(job: Job) -> list[str]:
     writable(job.state)
     check_ledger(ledger_url(job))
     notes: list[str] = []
-    if job.track and (away := check_store(tracking_uri(job))):
+    given = job.track and not job.track.uri and environment_uri()
+    if job.track and (away := check_store(tracking_uri(job), where=URI if given else None)):
         notes.append(f"{away}: what a run tells MLflow waits in {job.state / 'spool'}")
     if others := under_way(job.state):
         runs = "another run is" if len(others) == 1 else f"{len(others)} other runs are"
@@ -60,15 +69,16 @@ def space(state: Path) -> str:
 
 
 def tracking_uri(job: Job) -> str:
-    """The run file's, or the SQLite database in the workspace."""
-    if job.track and job.track.uri:
-        return job.track.uri
-    return default_uri(job.state)
+    """The run file's, MLFLOW_TRACKING_URI's, or the SQLite database in the workspace."""
+    return store_uri(job.track.uri if job.track else None, job.state)
 
 
 def recorded_in(workspace: Path | None, latest: str = "") -> tuple[str, str | None]:
-    """The store to look at, and where it keeps artifacts: that of the workspace, or `latest`, where
-    its latest run was recorded elsewhere. Raises InputError when nothing was ever run there."""
+    """The store to look at, and where it keeps artifacts: MLFLOW_TRACKING_URI's, or `latest`, where
+    the latest run was recorded elsewhere, or that of the workspace. Raises InputError when nothing
+    was ever run there."""
+    if named := environment_uri():
+        return named, None
     if latest:
         if HIDDEN in latest and not is_server(latest):
             raise InputError(

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from promptlathe import documents
-from promptlathe.data.dataset import Source
+from promptlathe.data.dataset import Source, in_mlflow
 from promptlathe.data.examples import Examples, Sources, divided, first_target, read_sources
+from promptlathe.data.mlflow_rows import MLFLOW
 from promptlathe.data.quality import label_counts, label_notes
 from promptlathe.data.splits import SPLITS, Splits
 from promptlathe.errors import InputError
@@ -36,9 +37,10 @@ MOST_LABELS = 200
 class Objective(documents.Model):
     """A dataset with its splits, the scorers of an output, and the goal.
 
-    dataset: a file (JSONL, CSV, Parquet), `hf:name`, a list of dicts, or a data frame (pandas,
-        polars, PyArrow); may be left out when `splits` has a dataset of its own for every part.
-        Paths are relative to the YAML file, in Python to the working directory.
+    dataset: a file (JSONL, CSV, Parquet), `hf:name`, `mlflow:name` (an evaluation dataset),
+        `{"traces": experiment, …}` in MLflow, a list of dicts, or a data frame (pandas, polars,
+        PyArrow); may be left out when `splits` has a dataset of its own for every part. Paths are
+        relative to the YAML file, in Python to the working directory.
     scorers: one or more (`scorer=` for one): `exact_match("label")`, `"metric.py:function"`, …
     goal: `maximize NAME`, `minimize NAME` or a weighted sum; by default, maximize the first.
     splits: `Splits(...)` or its fields as a dict.
@@ -58,6 +60,8 @@ class Objective(documents.Model):
     _document: documents.Document = PrivateAttr(default=documents.Document(None))
     _api: Api = PrivateAttr(default="chat")
     """By which judges are asked."""
+    _store: str | None = PrivateAttr(default=None)
+    """Where rows are that MLflow keeps; None: MLFLOW_TRACKING_URI."""
     _rivals: Mapping[str, Rival] = PrivateAttr(default_factory=dict)
     """Prompts that answers are compared with."""
     _shown: frozenset[str] | None = PrivateAttr(default=None)
@@ -189,6 +193,21 @@ class Objective(documents.Model):
                 f'write such as "{near}"',
             )
 
+    @property
+    def in_mlflow(self) -> bool:
+        """Whether rows of it are kept by MLflow."""
+        return any(in_mlflow(one) for one in (self.dataset, *self.splits.sources.values()))
+
+    def reading(self, store: str) -> Self:
+        """The same objective, whose rows are read from MLflow's store at this tracking URI."""
+        if store == self._store:
+            return self
+        other = self.model_copy()
+        other._store = store
+        for name in ("_sources", "_examples", "_scorecard", "digest", "scoring"):
+            vars(other).pop(name, None)
+        return other
+
     def judged_by(self, api: Api) -> Self:
         """The same objective, where judges are asked by this API."""
         if api == self._api:
@@ -253,7 +272,7 @@ class Objective(documents.Model):
         """The folder of an `objective.yaml`, else the file's stem, else the dataset's."""
         path = self._document.path
         if path is None and isinstance(self.dataset, str):
-            path = Path(self.dataset)
+            path = Path(self.dataset.removeprefix(MLFLOW))
         if path is None:
             return "objective"
         return path.resolve().parent.name if path.stem == "objective" else path.stem
@@ -448,7 +467,7 @@ class Objective(documents.Model):
 
     @cached_property
     def _sources(self) -> Sources:
-        sources = read_sources(self.dataset, self.splits, self.scorers, self._document)
+        sources = read_sources(self.dataset, self.splits, self.scorers, self._document, self._store)
         for index, scorer in enumerate(self.scorers):
             at = ("scorers", index, scorer.keyword)
             scorer.check_rows(sources.rows, lambda key, at=at: self._document.where((*at, key)))

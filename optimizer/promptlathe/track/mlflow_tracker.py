@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from promptlathe.documents import shown_url
 from promptlathe.errors import InputError
 from promptlathe.records import FinalistName, Outcome
-from promptlathe.track.progress import Points
 from promptlathe.track.records import (
     About,
     Begun,
@@ -35,7 +34,7 @@ from promptlathe.track.records import (
 )
 from promptlathe.track.spool import Content, Spool, waiting
 from promptlathe.track.store import sqlite_file
-from promptlathe.track.tracker import NOTHING
+from promptlathe.track.tracker import NOTHING, Points
 
 if TYPE_CHECKING:
     from promptlathe.track.process import WriterProcess
@@ -69,7 +68,6 @@ class MlflowTracker:
         self._ended: Future[Concluded] = Future()
         self._champion: Future[Champion] | None = None
         """The answer to the last question."""
-        self._points = Points()
         self._lines: list[str] = []
         """What became of earlier runs' records."""
         self._broken = ""
@@ -139,10 +137,10 @@ class MlflowTracker:
         """Where it stands, on its side's run or on a nested one."""
         self._append(candidacy)
 
-    def progress(self, calls: int, best: float | None, seed: float | None) -> None:
-        """A point of the parent's curves; most are thinned out."""
-        self._points.add(calls, best, seed)
-        self._draw()
+    def progress(self, points: Points) -> None:
+        """Points of the parent's curves."""
+        flat = ((name, calls, value) for calls, named in points for name, value in named.items())
+        self._append(Curve(points[-1][0], tuple(flat)))
 
     def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
         """A row of the final comparison."""
@@ -150,8 +148,6 @@ class MlflowTracker:
 
     def conclude(self, conclusion: Conclusion) -> None:
         """How the run ended."""
-        self._points.finish()
-        self._draw()
         self._append(conclusion)
 
     async def settle(self) -> Concluded:
@@ -207,10 +203,6 @@ class MlflowTracker:
             self._spool.append(content)
         except OSError as error:
             self._fail(error)
-
-    def _draw(self) -> None:
-        if points := self._points.take():
-            self._append(Curve(self._points.calls, tuple(points)))
 
     def _fail(self, error: OSError) -> None:
         self._broken = f"{self._state / 'spool'}: {error.strerror}"

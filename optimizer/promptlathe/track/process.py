@@ -56,8 +56,9 @@ class WriterProcess:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=environment() | ({STORE: store} if store else {}),
-                # Ctrl-C in the terminal is for us: the writer still has to write the end.
-                start_new_session=True,
+                # Ctrl-C in the terminal is for us: the writer still has to write the end. Not a
+                # session of its own: Linux shares the cores among sessions, whatever the niceness.
+                process_group=0,
             )
         self._thread = Thread(target=self._listen, args=[self._process.stdout], daemon=True)
         self._thread.start()

@@ -12,6 +12,8 @@ from promptlathe.track.records import About, Candidacy, Dataset, Status
 
 PARENT = "mlflow.parentRunId"
 PARAM_LIMIT = 6000
+BATCH = 1000
+"""Metrics that MLflow takes in one call."""
 
 RECORD = "promptlathe.record"
 """Run tag: which record of a run it is, by which it is found again."""
@@ -89,8 +91,9 @@ def log_points(
     """Write stepped metrics: (name, step, value)."""
     from mlflow.entities import Metric
 
-    if metrics := [Metric(name, value, at, step) for name, step, value in points]:
-        backend.client.log_batch(run.id, metrics)
+    metrics = [Metric(name, value, at, step) for name, step, value in points]
+    for first in range(0, len(metrics), BATCH):
+        backend.client.log_batch(run.id, metrics[first : first + BATCH])
 
 
 def end(backend: Backend, run: Run, at: int, status: Status = "FINISHED") -> None:

@@ -15,6 +15,7 @@ from promptlathe.documents import find, shown_url
 from promptlathe.errors import InputError
 
 ALIAS = "champion"
+URI = "MLFLOW_TRACKING_URI"
 PROMPT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 CONNECT_SECONDS = 2.0
 DATABASES = ("postgresql", "mysql", "mssql", "databricks")
@@ -38,6 +39,20 @@ def default_uri(state: Path) -> str:
             "nothing with track: false",
         )
     return f"sqlite:///{path}"
+
+
+def store_uri(named: str | None, state: Path) -> str:
+    """The store that the run file names, else MLFLOW_TRACKING_URI, else the workspace's own."""
+    return named or environment_uri() or default_uri(state)
+
+
+def environment_uri() -> str:
+    """The environment's, or nothing; a SQLite file by its whole path, wherever it is read."""
+    named = os.environ.get(URI, "").strip()
+    file = sqlite_file(named)
+    if file is None or file.name in {"", ":memory:"} or file.is_absolute():
+        return named
+    return named.replace(str(file), str(file.resolve()), 1)
 
 
 def default_artifacts(state: Path) -> str:

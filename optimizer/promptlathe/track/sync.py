@@ -1,6 +1,5 @@
 """Send what waits in a workspace's spool, without a run."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 from promptlathe.errors import PromptlatheError
 from promptlathe.track.process import WriterProcess
 from promptlathe.track.spool import waiting
+from promptlathe.track.store import environment_uri
 
 if TYPE_CHECKING:
     from promptlathe.track.writer import News
@@ -36,9 +36,7 @@ def sync(state: Path, say: Callable[[str], object]) -> bool:
             left.append(line)
 
     process, since = (
-        WriterProcess(
-            state, None, hear, store=os.environ.get("MLFLOW_TRACKING_URI"), patience=PATIENCE
-        ),
+        WriterProcess(state, None, hear, store=environment_uri() or None, patience=PATIENCE),
         monotonic(),
     )
     try:

@@ -1,6 +1,6 @@
 """The seam: a job reports to a `Tracker`, which may keep everything, or nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Literal, Protocol, Self
@@ -9,6 +9,9 @@ from promptlathe.records import FinalistName, Outcome
 from promptlathe.track.records import About, Candidacy, Champion, Concluded, Conclusion, Started
 
 NOTHING: Mapping[str, str] = {}
+
+Points = Sequence[tuple[int, Mapping[str, float]]]
+"""Calls, which rise, each with metrics by name."""
 
 
 class Tracker(Protocol):
@@ -47,8 +50,8 @@ class Tracker(Protocol):
         """One that is shown by itself: told at the end, once for each mark."""
         ...
 
-    def progress(self, calls: int, best: float | None, seed: float | None) -> None:
-        """Estimates on `select` after so many calls; call it as often as you like."""
+    def progress(self, points: Points) -> None:
+        """Metrics of the run after so many calls; each message costs the store some time."""
         ...
 
     def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:
@@ -113,7 +116,7 @@ class NoTracker:
     def candidate(self, candidacy: Candidacy) -> None:
         """Not kept."""
 
-    def progress(self, calls: int, best: float | None, seed: float | None) -> None:
+    def progress(self, points: Points) -> None:
         """Not kept."""
 
     def test_outcome(self, side: FinalistName, outcome: Outcome) -> None:

@@ -19,8 +19,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, TextIO, cast
 
 from promptlathe.documents import HIDDEN, hiding, secrets_of, shown_url
@@ -46,6 +48,9 @@ News = tuple[
     Any,
 ]
 """What it is about, and what there is to say."""
+NICE = 5
+"""Of the import of MLflow, which takes a core for seconds while calls are under way; with more, a
+machine with other work on it would leave it too little."""
 ENDING = 3.0
 """Seconds that are left when the run's process is gone."""
 LOOK = 0.05
@@ -80,14 +85,14 @@ class Writer:
 
     def run(self) -> None:
         """All there is to send; until the run has ended, when it is one's own."""
-        import_module("mlflow.tracking")
+        _patiently(lambda: import_module("mlflow.tracking"))
         self._imported.set()
         self._alive()
         if self._own is None:
             self._leftovers()
             return
         with self._own.lock.acquire(timeout=10):
-            self._open_own()
+            _patiently(self._open_own)
             self._leftovers()
             try:
                 send(
@@ -189,6 +194,25 @@ class Writer:
         time.sleep(PAUSES[min(attempts, len(PAUSES)) - 1])
 
 
+def _patiently(work: Callable[[], object]) -> None:
+    """In a thread that gives way to the calls, where threads have a niceness of their own."""
+    failed: list[BaseException] = []
+
+    def do() -> None:
+        try:
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+            work()
+        except BaseException as error:  # noqa: BLE001 - it is raised below
+            failed.append(error)
+
+    thread = threading.Thread(target=do)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+
+
 class _Hiding:
     """A stream to which no secret of a store is written."""
 
@@ -220,6 +244,9 @@ def _listen(writer: Writer) -> None:
 
 def main() -> None:
     """Serve standard input and output; whatever is printed goes to standard error."""
+    # If it is there, MLflow asks it what a call might have cost: that takes seconds to import, and
+    # sends a request to GitHub. MLflow's own list serves as well.
+    sys.modules["litellm"] = cast(ModuleType, None)
     # MLflow makes a million objects that stay: looking through them again and again would take
     # a sixth of this process's time.
     gc.set_threshold(20_000, 20, 20)

@@ -18,7 +18,7 @@ from promptlathe.cli.terminal import say
 @Workspace
 @reported
 def ui(host: str, port: int, opens: bool, workspace: Path | None) -> None:
-    """Serve MLflow's UI where the latest run of the workspace was recorded, and print its page."""
+    """Serve MLflow's UI on MLFLOW_TRACKING_URI's store, else where the latest run was recorded."""
     from promptlathe.cli.recorded import latest
     from promptlathe.job.stores import recorded_in
     from promptlathe.track.ui import run_page, serve_ui, serves_already
