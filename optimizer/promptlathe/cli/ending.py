@@ -35,7 +35,8 @@ def show_result(result: Result, workspace: Path) -> None:
         _role_lines(result),
     ):
         if lines:
-            say("\n" + "\n".join(lines))
+            head, *others = lines
+            say("\n".join(("", folded("", head), *others)))
     say()
     for note in result.notes:
         say(folded("note      ", note))
