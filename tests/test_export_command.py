@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ from promptlathe.cli.commands.export import FORMS as OFFERED
 from promptlathe.cli.main import main
 from promptlathe.documents import load
 from promptlathe.exchange.exports import FORMS
+from promptlathe.ledger import Ledger, sqlite_url
+from promptlathe.records import Message, Prompt
+from promptlathe.results.kept import keep, result_of
 
 pytestmark = pytest.mark.slow
 RUN = """\
@@ -29,7 +34,7 @@ objective:
   splits: {train: 0.2, select: 0.5, test: 0.3, stratify: label}
   scorers: [{exact_match: {target: label, parse: label}}]
 model: {name: pocket, temperature: 0}
-budget: {calls: 300}
+budget: {calls: 150}
 """
 
 
@@ -141,3 +146,20 @@ def test_an_empty_folder_has_no_run(tmp_path: Path):
     done = export(tmp_path, "latest", "--to", "text")
     assert done.exit_code == 2
     assert "no run was recorded here yet" in done.output
+
+
+def test_each_step_of_a_chain_is_exported_by_itself(workspace: Path, result: dict[str, Any]):
+    with closing(Ledger(sqlite_url(workspace / ".promptlathe" / "ledger.db"))) as ledger:
+        alone = result_of(ledger, result["run"])
+        (prompt,) = alone.best.prompts.values()
+        plan = Prompt((Message("user", "Plan for {{ text }}"),))
+        steps = replace(alone.best, prompts={"plan": plan, "answer": prompt})
+        facts = replace(alone.facts, ended=alone.facts.began)
+        keep(ledger, replace(alone, run="achain", run_id=None, best=steps, facts=facts))
+    done = export(workspace, "achain", "--prompt", "best", "--to", "text")
+    assert done.exit_code == 2
+    assert "has several prompts: plan, answer" in done.output
+    done = export(workspace, "achain", "--prompt", "best", "--step", "plan", "--to", "text")
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "Plan for {{ text }}\n"
+    assert "teams-plan" in done.stderr

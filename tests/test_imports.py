@@ -432,3 +432,55 @@ tests:
         "the threshold of a set",
     ):
         assert what in said
+
+
+def test_files_stand_for_parts(tmp_path: Path):
+    config = """\
+prompts: file://prompts.yaml
+providers: [file://provider.yaml]
+defaultTest: file://default.yaml
+tests: [file://tests/*.yaml, file://made.py]
+"""
+    (tmp_path / "picture.jpg").write_bytes(b"\xff\xd8\xff")
+    (tmp_path / "note.txt").write_text("  from a file\n", "utf-8")
+    source = files(
+        tmp_path,
+        parts_yaml=config,
+        prompts_yaml="- 'Say {{ text }}'\n- {label: second, raw: 'Tell {{ text }}'}\n",
+        provider_yaml="{id: 'ollama:chat:llama3.2', config: {temperature: 0}}\n",
+        default_yaml="assert: [{type: icontains, value: ok}]\n",
+        tests__one_yaml="- vars: {text: file://../note.txt}\n- vars: {text: file://../picture.jpg}\n",
+        tests__two_yaml="vars: {text: alone}\n",
+    )
+    draft = read(str(source))
+    assert [one.name for one in draft.prompts] == ["prompt-1", "second"]
+    assert draft.model == {"name": "llama3.2", "provider": "ollama", "temperature": 0}
+    assert draft.rows[0]["text"] == "from a file"
+    assert draft.rows[-1]["text"] == "alone"
+    assert draft.scorers == ({"required": {"phrases": ["ok"], "whole_words": False}},)
+    said = " / ".join(str(one) for one in draft.lost)
+    assert "picture.jpg is not UTF-8" in said
+    assert "tests that a program makes: file://made.py" in said
+
+
+def test_a_prompt_whose_every_line_shows_a_field_may_be_rewritten_whole(tmp_path: Path):
+    source = files(tmp_path, whole_yaml="prompts: ['Tell me about {{ topic }}.']\n")
+    write(read(str(source)), tmp_path / "out")
+    space = load(tmp_path / "out" / "search_spaces" / "whole.yaml").data
+    text = "Tell me about {{ topic }}."
+    assert space["components"] == {"instruction": {"text": text, "rewrite": True}}
+    assert pl.SearchSpace.load(tmp_path / "out" / "search_spaces" / "whole.yaml")
+
+
+@pytest.mark.parametrize(
+    "model", ["true", "7", "[a]", "{configuration: x}", "{options: 3}", "{connection: [1], id: m}"]
+)
+def test_a_head_of_the_wrong_kind_is_no_traceback(tmp_path: Path, model: str):
+    text = f"---\nmodel: {model}\ninputs: 4\nsample: x\n---\nuser:\n{{{{ q }}}}\n"
+    assert read(str(files(tmp_path, a_prompty=text))).prompts
+
+
+@pytest.mark.parametrize("config", ["7", "text", "[1]", "{config: 3, id: 'openai:m'}", "[{a: {}}]"])
+def test_providers_of_the_wrong_kind_are_lost(tmp_path: Path, config: str):
+    draft = read(str(files(tmp_path, a_yaml=f"prompts: ['{{{{ q }}}}']\nproviders: {config}\n")))
+    assert any("provider" in one.what for one in draft.lost)

@@ -9,7 +9,13 @@ from promptlathe.documents import Document
 from promptlathe.errors import InputError
 from promptlathe.job import Job, run
 from promptlathe.job.progress import Progress
-from promptlathe.job.runfile import BudgetOptions, ParallelOptions, SearchOptions, TrackOptions
+from promptlathe.job.runfile import (
+    BudgetOptions,
+    ParallelOptions,
+    ReportOptions,
+    SearchOptions,
+    TrackOptions,
+)
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.notebook import Result, progress_of
@@ -38,6 +44,7 @@ def optimize(
     prices: Mapping[str, Mapping[str, float]] | None = None,
     parallel: Mapping[str, Any] | None = None,
     track: Mapping[str, Any] | Literal[False] | None = None,
+    report: Mapping[str, Any] | Literal[False] | None = None,
     name: str = "promptlathe",
     workspace: str | Path | None = None,
     progress: bool | Progress = True,
@@ -59,7 +66,8 @@ def optimize(
     operators: what makes new levels; None: the usual ones, where a text may be rewritten.
     rewrite_share: share of the calls that may go to making levels.
     prices: USD per million tokens by model, `{"gpt-6-luna": {"input": 0.1, "output": 0.5}}`.
-    parallel, track: mappings with the keys of the run file; `track=False` records nothing.
+    parallel, track, report: mappings with the keys of the run file; `track=False` records nothing,
+        `report=False` makes no page.
     workspace: the folder for `.promptlathe/`; by default the working directory.
 
     progress: widgets in a notebook that has ipywidgets, else lines on stderr; False for none; or
@@ -79,6 +87,7 @@ def optimize(
         "judge": judge,
         "parallel": {} if parallel is None else parallel,
         "track": {} if track is None else track,
+        "report": {} if report is None else report,
         "model": model,
         "step_models": step_models,
         "prices": {} if prices is None else prices,
@@ -114,6 +123,7 @@ def optimize(
         search=read("search", SearchOptions),
         parallel=read("parallel", ParallelOptions),
         track=False if track is False else read("track", TrackOptions),
+        report=False if report is False else read("report", ReportOptions),
         workspace=folder,
     )
     with progress_of(progress) as shown:

@@ -11,6 +11,9 @@ from promptlathe.cli.printing import effect_lines, in_best_lines, levels_line, o
 from promptlathe.cli.rows import changed_lines, mistake_lines
 from promptlathe.cli.steps import step_lines
 from promptlathe.cli.terminal import folded, say, width
+from promptlathe.command_line import shown_path
+from promptlathe.job.job import STATE
+from promptlathe.job.reports import report_path
 from promptlathe.records import Prompt
 from promptlathe.results import Finalist, Result, Test
 from promptlathe.space.tools import PARAMETER as TOOLS
@@ -59,7 +62,11 @@ def show_record(told: Result | None, result: Result, workspace: Path) -> None:
         say(folded("note      ", note))
     if result.run_id:
         say(folded("MLflow    ", f"run {result.run_id}{_promotion(result)}"))
+    page = report_path(workspace / STATE, result.run)
+    if page.exists():
+        say(folded("report    ", shown_path(page)))
     hints = [command("show", result.run, "--prompt", workspace=workspace)]
+    hints += [] if page.exists() else [command("report", result.run, workspace=workspace)]
     hints += [command("ui", workspace=workspace)] if result.run_id else []
     say("\nNext:  " + "\n       ".join(hints))
 

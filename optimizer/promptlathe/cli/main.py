@@ -12,6 +12,7 @@ from promptlathe.cli.commands.import_ import import_
 from promptlathe.cli.commands.init import init
 from promptlathe.cli.commands.judge import judge
 from promptlathe.cli.commands.pocket import pocket
+from promptlathe.cli.commands.report import report
 from promptlathe.cli.commands.run import run
 from promptlathe.cli.commands.runs import runs
 from promptlathe.cli.commands.show import show
@@ -85,5 +86,6 @@ for command in (
     sync,
     ui,
     pocket,
+    report,
 ):
     main.add_command(command)

@@ -10,6 +10,7 @@ from promptlathe.documents import Loc, Within
 from promptlathe.job.runfile import (
     BudgetOptions,
     ParallelOptions,
+    ReportOptions,
     RunFile,
     SearchOptions,
     TrackOptions,
@@ -63,6 +64,7 @@ class Job:
     search: SearchOptions = field(default_factory=SearchOptions)
     parallel: ParallelOptions = field(default_factory=ParallelOptions)
     track: TrackOptions | Literal[False] = field(default_factory=TrackOptions)
+    report: ReportOptions | Literal[False] = field(default_factory=ReportOptions)
     ledger: str | None = None
     workspace: Path = field(default_factory=Path.cwd)
     within: Within = None
@@ -123,6 +125,7 @@ class Job:
             search=file.search,
             parallel=file.parallel,
             track=file.track,
+            report=file.report,
             ledger=file.ledger,
             workspace=home,
             within=within,

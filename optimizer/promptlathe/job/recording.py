@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -134,14 +134,26 @@ class Recorder:
         """One row of the final comparison."""
         self._tracker.test_outcome(side, outcome)
 
-    def conclude(self, result: Result, best: Candidate, decided: Decided, ledger: Ledger) -> Result:
-        """Write down how the run ended. The result, with what is known of its record by now."""
+    def known(self, result: Result) -> Result:
+        """The result, with what is known of its record by now."""
         if not self._job.track:
             return result
         known = self._tracker.started
         started = known.result() if known.done() and not known.exception() else None
         notes = (*result.notes, *self._notes)
-        result = replace(result, run_id=started and started.run_id, notes=notes)
+        return replace(result, run_id=started and started.run_id, notes=notes)
+
+    def conclude(
+        self,
+        result: Result,
+        best: Candidate,
+        decided: Decided,
+        ledger: Ledger,
+        files: Mapping[str, str],
+    ) -> None:
+        """Write down how the run ended. files: more artifacts by name."""
+        if not self._job.track:
+            return
         order = (
             json.dumps(dict(zip(("candidate", "example", "repeat"), cell, strict=True)))
             for cell in ledger.order(self._run)
@@ -169,10 +181,10 @@ class Recorder:
                 result=json.dumps(result.to_dict(), ensure_ascii=False, indent=2),
                 order="".join(f"{line}\n" for line in order),
                 tables=tables(result),
+                files=files,
                 tags=tags(result),
             )
         )
-        return result
 
     async def settle(self, result: Result) -> Result:
         """The result, completed by what MLflow has taken; waits for seconds at most."""

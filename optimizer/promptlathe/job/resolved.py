@@ -26,6 +26,7 @@ def resolved(job: Job) -> str:
         "search": job.search.model_dump(mode="json"),
         "parallel": job.parallel.model_dump(mode="json"),
         "track": _track(job.track) if job.track else False,
+        "report": job.report.model_dump(mode="json") if job.report else False,
     }
     return documents.to_yaml(content)
 

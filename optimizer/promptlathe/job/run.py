@@ -23,6 +23,8 @@ from promptlathe.job.loop import Proposer, Stopped, Units, drive
 from promptlathe.job.plan import DECISION_SHARE, Plan, make_plan
 from promptlathe.job.progress import Progress, View
 from promptlathe.job.recording import Recorder
+from promptlathe.job.reports import FILE as REPORT
+from promptlathe.job.reports import make_report
 from promptlathe.job.reserve import Reserve
 from promptlathe.job.resume import Course, begun, replayed
 from promptlathe.job.rivals import check_rivals, with_rivals
@@ -335,9 +337,12 @@ class Running:
         )
         await self.close()  # requests that nobody waited for count as sent
         self._recorder.progress(self._view, self._states, last=True)
-        return self._recorder.conclude(
-            self._result(reason, best, decided), best.candidate, decided, self._ledger
-        )
+        result = self._recorder.known(self._result(reason, best, decided))
+        page, note = await make_report(self._job, result)
+        result = replace(result, notes=(*result.notes, note)) if note else result
+        files = {REPORT: page} if page else {}
+        self._recorder.conclude(result, best.candidate, decided, self._ledger, files)
+        return result
 
     def _meet(self, side: FinalistName, outcome: Outcome) -> None:
         self._met.setdefault(side, []).append(outcome)

@@ -14,6 +14,7 @@ from promptlathe.errors import InputError
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget
+from promptlathe.report.languages import LanguageCode
 from promptlathe.scoring import Objective
 from promptlathe.scoring.functions import Function
 from promptlathe.scoring.loading import load_object
@@ -111,6 +112,12 @@ class TrackOptions(documents.Model):
         return name
 
 
+class ReportOptions(documents.Model):
+    """The page that explains a finished run."""
+
+    language: LanguageCode = Field(default="en", description="Of the page")
+
+
 Part = Annotated[str | dict[str, Any], Field(description="A path, or the content itself")]
 AModel = Annotated[
     ModelSettings,
@@ -162,6 +169,7 @@ class RunFile(documents.Model):
     search: SearchOptions = Field(default_factory=lambda: SearchOptions())
     parallel: ParallelOptions = Field(default_factory=lambda: ParallelOptions())
     track: TrackOptions | Literal[False] = Field(default_factory=lambda: TrackOptions())
+    report: ReportOptions | Literal[False] = Field(default_factory=lambda: ReportOptions())
     ledger: str | None = Field(
         default=None, description="SQLAlchemy URL; by default in the workspace"
     )

@@ -302,7 +302,7 @@ class Book:
             texts[TABLE] = json.dumps(table, ensure_ascii=False, default=str)
         if page := gallery(outcomes):
             texts[GALLERY] = page
-        runs.log_texts(self._backend, self._run, {**texts, **conclusion.tables})
+        runs.log_texts(self._backend, self._run, {**texts, **conclusion.tables, **conclusion.files})
         for path in pictures(outcomes).values():
             self._backend.client.log_artifact(self._run.id, str(path), PICTURES)
 

@@ -178,6 +178,8 @@ class Conclusion:
     """The order in which outcomes were told, JSON lines."""
     tables: Mapping[str, str] = field(default_factory=dict[str, str])
     """More tables by file name, in MLflow's form, JSON."""
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
+    """More artifacts by file name, texts."""
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     """More tags of the parent run."""
 

@@ -148,8 +148,7 @@ def _model(given: Mapping[str, Any], document: Document, lost: list[Lost]) -> di
 
         return lose
 
-    own: dict[str, Any] = model.get("configuration") or {}
-    connection: dict[str, Any] = model.get("connection") or {}
+    own, connection = _mapping(model.get("configuration")), _mapping(model.get("connection"))
     name = model.get("id") or own.get("azure_deployment") or own.get("name") or own.get("model")
     provider = str(model.get("provider") or own.get("type") or "openai")
     found: dict[str, Json] = {"name": str(name)} if name else {}
@@ -177,6 +176,10 @@ def _model(given: Mapping[str, Any], document: Document, lost: list[Lost]) -> di
         if key not in _MODEL
     ]
     return found if name else {}
+
+
+def _mapping(given: Any) -> dict[str, Any]:
+    return given if isinstance(given, dict) else {}
 
 
 def _sample(given: Mapping[str, Any], reading: Reading) -> dict[str, Any]:

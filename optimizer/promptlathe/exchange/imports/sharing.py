@@ -104,13 +104,14 @@ def _alone(seed: Foreign, lost: list[Lost], taken: Sequence[str]) -> Shared:
         for start, end, text in _plain_runs(message.content)
     ]
     messages = [(message.role, message.content) for message in seed.messages]
+    runs = runs or [
+        (len(message.content), place, 0, message.content.count("\n") + 1)
+        for place, message in enumerate(seed.messages)
+        if isinstance(message.content, str)
+    ]
     if not runs:
-        return Shared(
-            tuple(messages),
-            {},
-            ("one prompt, as it is: no part of it stands apart from fields",),
-            tuple(lost),
-        )
+        said = "one prompt, as it is: no part of it is a text that could vary"
+        return Shared(tuple(messages), {}, (said,), tuple(lost))
     _, place, start, end = max(runs)
     lines = str(messages[place][1]).split("\n")
     text = "\n".join(lines[start:end])

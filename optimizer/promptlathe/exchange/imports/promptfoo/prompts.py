@@ -92,7 +92,8 @@ def _of_entry(
 ) -> Iterator[Raw]:
     where = document.where(loc)
     if isinstance(one, dict):
-        label = one.get("label") or one.get("id") or label
+        given = one.get("label") or one.get("id")
+        label = str(given) if given else label
         for key in one:
             if key not in ("id", "label", "raw", "display"):
                 reading.lose(f"the key {key!r} of a prompt", document.where((*loc, key)))

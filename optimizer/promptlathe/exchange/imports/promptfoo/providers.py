@@ -1,10 +1,12 @@
 """promptfoo's providers: the first that is known is the model."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from promptlathe.documents import Document, Loc
 from promptlathe.exchange.imports.draft import Lost
 from promptlathe.exchange.imports.models import settings
+from promptlathe.exchange.imports.promptfoo.files import PREFIX, part
 from promptlathe.records import Json
 
 PRESETS = {
@@ -27,29 +29,29 @@ PRESETS = {
 """By the word before the first colon."""
 KINDS = ("chat", "messages", "completion", "responses", "text-generation", "text2text-generation")
 """Between the service and the model."""
+_READABLE = (".yaml", ".yml", ".json")
 IGNORED = ("omitDefaults", "temperature_unset")
 
 
 def read_providers(document: Document, lost: list[Lost]) -> tuple[dict[str, Json], list[str]]:
     """The model as the run file spells it ({} where none is known), and what was carried over."""
-    key = "providers" if "providers" in document.data else "targets"
-    given: Any = document.data.get(key)
-    entries: list[tuple[Loc, Any]] = []
-    if isinstance(given, list):
-        entries = [((key, n), one) for n, one in enumerate(given)]
-    elif given is not None:
-        entries = [((key,), given)]
+    key = "providers" if document.data.get("providers") is not None else "targets"
+    entries = list(_entries(document, (key,))) if document.data.get(key) is not None else []
     found: list[dict[str, Json]] = []
-    for loc, one in entries:
-        where = document.where(loc)
+    for document, loc in entries:
+        where, one = document.where(loc), document.at(*loc).data
         name, config, at = _entry(one, loc)
         model = _model(name)
         if model is None:
             lost.append(Lost(f"the provider {name!r}: no service that is known here", where))
             continue
 
-        def lose(setting: str, what: str, at: Loc = at) -> None:
+        def lose(setting: str, what: str, at: Loc = at, document: Document = document) -> None:
             lost.append(Lost(what, document.where((*at, setting))))
+
+        if not isinstance(config, dict):
+            lost.append(Lost("settings of a provider that are no mapping", document.where(at)))
+            config = {}
 
         model |= settings(config, lose, IGNORED)
         if "base_url" in model and model.get("provider") == "openai":
@@ -64,11 +66,29 @@ def read_providers(document: Document, lost: list[Lost]) -> tuple[dict[str, Json
     return model, [f"the model {model['name']}, with {len(model) - 1} settings"]
 
 
-def _entry(one: Any, loc: Loc) -> tuple[str, dict[str, Any], Loc]:
+def _entries(document: Document, loc: Loc) -> Iterator[tuple[Document, Loc]]:
+    """Each provider, and the document that it stands in."""
+    here: Any = document.at(*loc).data
+    if isinstance(here, list):
+        for number in range(len(here)):
+            yield from _entries(document, (*loc, number))
+    elif isinstance(here, str) and here.startswith(PREFIX) and here.endswith(_READABLE):
+        inner = part(document, loc)
+        if isinstance(inner.data, list):
+            for number in range(len(inner.data)):
+                yield inner, (number,)
+        else:
+            yield inner, ()
+    else:
+        yield document, loc
+
+
+def _entry(one: Any, loc: Loc) -> tuple[str, Any, Loc]:
     """Its name, its settings, and where these stand."""
     if isinstance(one, dict):
         if "id" in one:
-            return str(one["id"]), one.get("config") or {}, (*loc, "config")
+            config = {} if one.get("config") is None else one["config"]
+            return str(one["id"]), config, (*loc, "config")
         if len(one) == 1:  # the name is the key
             name, more = next(iter(one.items()))
             spec: dict[str, Any] = more if isinstance(more, dict) else {}

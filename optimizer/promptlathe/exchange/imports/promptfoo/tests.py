@@ -10,6 +10,7 @@ from typing import Any
 
 from promptlathe.data.files import read_file
 from promptlathe.documents import Document, Loc, read_text
+from promptlathe.errors import InputError
 from promptlathe.exchange.imports.draft import Lost
 from promptlathe.exchange.imports.promptfoo.files import PREFIX, is_program, items, named, part
 
@@ -243,7 +244,11 @@ def _value(
     if path.suffix.lower() in (".json", ".yaml", ".yml"):
         found = part(replace(document, data={"v": f"{PREFIX}{path.resolve()}"}), ("v",)).data
         return found if data else json.dumps(found, ensure_ascii=False)
-    return read_text(path).strip()
+    try:
+        return read_text(path).strip()
+    except InputError as error:  # a picture, say
+        lost.append(Lost(f"a value that is no text: {path.name} {error.what}", document.where(loc)))
+        return None
 
 
 def _combined(test: Test, lost: list[Lost], most: int) -> list[Test]:
