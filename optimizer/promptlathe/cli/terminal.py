@@ -82,6 +82,8 @@ def fold(head: str, text: str, columns: int, most: int | None = None) -> str:
 
 def short(text: str, most: int) -> str:
     """A text in one line of so many characters, cut at the end of a word where there is one."""
+    if len(text) <= most and len(text.splitlines()) < 2:
+        return text
     line = " ".join(text.split())
     if len(line) <= most:
         return line
