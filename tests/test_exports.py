@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given as given_pieces
+from hypothesis import settings
+from hypothesis import strategies as st
 from openai import OpenAI
 
 import promptlathe as pl
@@ -19,10 +22,13 @@ from promptlathe.documents import load
 from promptlathe.errors import InputError
 from promptlathe.exchange.exports import FORMS, Chosen, export
 from promptlathe.exchange.exports.promptfoo_tests import tests_of as promptfoo_tests
+from promptlathe.exchange.exports.weaving import fstring, jinja
+from promptlathe.exchange.imports.draft import Names
+from promptlathe.exchange.imports.templates import Reading
 from promptlathe.json_form import load as loaded
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Image, Message, Prompt
-from promptlathe.space.template import CONVERSATION
+from promptlathe.space.template import CONVERSATION, fill, fill_declared, not_placeholder
 from promptlathe.testing.scripted import ScriptedServer
 
 NASTY = (
@@ -337,3 +343,31 @@ def test_odd_services_keep_their_address_and_header(tmp_path: Path):
 def test_a_prompt_for_another_api_is_refused():
     with pytest.raises(InputError, match="the API 'images'"):
         export(replace(given(), model=ModelSettings(name="m", api="images")), "json")
+
+
+SIGNS = ("{", "}", "{{", "}}", "{%", "%}", "{#", "#}", "\\", "'", '"', "-", "%", "#", " ", "\n")
+NAMES = ("{{ text }}", "{{text}}", "{{ subject }}", "{{ other }}", "{text}", "text", "raw", "é")
+PIECES = st.lists(st.sampled_from(SIGNS + NAMES), max_size=12)
+
+
+@settings(max_examples=300, deadline=None)
+@given_pieces(PIECES)
+def test_any_braces_survive_every_template_language(pieces: list[str]):
+    text = "".join(pieces)
+    row = {"text": "{{ subject }}{%#", "subject": "}}'\\"}
+    expected = fill(text, row)
+    assert nunjucks(jinja(text, row), row) == expected
+    assert fstring(text, row).format(**row) == expected
+
+
+@settings(max_examples=300, deadline=None)
+@given_pieces(PIECES)
+def test_any_template_comes_back_as_it_was(pieces: list[str]):
+    """What is exported to Jinja is imported as the same prompt, but for what is said."""
+    text = "".join(pieces)
+    row = {"text": "T", "subject": "S"}
+    reading = Reading(Names())
+    ours = reading.jinja(jinja(text, row), lambda line, piece: None)
+    assert not_placeholder(ours) is None
+    if not reading.lost:
+        assert fill_declared(ours, row) == fill(text, row)

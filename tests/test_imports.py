@@ -190,14 +190,14 @@ def test_what_was_exported_is_imported_as_it_was(tmp_path: Path):
     braced = "\\{{ not a field }}"
     for source in ("a.yaml", "b.prompty"):
         draft = read(str(tmp_path / source))
-        changed = [one.what[:4] for one in draft.lost if "a space is put" in one.what]
-        assert changed == ["'{%'", "'%}'", "'{{'"]
+        changed = [one.what[:6] for one in draft.lost if "put" in one.what]
+        assert sorted(changed) == ["'%}' i", "'{%' i", "braces"]
         assert braced in draft.prompts[0].messages[0].text
         messages = rendered(draft, ROW)
         expected = pl.render(PROMPT, ROW)
         for mine, theirs in zip(messages, expected, strict=True):
             text = theirs["content"].replace("{% no program %}", "{ % no program % }")
-            text = text.replace("{{ ---", "{ { ---")
+            text = text.replace("}} {{ ---", "} } { { ---")
             assert mine == {**theirs, "content": text}
         assert draft.model["name"] == "m-1"
         assert draft.model["temperature"] == 0.5
@@ -220,7 +220,7 @@ def rendered(draft: Draft, row: dict[str, Any]) -> list[dict[str, Any]]:
         ("{{ b | trim | safe }}", "{{ b }}", ["the filter"]),
         ("x{# said #}y {{ b }}", "xy {{ b }}", []),
         ("{% raw %}{{ so it is }}{% endraw %} {{ b }}", "\\{{ so it is }} {{ b }}", []),
-        ('{{ "{{" }} {{ b }}', "{ { {{ b }}", ["'{{' in a text"]),
+        ('{{ "{{" }} {{ b }}', "{ { {{ b }}", ["braces that cannot stand"]),
         ("{% if a %}x{% if b %}y{% endif %}{% else %}z{% endif %}{{ c }}", "{{ c }}", ["logic"]),
         ("{% for a in b %}{{ a }}{% endfor %}{{ c }}", "{{ c }}", ["logic"]),
         ("{% set a = 1 %}{{ c }}", "{{ c }}", ["logic"]),

@@ -36,6 +36,7 @@ LAYERS = (
     ("notebook",),
     ("schedule", "api", "genai"),
     ("exchange",),
+    ("drafting",),
     ("cli",),
     ("testing",),
     ("__main__",),

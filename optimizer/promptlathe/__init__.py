@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     __version__: str
     from promptlathe.api import optimize
     from promptlathe.data.splits import Splits
+    from promptlathe.drafting import init
     from promptlathe.genai import PromptlatheOptimizer
     from promptlathe.job.rendering import render
     from promptlathe.notebook import Result, load_result
@@ -96,6 +97,7 @@ __all__ = [
     "from_mlflow",
     "function",
     "grounded",
+    "init",
     "json_match",
     "json_schema",
     "judge",
@@ -120,6 +122,7 @@ __all__ = [
 _ELSEWHERE = {
     "optimize": "api",
     "Splits": "data.splits",
+    "init": "drafting",
     "PromptlatheOptimizer": "genai",
     "render": "job.rendering",
     "Budget": "records",

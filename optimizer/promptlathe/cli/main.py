@@ -11,6 +11,7 @@ from promptlathe.cli.commands.export_data import export_data
 from promptlathe.cli.commands.import_ import import_
 from promptlathe.cli.commands.init import init
 from promptlathe.cli.commands.judge import judge
+from promptlathe.cli.commands.optimize import optimize
 from promptlathe.cli.commands.pocket import pocket
 from promptlathe.cli.commands.report import report
 from promptlathe.cli.commands.run import run
@@ -87,5 +88,7 @@ for command in (
     ui,
     pocket,
     report,
+    *(init, optimize, import_, check, run),
+    *(judge, export, export_data, report, sync, ui, pocket),
 ):
     main.add_command(command)

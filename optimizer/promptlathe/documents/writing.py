@@ -6,10 +6,22 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
 _ONE_LINE = 90
 """Characters that a list or mapping may have to stand on one line."""
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes what is left out as `null`, wherever it stands."""
+
+    def represent_none(self, data: None) -> ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+_Representer.add_representer(type(None), _Representer.represent_none)
 
 
 def to_yaml(data: Mapping[str, Any], *, schema: str | None = None) -> str:
@@ -18,6 +30,7 @@ def to_yaml(data: Mapping[str, Any], *, schema: str | None = None) -> str:
     Texts of several lines become literal blocks; short lists and mappings stay on one line.
     """
     writer = YAML(typ="rt")
+    writer.Representer = _Representer
     writer.width = 2**31 - 1  # a folded text is hard to edit
     writer.indent(mapping=2, sequence=4, offset=2)
     out = StringIO()
@@ -49,7 +62,7 @@ def _text(text: str) -> str:
 
 
 def _flow(node: Any, values: Iterable[Any]) -> Any:
-    plain = all(not isinstance(v, Mapping | list | tuple) for v in values)
-    if plain and len(str(node)) <= _ONE_LINE and "\n" not in str(node):
+    plain = not any(isinstance(v, Mapping | list | tuple) or "\n" in str(v) for v in values)
+    if plain and len(str(node)) <= _ONE_LINE:
         node.fa.set_flow_style()
     return node

@@ -1,9 +1,11 @@
-"""`init`: ready-made tasks, copied."""
+"""`init`: ready-made tasks, copied; or a task of your own, made from a prompt and rows."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from promptlathe.cli.drafting import draft_options, drafted, given_together
 from promptlathe.cli.hints import command
 from promptlathe.cli.options import APath, example, reported
 from promptlathe.cli.terminal import say
@@ -11,7 +13,8 @@ from promptlathe.cli.terminal import say
 
 @click.command(
     epilog=example(
-        "promptlathe init my-prompts",
+        "promptlathe init my-prompts --prompt prompt.txt --data tickets.csv --target label "
+        "--model gpt-5-mini",
         "promptlathe init my-prompts --task extraction",
         "promptlathe init --list",
     )
@@ -19,9 +22,33 @@ from promptlathe.cli.terminal import say
 @click.argument("directory", type=APath(file_okay=False), default=".")
 @click.option("--task", help="Copy the files of one task only, by its name or its family.")
 @click.option("--list", "listing", is_flag=True, help="Show the tasks that ship, and copy nothing.")
+@click.option("--prompt", help="Your prompt: a file, - for stdin, or prompts:/NAME@ALIAS.")
+@click.option("--data", help="Your rows: CSV, Excel, JSONL, JSON or Parquet.")
+@draft_options
 @reported
-def init(directory: Path, task: str | None, listing: bool) -> None:
-    """Copy ready-made search spaces, objectives and run files into DIRECTORY (default: here)."""
+def init(
+    directory: Path,
+    task: str | None,
+    listing: bool,
+    prompt: str | None,
+    data: str | None,
+    **options: Any,
+) -> None:
+    """Make a task in DIRECTORY (default: here) from your prompt and your rows, or copy ready-made
+    ones.
+
+    With --prompt and --data: writes a search space with your prompt as the seed, an objective and a
+    run file, and checks them. Without: copies search spaces, objectives and run files that ship.
+    """
+    given_together(prompt, data, options, other="--task" if task else "--list" if listing else None)
+    if prompt is not None and data is not None:
+        from promptlathe.cli.printing import show_plan
+        from promptlathe.drafting.task import checked
+
+        file = drafted(prompt, data, directory, **options)
+        show_plan(*checked(file))
+        say(f"\nNext:  {command('run', file)}")
+        return
     from promptlathe.cli.gallery import find_task, tasks
     from promptlathe.starter import copy_starter
 

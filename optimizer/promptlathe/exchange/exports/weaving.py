@@ -33,18 +33,23 @@ def woven(
     return "".join([*written, literal(text[at:], False)])
 
 
-_JINJA = re.compile(r"\{[{%#]|[}%#]\}")
-"""Those that close, too: to Nunjucks a comment that ends where none began is an error."""
-_JINJA_BEFORE = re.compile(rf"{_JINJA.pattern}|\{{$")
-"""A brace right before those of a field would be read with them."""
+_RUN = re.compile(r"[{}%#]+")
+_TAG = re.compile(r"\{[{%#]|[}%#]\}")
+"""What begins a tag, and what ends one: to Nunjucks a comment that ends and never began is an
+error."""
 
 
 def jinja(text: str, fields: Collection[str]) -> str:
-    """As Jinja and Nunjucks read it."""
+    """As Jinja and Nunjucks read it: signs that could make a tag are quoted, all that stand side by
+    side at once, so that none is read with the quotes' own braces."""
 
     def literal(part: str, followed: bool) -> str:
-        braces = _JINJA_BEFORE if followed else _JINJA
-        return braces.sub(lambda match: '{{ "' + match[0] + '" }}', part)
+        def quoted(match: re.Match[str]) -> str:
+            run = match[0]
+            meets = followed and match.end() == len(part) and run.endswith("{")
+            return f'{{{{ "{run}" }}}}' if meets or _TAG.search(run) else run
+
+        return _RUN.sub(quoted, part)
 
     return woven(text, fields, literal=literal, named=lambda name: f"{{{{ {name} }}}}")
 

@@ -11,9 +11,11 @@ from string import Formatter
 from typing import Any
 
 from promptlathe.exchange.imports.draft import Lost, Names
+from promptlathe.space.template import not_placeholder
 
 Place = Callable[[int, str], str | None]
 """Where a line of the text (from 1) that holds a piece stands."""
+_BRACES = re.compile(r"\{\{.*?\}\}|\}\}")
 _OPENING = ("if", "for", "macro", "call", "filter", "block", "asyncEach", "asyncAll", "ifAsync")
 _CLOSING = {f"end{name}" for name in _OPENING} | {"endeach", "endall"}
 
@@ -144,26 +146,18 @@ class Reading:
         return f" {self.placeholder(path)}"
 
     def _literal(self, text: str, place: Place, line: int) -> str:
-        """What was no placeholder stays none."""
-        text = re.sub(r"\{\{(.*?)\}\}|\}\}", self._escape, text)
-        for open_ in (r"(?<!\\)\{(?=\{)", r"\{(?=%)", r"%(?=\})"):
-            found = re.search(open_, text)
-            if found:
-                what = text[found.start() : found.start() + 2]
-                self.lose(f"{what!r} in a text: a space is put into it", place(line, what))
-                text = re.sub(open_, lambda match: f"{match[0]} ", text)
-        return text
-
-    def _escape(self, match: re.Match[str]) -> str:
-        inner = match[1]
-        if inner is not None and re.fullmatch(r"\s*[A-Za-z_][\w.]*\s*", inner, re.ASCII):
+        """What was no placeholder stays none: braces have our backslash, or, where that cannot be,
+        spaces between."""
+        plain = _BRACES.sub(lambda match: f"\\{match[0]}", text)
+        if not_placeholder(plain) is not None:
+            plain = re.sub(r"([{}])(?=\1)", r"\1 ", text)
             self.lose(
-                f"braces that are meant as they are and hold a name ({match[0]}): in MLflow they "
-                "would be filled in; spaces are put into them",
-                None,
+                "braces that cannot stand as they are: spaces are put between", place(line, "{{")
             )
-            return f"{{ {{{inner}}} }}"
-        return f"\\{match[0]}"
+        for sign in re.findall(r"\{(?=%)|%(?=\})", plain):
+            what = "{%" if sign == "{" else "%}"
+            self.lose(f"{what!r} in a text: a space is put into it", place(line, what))
+        return re.sub(r"\{(?=%)|%(?=\})", lambda match: f"{match[0]} ", plain)
 
 
 @dataclass(frozen=True)
