@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from tests.reports import saying, small_run
 
+from promptlathe.report.guide.gathered import gather
+from promptlathe.report.guide.html import html
+from promptlathe.report.language import Language
 from promptlathe.report.languages import LANGUAGES
 from promptlathe.report.page import report_page
 from promptlathe.results import Result
@@ -32,9 +35,13 @@ def pages(result: Result, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     folder = tmp_path_factory.mktemp("pages")
     nasty = saying(result, "<b>" + 300 * "long" + "</b> שלום\u202e")
     made = {one: report_page(result, one) for one in LANGUAGES} | {"nasty": report_page(nasty)}
+    made |= {
+        name: html(gather(name, [one]), Language("fr"))
+        for name, one in (("guide", result), ("nasty guide <b>", nasty))
+    }
     for name, page in made.items():
-        (folder / f"{name}.html").write_text(page, "utf-8")
-    return {name: (folder / f"{name}.html").as_uri() for name in made}
+        (folder / f"{name.replace('<b>', 'b')}.html").write_text(page, "utf-8")
+    return {name: (folder / f"{name.replace('<b>', 'b')}.html").as_uri() for name in made}
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +75,7 @@ def opened(browser: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", [*LANGUAGES, "nasty"])
+@pytest.mark.parametrize("name", [*LANGUAGES, "nasty", "guide", "nasty guide <b>"])
 def test_axe_finds_no_fault(opened: Any, pages: dict[str, str], name: str, scheme: str):
     from axe_playwright_python.sync_playwright import Axe
 

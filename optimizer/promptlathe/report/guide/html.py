@@ -16,10 +16,16 @@ def html(guide: Guide, language: Language, *, reports: str = "") -> str:
     """One self-contained page; `reports` as in `markdown`."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     name = escape(language.gettext("Table"), quote=True)
+    text = escape(language.gettext("Text of the prompt"))
 
     def opened(*_: Any) -> str:
         return f'<div class="scroll" tabindex="0" role="region" aria-label="{name}"><table>'
 
+    def folded(renderer: Any, tokens: Any, place: int, *_: Any) -> str:
+        said = escape(tokens[place].content)
+        return f'<details><summary>{text}</summary><pre dir="auto">{said}</pre></details>'
+
+    reader.add_render_rule("fence", folded)
     reader.add_render_rule("table_open", opened)
     reader.add_render_rule("table_close", lambda *_: "</table></div>")
     body = Markup(reader.render(markdown(guide, language, reports=reports)))

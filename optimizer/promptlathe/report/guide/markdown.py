@@ -258,8 +258,8 @@ class _Page:
     def _verdict(self, verdict: str) -> str:
         _ = self._
         known = {
-            "better": _("better"),
-            "worse": _("worse"),
+            "better": _("does better"),
+            "worse": _("does worse"),
             "no significant gain": _("no significant gain"),
         }
         return known[verdict]
