@@ -75,22 +75,8 @@ def main() -> None:
 
 
 for command in (
-    init,
-    import_,
-    check,
-    run,
-    runs,
-    show,
-    compare,
-    judge,
-    export,
-    export_data,
-    sync,
-    ui,
-    pocket,
-    report,
     *(init, optimize, import_, check, run),
-    *(report, guide, ui, export, export_data),
-    *(judge, sync, pocket),
+    *(runs, show, compare, report, guide, ui),
+    *(export, export_data, judge, sync, pocket),
 ):
     main.add_command(command)

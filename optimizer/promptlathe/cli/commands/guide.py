@@ -46,7 +46,7 @@ def guide(
 
     Without EXPERIMENT, the only one of the workspace.
     """
-    from promptlathe.cli.telling import check_writable, unwritable
+    from promptlathe.cli.outcome import check_writable, unwritable
     from promptlathe.job.guides import HTML, MARKDOWN, guide_of, keep_guide, written
     from promptlathe.job.stores import existing_state, write_whole
     from promptlathe.ledger import Ledger, sqlite_url

@@ -1,6 +1,7 @@
 """The guide of an experiment as a page: its Markdown, in the frame of the reports."""
 
 from html import escape
+from itertools import count
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -18,8 +19,11 @@ def html(guide: Guide, language: Language, *, reports: str = "") -> str:
     name = escape(language.gettext("Table"), quote=True)
     text = escape(language.gettext("Text of the prompt"))
 
+    tables = count(1)
+
     def opened(*_: Any) -> str:
-        return f'<div class="scroll" tabindex="0" role="region" aria-label="{name}"><table>'
+        label = f"{name} {next(tables)}"
+        return f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>'
 
     def folded(renderer: Any, tokens: Any, place: int, *_: Any) -> str:
         said = escape(tokens[place].content)
