@@ -321,7 +321,7 @@ def test_french_figures():
     assert words.percent(0.47) == "47\xa0%"
     assert words.day(datetime(2026, 11, 27, 12, tzinfo=UTC)) == "27 nov. 2026"
     assert words.ngettext("%(shown)s row", "%(shown)s rows", 0) == "%(shown)s ligne"
-    assert Language("en").gain(0.0) == "0.000"
+    assert Language("en").gain(0.0) == Language("en").gain(-0.0001) == "0.000"
     assert Language("en").money(0.000123) == "$0.00012"
 
 
