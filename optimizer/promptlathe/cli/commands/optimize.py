@@ -13,6 +13,7 @@ OWN = ("target", "sheet", "model", "base_url", "budget", "name", "force")
 
 
 @click.command(
+    cls=type(run),
     epilog=example(
         "promptlathe optimize prompt.txt tickets.csv --target label --model gpt-5-mini",
         "promptlathe optimize prompt.txt book.xlsx#Sheet2 --model pocket --budget calls=400",
@@ -36,7 +37,7 @@ def optimize(
     context: click.Context, prompt: str, data: str, directory: Path | None, **options: Any
 ) -> None:
     own = {name: options.pop(name) for name in OWN}
-    file = drafted(prompt, data, directory, workspace=options["workspace"], **own)
+    file = drafted(prompt, data, directory, workspace=options["workspace"], err=True, **own)
     context.invoke(run, file=file, **options)
 
 
