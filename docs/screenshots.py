@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import base64
 import contextlib
+import io
 import json
 import shutil
 import socket
@@ -21,14 +22,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
+from PIL import Image
 
-from promptlathe.job import Job
+from promptlathe.job import Job, run
 from promptlathe.job.stores import STATE
+from promptlathe.track.landing import VIEW
 from promptlathe.track.store import default_artifacts, default_uri
 from promptlathe.track.ui import ui_server
 
 ROOT = Path(__file__).parent.parent
 WIDTH, HEIGHT = 1400, 860
+WIDTHS = (1600, 1024, 390)
+COLOURS = 128
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -53,23 +58,12 @@ const makeRoom = async () => {
     await sleep(800);
 };
 """
-COLUMNS = (
+OPEN = (
     HELPERS
     + """
 await makeRoom();
-withText('Columns').click();
-await sleep(1000);
-for (const name of %s) {
-    const row = [...document.querySelectorAll('[class*=tree-treenode]')]
-        .find(one => one.textContent.trim() === name);
-    row.querySelector('[class*=tree-checkbox]').click();
-    await sleep(200);
-}
-document.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape', bubbles: true}));
-withText('Training runs').click();
+withText('Got it')?.click();
 await sleep(500);
-document.querySelector('.ag-row button')?.click();
-await sleep(2500);
 """
 )
 COMPARED = (
@@ -80,11 +74,6 @@ document.querySelector('[data-component-id$="table_resizer.collapse"]')?.click()
 await sleep(500);
 """
 )
-SHOWN = [
-    *("Dataset", "Source", "Models"),  # on by default: off
-    *("calls", "estimate", "estimate_high", "estimate_low", "tokens"),
-    *("demos.count", "format", "teams", "tie_breaks"),
-]
 
 
 class Page:
@@ -128,9 +117,21 @@ class Page:
             await asyncio.sleep(0.25)
         raise TimeoutError(f"{url} never showed {until!r}")
 
+    async def resize(self, width: int) -> None:
+        """The window, whose height stays."""
+        await self.command(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=HEIGHT,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+
     async def picture(self, path: Path) -> None:
+        """Of the window, in COLOURS colours: a third of the size."""
         shot = await self.command("Page.captureScreenshot", format="png")
-        path.write_bytes(base64.b64decode(shot["data"]))
+        whole: Any = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
+        whole.quantize(COLOURS).save(path, optimize=True)
         print(f"{path}  {path.stat().st_size // 1000} KB")
 
 
@@ -155,13 +156,7 @@ async def chromium() -> AsyncGenerator[Page]:
                 async with session.ws_connect(url, max_msg_size=0) as devtools:
                     page = Page(devtools)
                     await page.command("Page.enable")
-                    await page.command(
-                        "Emulation.setDeviceMetricsOverride",
-                        width=WIDTH,
-                        height=HEIGHT,
-                        deviceScaleFactor=1,
-                        mobile=False,
-                    )
+                    await page.resize(WIDTH)
                     yield page
         finally:
             process.terminate()
@@ -193,9 +188,15 @@ async def take(url: str, state: Path, out: Path) -> None:
         )
     pages = f"{url}/#/experiments/{experiment}"
     async with chromium() as page:
-        await page.open(f"{pages}/runs", until="Run Name")
-        await page.script(COLUMNS % json.dumps(SHOWN))
-        await page.picture(out / "mlflow-run.png")
+        for width in WIDTHS:
+            await page.resize(width)
+            await page.open(f"{pages}/runs?viewStateShareKey={VIEW}", until="test_gain")
+            await page.script(OPEN)
+            await page.picture(out / f"mlflow-run-{width}.png")
+            await page.open(f"{pages}/runs/{parent}/artifacts/prompt_diff.html", until="Path")
+            await page.script(OPEN)
+            await page.picture(out / f"mlflow-diff-{width}.png")
+        await page.resize(WIDTH)
         compared = f"selectedRunUuid={sides['best']}&compareToRunUuid={sides['seed']}"
         await page.open(f"{pages}/evaluation-runs?{compared}", until="Comparing")
         await page.script(COMPARED)
@@ -214,7 +215,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         workspace = options.workspace or Path(folder)
         if not options.workspace:
-            Job.load(ROOT / "runs" / "support_triage.yaml", workspace=workspace).run()
+            run(Job.load(ROOT / "runs" / "support_triage.yaml", workspace=workspace))
         state = workspace / STATE
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -1,5 +1,7 @@
 """What became of the answers: counted, with a sample and a fix; a hopeless start ends early."""
 
+import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -7,9 +9,11 @@ from tests.jobs import ROWS
 from tests.scripted_jobs import LABEL, SPACE, job, result_of, row_of, settings
 
 import promptlathe as pl
-from promptlathe.cli.printing import show_result
+from promptlathe.cli.display import Lines
+from promptlathe.cli.ending import show_result
 from promptlathe.errors import InputError
 from promptlathe.job import Job
+from promptlathe.job.run import run
 from promptlathe.job.runfile import SearchOptions, TrackOptions
 from promptlathe.records import Budget
 from promptlathe.space import Order
@@ -124,8 +128,16 @@ async def test_each_answer_is_counted_and_told(
 ) -> None:
     async with ScriptedServer(mixed) as server:
         one = labelled(server, tmp_path, model=settings(server, max_tokens=20))
-        result = await result_of(one)
+        lines: list[str] = []
+        progress = Lines(lines.append)
+        result = await asyncio.to_thread(run, one, progress=progress)
+        progress.end()
         sent = len(server.arrived)
+    # While it goes on, what is lost is told; and which score is a mean, and which an estimate.
+    assert re.search(r"answers [\d,]+: \d+ cut off, \d+ unread", lines[-1])
+    assert re.search(r"failed \d+ \(content_filter \d+\); the last: ", lines[-1])
+    assert re.search(r"best ≈ \d\.\d+ \(estimate for all rows, \d+ rows? answered\)", lines[-1])
+    assert re.search(r"seed (no answer yet|\d\.\d+ \(mean of \d+ rows?\))", lines[0])
     said = result.to_dict()["answers"]
     assert sum(said[one] for one in ("answered", "cut_off", "unread")) + sum(
         said["failed"].values()
@@ -140,7 +152,7 @@ async def test_each_answer_is_counted_and_told(
     assert sum(per_candidate) == sent
     (note,) = [note for note in result.notes if "cut off" in note]
     assert "raise model.max_tokens (now 20)" in note
-    show_result(one, result)
+    show_result(result, one.workspace)
     shown = capsys.readouterr().out
     assert "cut off" in shown
     assert "content_filter" in shown

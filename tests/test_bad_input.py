@@ -291,12 +291,13 @@ def test_a_result_file_that_cannot_be_written_is_found_before_the_run(folder: Pa
     assert not (folder / ".promptlathe").exists()
 
 
-def test_the_place_of_the_result_is_only_probed(folder: Path):
-    (folder / "old.json").write_text("{}")
+def test_the_place_of_the_result_says_what_is_wrong(folder: Path):
+    (folder / "old.json").write_text('{"verdict": "better"}')
     for place in ("old.json", "new.json"):
-        complaint("run", "run.yaml", "--set", "ledger=nonsense", "--json", place)
-    assert (folder / "old.json").read_text() == "{}"
-    assert not (folder / "new.json").exists()
+        message = complaint("run", "run.yaml", "--set", "ledger=nonsense", "--json", place)
+        told = json.loads((folder / place).read_text())
+        assert told["status"] == "bad input"
+        assert told["error"]["what"] in message
 
 
 def newer_store(folder: Path) -> Path:

@@ -9,7 +9,8 @@ import pytest
 from tests.orders import FACTS, chain, row_of, shop, step_of
 
 import promptlathe as pl
-from promptlathe.cli.steps import changed_lines, step_lines
+from promptlathe.cli.rows import changed_lines
+from promptlathe.cli.steps import step_lines
 from promptlathe.errors import InputError
 from promptlathe.job import Job, Result, make_plan, run
 from promptlathe.job.described import metrics, tables
@@ -93,7 +94,7 @@ def test_rows_that_changed_are_shown_with_each_step_s_output(
     assert first.outputs["answer"][1] is not None
     assert first.expected in first.outputs["answer"][1]
     lines = changed_lines(result)
-    assert lines[1].startswith(f"From seed to best: {len(result.changed)} rows fixed, 0 broken")
+    assert lines[0].startswith(f"From seed to best: {len(result.changed)} rows fixed, 0 broken")
     assert any(line.startswith("    plan: ") and " → 'Rule: " in line for line in lines)
     table = json.loads(tables(result)["changed_rows.json"])
     assert table["columns"][-2:] == ["answer, seed", "answer, best"]

@@ -1,6 +1,5 @@
 """From a run file to the registry and back: the champion renders to what was scored."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -29,17 +28,15 @@ def test_the_winner_is_promoted_and_linked_both_ways(finished: tuple[Job, Result
     from mlflow import MlflowClient
 
     job, result = finished
-    assert (result.verdict, result.promoted) == ("better", 1), result.notes
+    assert (result.verdict, result.promoted) == ("better", 2), result.notes
     client = MlflowClient(default_uri(job.state), default_uri(job.state))
     version = client.get_prompt_version_by_alias("support-triage", "champion")
-    assert version.version == 1
+    assert version.version == 2
     assert version.tags["mlflow.prompt.run_ids"] == result.run_id
     assert f"{result.test.best:.2f} on {result.test.examples} held-out rows" in (
         version.commit_message or ""
     )
     run = client.get_run(str(result.run_id))
-    linked = json.loads(run.data.tags["mlflow.linkedPrompts"])
-    assert {"name": "support-triage", "version": "1"} in linked
     assert {i.dataset.name for i in run.inputs.dataset_inputs} == {
         f"support_triage.{split}" for split in ("train", "select", "test")
     }
@@ -63,8 +60,10 @@ def test_the_record_has_every_candidate_and_the_course(
     matter = [result.seed.candidate, result.best.candidate]
     assert [shown[one][:7] for one in matter] == ["seed · ", "best · "]
     others = {one.candidate.id for one in result.pareto if one.candidate.id not in matter}
-    assert shown.keys() == {*matter, *others}
-    assert {shown[one].partition("candidate")[0] for one in others} <= {"pareto · "}
+    front = shown.keys() - set(matter)
+    assert front <= others
+    assert len(front) == min(3, len(others))
+    assert {shown[one].partition("candidate")[0] for one in front} <= {"pareto · "}
     monkeypatch.setenv("MLFLOW_TRACKING_URI", default_uri(job.state))  # `load_table` reads it
     table = client.load_table(parent.info.experiment_id, "candidates.json", [str(result.run_id)])
     assert sorted(table["candidate"]) == sorted(standing.number for standing in asked)

@@ -26,6 +26,7 @@ from tests.outcomes import scored
 import promptlathe
 from promptlathe import errors
 from promptlathe.cli.main import main
+from promptlathe.cli.outcome import VERDICT
 from promptlathe.documents import Document, load
 from promptlathe.job import Job, check, make_plan
 from promptlathe.job.resolved import resolved
@@ -263,7 +264,7 @@ def test_the_exit_codes():
     rows = table("docs/reference/exit-codes.md", "code", "meaning", "what was recorded")
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     real = {kind.exit_code for kind in kinds if issubclass(kind, errors.PromptlatheError)}
-    assert {int(row[0]) for row in rows} == {0} | real
+    assert {int(row[0]) for row in rows} == {0, VERDICT} | real
 
 
 def test_the_message_of_the_exit_codes_page(workspace: Path):

@@ -384,7 +384,7 @@ def test_a_promoted_prompt_changes_neither_replay_nor_verdict(tracked: Path) -> 
     """The first run promotes its best; the replay does not meet it: it was none then."""
     one = job(tracked, concurrency=4, track=TrackOptions())
     first = run(one)
-    assert first.promoted == 1
+    assert first.promoted == 2
     again = run(one, replay=first.run)
     assert essence(again) == essence(first)
     assert again.champion is None

@@ -17,7 +17,7 @@ from promptlathe import errors
 PACKAGE = Path(promptlathe.__file__).parent
 LAYERS = (
     ("visible",),
-    ("version", "errors", "records", "json_form", "command_line"),
+    ("version", "errors", "records", "json_form", "command_line", "whole_files", "interrupts"),
     ("starter",),
     ("documents",),
     ("space",),

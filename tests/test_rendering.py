@@ -98,7 +98,7 @@ def test_a_registered_prompt_renders_what_was_scored(environment: Path):
     options = {"prompt": "labels", "promote": "if_better"}
     with ScriptedServer(learner) as server:
         result = optimized(server, track=options, workspace=environment)
-        assert result.promoted == 1
+        assert result.promoted == 2
         known = sent(server)
         again = optimized(server, track=options, workspace=environment)
     assert again.champion is not None
@@ -110,7 +110,7 @@ def test_a_registered_prompt_renders_what_was_scored(environment: Path):
     for example in objective().examples("test"):
         rendered = text(pl.render(uri, example.row, pool=objective()))
         assert rendered in known
-        assert rendered == text(pl.render("prompts:/labels/1", example.row, pool=shuffled))
+        assert rendered == text(pl.render("prompts:/labels/2", example.row, pool=shuffled))
     row = train[0]
     with pytest.raises(InputError, match="the nearest demos of a pool of rows"):
         pl.render(uri, row)

@@ -2,32 +2,42 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from itertools import product
 from pathlib import Path
 
 import pytest
+from babel.messages.extract import extract
+from babel.messages.pofile import read_po
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.jobs import OBJECTIVE
+from tests.reports import SPACE, saying, small_run
 
 import promptlathe as pl
+from promptlathe import report
 from promptlathe.cli.main import main
+from promptlathe.decide import Comparison
+from promptlathe.decide.recommendation import Kept, recommend
 from promptlathe.job.reports import report_path
+from promptlathe.report.frame import visible
+from promptlathe.report.language import Language
+from promptlathe.report.languages import LANGUAGES, LanguageCode
 from promptlathe.report.page import report_page
-from promptlathe.results import Result
+from promptlathe.report.row_html import change_words, rows_html
+from promptlathe.report.rows import MOST_ROWS, shown_rows
+from promptlathe.report.said import SAID
+from promptlathe.results import DecidedRow, Result, RowAnswer
 
-SPACE = pl.SearchSpace(
-    messages={"system": "{{ task }} {{ form }}", "user": "{{ text }}"},
-    components={
-        "task": pl.Choice(["Read this.", "Teams: billing, delivery, login."]),
-        "form": pl.Choice(["Say which.", "Answer with the label only."]),
-    },
-)
+PACKAGE = Path(report.__file__).parent
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
     folder = tmp_path_factory.mktemp("reported")
-    budget = pl.Budget(calls=150)
-    return pl.optimize(SPACE, OBJECTIVE, budget=budget, track=False, workspace=folder), folder
+    return small_run(folder), folder
 
 
 def test_a_run_leaves_its_report_and_the_command_writes_it_again(finished: tuple[Result, Path]):
@@ -66,8 +76,10 @@ def test_the_page_says_what_was_found(finished: tuple[Result, Path]):
     page = report_page(result)
     for figure in (f"{result.test.seed:.3f}", f"{result.test.best:.3f}"):
         assert figure in page
-    assert page.count('<details class="row ') == len(result.rows)
-    assert page.count('class="row fixed"') == sum(row.change == "fixed" for row in result.rows)
+    for change in ("fixed", "broken"):
+        assert page.count(f"<details class={change}") == sum(
+            row.change == change for row in result.rows
+        )
     assert len(re.findall('<svg class="chart"[^>]*role="img"', page)) >= 3
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
@@ -98,3 +110,134 @@ def test_a_chain_of_nothing_but_failures_has_a_report(finished: tuple[Result, Pa
         facts=replace(result.facts, labels=()),
     )
     assert "No held-out row was asked." in report_page(none)
+
+
+class Tags(HTMLParser):
+    """The tags of a page, and the names of their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: set[tuple[str, str]] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found |= {(tag, name) for name, _ in attrs} | {(tag, "")}
+
+
+NASTY = (
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(1)>",
+    "</style></title></textarea></pre><svg onload=alert(1)>",
+    "\" onmouseover=alert(1) x='",
+    "{{ 7 * 7 }}{% for x in () %} %(name)s %s {0}",
+    "]]><!-- --><![CDATA[",
+    "\0\x07\x1b[31m\r\u202e\u2066\ud800\ufffe",
+    "$x_1$ \\frac \\n END\nEND\n'",
+    "שלום עולם مرحبا 你好 \N{PILE OF POO}",
+    "&lt;b&gt; &amp; &#0; &nosuch;",
+)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_others_wrote_is_text(finished: tuple[Result, Path], language: LanguageCode):
+    result = finished[0]
+    plain = Tags(report_page(saying(result, "plain"), language)).found
+    for text in NASTY:
+        page = report_page(saying(result, text), language)
+        assert Tags(page).found == plain, text
+        assert text[0] != "{" or text in page
+        assert not re.search("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page)
+        page.encode("utf-8")
+
+
+@settings(max_examples=15, deadline=None)
+@given(text=st.text(st.characters(), max_size=60))
+def test_any_text_is_text(text: str):
+    rows = [DecidedRow(text, {text: text}, text, {"seed": RowAnswer(text, 0.0, parsed=text)})]
+    words = Language("fr")
+    shown = shown_rows(rows, 1.0, [text])
+    made = visible(rows_html(shown, words, change_words(words, shown, 1.0)))
+    alike = shown_rows(
+        [DecidedRow("a", {"a": "a"}, "a", {"seed": RowAnswer("a", 0.0, parsed="a")})], 1.0, ["a"]
+    )
+    plain = rows_html(alike, words, change_words(words, alike, 1.0))
+    assert {tag for tag, _ in Tags(made).found} == {tag for tag, _ in Tags(plain).found}
+    made.encode("utf-8")
+
+
+def test_many_rows_with_long_texts_make_a_page_below_3_mb(finished: tuple[Result, Path]):
+    long = "<&\x01é漢" * 1600
+    answers = {"seed": RowAnswer(long, 0.0), "best": RowAnswer(long, 1.0)}
+    rows = tuple(
+        DecidedRow(str(n), {"text": long, "more": "short"}, "label", answers) for n in range(5_100)
+    )
+    page = report_page(replace(finished[0], rows=rows))
+    assert len(page.encode()) < 3_000_000
+    assert page.count("<details class=fixed") == MOST_ROWS
+    assert "100 more rows" in page
+    assert "Long texts are cut" in page
+
+
+def test_a_long_text_stands_whole_where_there_is_room(finished: tuple[Result, Path]):
+    long = "word " * 2_000
+    row = DecidedRow("1", {"text": long}, None, {"seed": RowAnswer(long, 0.0)})
+    page = report_page(replace(finished[0], rows=(row,)))
+    assert page.count(long) == 2
+    assert "Long texts are cut" not in page
+
+
+def test_the_catalog_holds_every_text():
+    found: set[object] = set()
+    options = {"extensions": "jinja2.ext.i18n", "trimmed": "true"}
+    for path, method in ((".py", "python"), (".j2", "jinja2")):
+        for file in PACKAGE.rglob(f"*{path}"):
+            with file.open("rb") as opened:
+                keywords = {"_": None, "gettext": None, "ngettext": (1, 2)}
+                made = extract(method, opened, keywords, (), options if path == ".j2" else {})
+                found |= {message for _, message, _, _ in made}
+    with (PACKAGE / "locale" / "fr.po").open("rb") as opened:
+        catalog = read_po(opened, locale="fr")
+    known = {message.id: message for message in catalog if message.id}
+    assert known.keys() == found
+    for text, message in known.items():
+        said = message.string if isinstance(message.string, tuple) else (message.string,)
+        assert all(said), text
+        assert not message.fuzzy
+        first = text if isinstance(text, str) else text[1]
+        for one in said:
+            assert set(re.findall(r"%\(\w+\)s|%%", one)) <= set(re.findall(r"%\(\w+\)s|%%", first))
+            assert not re.search(r" [:;!?»%]|« ", one.replace("%%", "%")), one
+
+
+def test_french_figures():
+    words = Language("fr")
+    assert words.number(0.4689) == "0,469"
+    assert words.gain(-0.25) == "−0,250"
+    assert words.count(12345) == "12\u202f345"
+    assert words.percent(0.47) == "47\xa0%"
+    assert words.day(datetime(2026, 11, 27, 12, tzinfo=UTC)) == "27 nov. 2026"
+    assert words.ngettext("%(shown)s row", "%(shown)s rows", 0) == "%(shown)s ligne"
+    assert Language("en").gain(0.0) == "0.000"
+    assert Language("en").money(0.000123) == "$0.00012"
+
+
+def test_every_reason_of_a_recommendation_has_a_translation():
+    """As they are written in decide/recommendation.py."""
+    by = {"better": (0.2, 0.1, 0.3), "tie": (0.01, -0.1, 0.2), "worse": (-0.2, -0.3, -0.1)}
+
+    def compared(name: str) -> Comparison:
+        gain, low, high = by[name]
+        return Comparison(0.5, 0.5 + gain, gain, low, high, 50, 0)
+
+    reasons = {
+        recommend(
+            compared(a), b and compared(b), c and compared(c), kept=Kept(*held), cheaper=cheaper
+        ).reason
+        for a, (b, c), held, cheaper in product(
+            by,
+            [(None, None), *product(by, by)],
+            product(("kept", "broken", "not shown"), repeat=3),
+            (False, True),
+        )
+    }
+    assert reasons <= SAID.keys()

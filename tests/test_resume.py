@@ -108,7 +108,7 @@ async def test_a_decision_that_broke_off_opens_the_test_rows_once(
     result = await asyncio.to_thread(lives, one, [CALLS - 10])
     assert result.verdict == "better"
     assert result.opened == 1
-    assert result.promoted == 1
+    assert result.promoted == 2
     with closing(sqlite3.connect(tracked / ".promptlathe" / "ledger.db")) as ledger:
         assert ledger.execute("SELECT number, promoted FROM openings").fetchall() == [(1, 1)]
 

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from promptlathe.cli import display, main
+from promptlathe.cli import main
+from promptlathe.cli.display import Drawing
 from promptlathe.cli.printing import effect_lines
 from promptlathe.cli.terminal import UNSEEN, say, visible, visible_json
 from promptlathe.errors import InputError
@@ -114,19 +115,28 @@ def test_a_service_s_error_is_only_shown() -> None:
     )
 
 
-def test_rich_reads_no_markup_in_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = [("search", ""), ("waits", "[bold]said[/bold] \x1b[31m")]
-    monkeypatch.setattr(display, "facts", lambda view: shown)
+def test_rich_reads_no_markup_in_values() -> None:
+    drawing = Drawing([("search", ""), ("waits", "[bold]said[/bold] \x1b[31m")], 0.5)
     out = io.StringIO()
-    Console(file=out, width=120).print(display._table(Half()))  # type: ignore[arg-type]
+    Console(file=out, width=120).print(drawing)
     assert "[bold]said[/bold] \\x1b[31m" in out.getvalue()
 
 
-class Half:
-    """A view of which half is done."""
-
-    fraction = 0.5
-    notices = ()
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("columns", [40, 80])
+def test_the_live_view_is_cut_at_word_ends(encoding: str, columns: int) -> None:
+    words = "the service said: → please wait ≈ 20 s before you ask it again, or ask for more "
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="")
+    shown = [("search", ""), ("waiting", words * 3), ("seed", "≈ 0.153 (estimate)")]
+    Console(file=out, width=columns).print(Drawing(shown, 0.5))
+    out.flush()
+    text = out.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+    lines = text.splitlines()
+    assert all(len(line) < columns for line in lines)
+    assert len(lines) == 5  # the stage, the bar, two lines of three, one
+    ours = ["waiting", "search", "seed", "0.153", "(estimate)", "…", "~", "->", "..."]
+    known = {*words.split(), *ours}
+    assert {word for line in (lines[0], *lines[2:]) for word in line.split()} <= known
 
 
 def test_effects_are_lines_of_text() -> None:

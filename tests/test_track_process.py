@@ -97,9 +97,9 @@ async def test_a_run_from_start_to_end(state: Path):
     assert concluded.registered["prompt"].uri == "prompts:/support-triage/1"
     names = rows(state, "SELECT name, status FROM runs ORDER BY name")
     assert names == [
-        (ABOUT.run_name, "FINISHED"),
         (f"best · {ABOUT.label}", "FINISHED"),
         ("candidate 0", "FINISHED"),
+        (f"not compared · {ABOUT.run_name}", "FINISHED"),
     ]
     assert rows(state, "SELECT response_preview FROM trace_info") == [("billing",)]
     assert rows(state, "PRAGMA journal_mode") == [("wal",)]

@@ -11,8 +11,10 @@ import pytest
 from tests.track_samples import BEST, SEED, Teller, about, conclusion, prompt
 
 from promptlathe.records import Prompt
-from promptlathe.track import registered_names
+from promptlathe.track import Conclusion, registered_names
 from promptlathe.track.promotion import OVER, RUN_IDS
+from promptlathe.track.records import Concluded
+from promptlathe.track.registry import read
 
 NAME = "support-triage"
 PAIR = {"route": prompt("Route."), "answer": prompt("Answer.")}
@@ -107,6 +109,93 @@ def test_a_promotion_that_was_cut_off_is_gone_on_with(state: Path, client: Any, 
         assert champion.tags[RUN_IDS] == started.run_id
         assert versions(client, name) == [champion.version] == [1]
         assert json.loads(champion.tags["promptlathe.set"])["versions"] == dict.fromkeys(
+            NAMES.values(), 1
+        )
+
+
+def registers(**changes: Any) -> Conclusion:
+    return conclusion(registers=True, **changes)
+
+
+def test_the_seed_is_the_first_version_and_the_champion_follows_it(state: Path, client: Any):
+    first = Teller(state)
+    first.start(about())
+    told = first.conclude(registers(metrics={"calls": 1400.0}))
+    assert told.registered["prompt"].uri == "prompts:/support-triage/2"
+    seed, best = (client.get_prompt_version(NAME, number) for number in (1, 2))
+    assert seed.aliases == []
+    assert seed.commit_message == "the seed: 0.50 on 108 held-out rows"
+    assert seed.tags["score"] == "0.5000"
+    assert read(seed) == SEED.prompt
+    assert best.aliases == ["champion"]
+    assert best.commit_message == (
+        "+0.25 over the seed (95 % interval +0.10 to +0.40): 0.75 on 108 held-out rows, "
+        "after 1,400 calls"
+    )
+    assert best.tags["calls"] == "1400"
+    assert {one.tags[RUN_IDS] for one in (seed, best)} == {told.run_id}
+    second = Teller(state, "second")
+    second.start(about())
+    second.conclude(registers(promote=False, verdict="no significant gain"))
+    assert versions(client) == [1, 2]
+
+
+def test_without_a_promotion_the_seed_alone_is_registered(state: Path, client: Any):
+    teller = Teller(state)
+    teller.start(about())
+    told = teller.conclude(registers(promote=False, comparison=None, verdict=None))
+    assert told.registered == {}
+    assert versions(client) == [1]
+    assert client.get_prompt_version(NAME, 1).commit_message.startswith("the seed, not compared")
+    assert client.get_prompt_version(NAME, 1).aliases == []
+
+
+def test_a_registry_in_which_others_have_versions_is_left_as_it_is(state: Path, client: Any):
+    client.create_prompt(NAMES["route"])
+    client.create_prompt_version(NAMES["route"], "Somebody's {{ text }}")
+    teller = Teller(state)
+    teller.start(about(prompts=tuple(PAIR)))
+    teller.conclude(registers(seed=PAIR, best=PAIR, promote=False))
+    assert versions(client, NAMES["route"]) == [1]
+    assert "finalist" not in client.get_prompt_version(NAMES["route"], 1).tags
+    assert client.get_prompt_version(NAMES["answer"], 1).tags["finalist"] == "seed"
+
+
+def test_of_runs_that_register_the_seed_at_the_same_moment_one_does(state: Path, client: Any):
+    tellers = [Teller(state, f"run{number}") for number in range(3)]
+    for one in tellers:
+        one.start(about())
+    together = Barrier(len(tellers))
+
+    def finish(one: Teller) -> Concluded:
+        together.wait()
+        return one.conclude(registers(promote=False))
+
+    with ThreadPoolExecutor(len(tellers)) as pool:
+        told = list(pool.map(finish, tellers))
+    assert [one.problems for one in told] == [()] * 3
+    assert versions(client) == [1]
+
+
+@pytest.mark.parametrize(
+    "step", ["create_prompt", "create_prompt_version", "set_prompt_version_tag"]
+)
+def test_a_registered_seed_that_was_cut_off_is_gone_on_with(state: Path, client: Any, step: str):
+    given, end = about(prompts=tuple(PAIR)), registers(seed=PAIR, best=PAIR)
+    teller = Teller(state)
+    teller.start(given)
+    killed_after(teller, step)
+    with pytest.raises(KeyboardInterrupt):
+        teller.conclude(end)
+    again = Teller(state)
+    again.book = type(again.book)(again.book._backend, "record", teller.book.taken(1))
+    again.book._about = given
+    assert again.conclude(end).problems == ()
+    for name in NAMES.values():
+        assert versions(client, name) == [1, 2]
+        assert client.get_prompt_version_by_alias(name, "champion").version == 2
+        seed = client.get_prompt_version(name, 1)
+        assert json.loads(seed.tags["promptlathe.set"])["versions"] == dict.fromkeys(
             NAMES.values(), 1
         )
 

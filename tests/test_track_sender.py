@@ -80,7 +80,7 @@ def test_a_sender_that_is_killed_is_followed_by_one_that_writes_nothing_twice(
     assert concluded.registered["prompt"].version == 1
     runs = client.search_runs(["1"])
     assert sorted((run.info.run_name, run.info.status) for run in runs) == [
-        (f"{LABEL} · pocket", "FINISHED"),
+        (f"0.50 → 0.75 better · {LABEL} · pocket", "FINISHED"),
         (f"best · {LABEL}", "FINISHED"),
         ("pareto · candidate 1", "FINISHED"),
         (f"seed · {LABEL}", "FINISHED"),
@@ -109,12 +109,12 @@ def test_a_run_that_was_killed_is_closed_and_says_why(state: Path, client: Any):
     assert leftovers(state) == ["run run: 7 records sent"]
     runs = {run.info.run_name: run for run in client.search_runs(["1"])}
     assert {name: run.info.status for name, run in runs.items()} == {
-        f"{LABEL} · pocket": "KILLED",
+        f"stopped · {LABEL} · pocket": "KILLED",
         "candidate 0": "FINISHED",
         f"seed · {LABEL}": "KILLED",
         f"best · {LABEL}": "KILLED",
     }
-    assert runs[f"{LABEL} · pocket"].data.tags["promptlathe.reason"] == KILLED
+    assert runs[f"stopped · {LABEL} · pocket"].data.tags["promptlathe.reason"] == KILLED
     assert leftovers(state) == []
 
 

@@ -84,7 +84,7 @@ def test_what_a_whole_run_could_not_tell_is_sent_later(
     store.mood = "through"
     said: list[str] = []
     assert sync(tmp_path / ".promptlathe", said.append)
-    assert said[1:] == [f"run {result.run}: prompts:/later/1 is the champion"]
+    assert said[1:] == [f"run {result.run}: prompts:/later/2 is the champion"]
     experiment = client.get_experiment_by_name("later")
     (parent,) = client.search_runs(
         [experiment.experiment_id], "tags.`promptlathe.kind` = 'optimization'"

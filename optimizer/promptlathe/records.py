@@ -577,6 +577,9 @@ class Estimate:
     low: float
     high: float
     n: int
+    modelled: bool = False
+    """The mean over all examples of the split: of the n that were answered as they were, of the
+    others as a model of all candidates' answers expects them."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ UNSEEN = re.compile(
     "\ud800-\udfff]"  # half characters: bytes of a file's name that are no text
 )
 """Not the joiners U+200C and U+200D, which scripts and emoji need."""
+PLAIN = str.maketrans({"→": "->", "…": "...", "≈": "~", "–": "-", "×": "x", "─": "-", "█": "#"})
+"""Of our own characters, what stands for them where they are not."""
 
 
 def visible(text: str) -> str:
@@ -23,9 +25,14 @@ def visible(text: str) -> str:
 
 
 def drawable(text: str, stream: IO[str]) -> str:
-    """What `stream` has characters for, the others as their code."""
+    """What `stream` has characters for, the others as their code, or as what stands for ours."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    return visible(text).encode(encoding, "backslashreplace").decode(encoding)
+    shown = visible(text)
+    try:
+        shown.encode(encoding)
+    except UnicodeEncodeError:
+        return shown.translate(PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+    return shown
 
 
 def _code(match: re.Match[str]) -> str:

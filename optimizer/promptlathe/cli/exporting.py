@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from promptlathe.cli.outcome import check_writable, unwritable
 from promptlathe.cli.printing import show_code
-from promptlathe.cli.telling import check_writable, unwritable
 from promptlathe.cli.terminal import say
 from promptlathe.errors import InputError
 from promptlathe.job import Job
 from promptlathe.job.finetune import Exported, export_data, recorded_job
 from promptlathe.job.finetune_formats import Form
-from promptlathe.job.stores import existing_state, write_whole
+from promptlathe.job.stores import existing_state
+from promptlathe.whole_files import write_whole
 
 
 def export(

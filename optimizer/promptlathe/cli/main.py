@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from promptlathe.cli.commands.check import check
+from promptlathe.cli.commands.compare import compare
 from promptlathe.cli.commands.export import export
 from promptlathe.cli.commands.export_data import export_data
 from promptlathe.cli.commands.import_ import import_
@@ -14,6 +15,8 @@ from promptlathe.cli.commands.optimize import optimize
 from promptlathe.cli.commands.pocket import pocket
 from promptlathe.cli.commands.report import report
 from promptlathe.cli.commands.run import run
+from promptlathe.cli.commands.runs import runs
+from promptlathe.cli.commands.show import show
 from promptlathe.cli.commands.sync import sync
 from promptlathe.cli.commands.ui import ui
 from promptlathe.cli.options import example
@@ -71,6 +74,20 @@ def main() -> None:
 
 
 for command in (
+    init,
+    import_,
+    check,
+    run,
+    runs,
+    show,
+    compare,
+    judge,
+    export,
+    export_data,
+    sync,
+    ui,
+    pocket,
+    report,
     *(init, optimize, import_, check, run),
     *(judge, export, export_data, report, sync, ui, pocket),
 ):

@@ -1,20 +1,15 @@
-"""What `check` and `run` print."""
+"""What `check` prints, and what works as `run` and `show` print it."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from promptlathe.cli.display import duration, kind
-from promptlathe.cli.hints import command
-from promptlathe.cli.steps import changed_lines, step_lines
-from promptlathe.cli.terminal import say
+from promptlathe.cli.display import kind
+from promptlathe.cli.terminal import say, short
 from promptlathe.job.plan import Plan
-from promptlathe.results import Finalist, Result, Test
 from promptlathe.search.lathe.contrasts import Contrast
 from promptlathe.search.lathe.effects import Effect
 from promptlathe.search.operators import OperatorReport
-from promptlathe.space.tools import PARAMETER as TOOLS
-from promptlathe.space.tools import shown_tools
 
 if TYPE_CHECKING:
     from promptlathe.job import Job
@@ -29,12 +24,36 @@ MOST_LABELS, LABEL = 20, 30
 """Labels that `check` lists, and the characters of each."""
 
 
-def show_plan(job: "Job", plan: Plan, more: Sequence[str] = ()) -> None:
-    """The space, the data, the estimated spending, and notes; `more` of these."""
+def plan_form(job: "Job", plan: Plan, notes: Sequence[str]) -> dict[str, Any]:
+    """The same as data: `calls` and what they may take, None where it is not known."""
+    one = plan.estimate
+
+    def all_calls(each: float | None) -> float | None:
+        return None if plan.calls is None or each is None else plan.calls * each
+
+    return {
+        "job": job.name,
+        "model": job.model.name,
+        "space": str(job.space.size),
+        "rows": {
+            "train": len(plan.space.train),
+            "select": len(plan.select),
+            "test": len(plan.test),
+        },
+        "budget": dict(job.budget.limits),
+        "calls": plan.calls,
+        "tokens": all_calls(one.tokens),
+        "usd": all_calls(one.usd),
+        "notes": list(notes),
+    }
+
+
+def show_plan(job: "Job", plan: Plan, notes: Sequence[str]) -> None:
+    """The space, the data, the estimated spending, and notes."""
     limited = job.objective.limits.all
     rows = [
         ("space", str(job.space.size)),
-        ("seed prompt", _levels(plan.space.seed.levels)),
+        ("seed prompt", levels_line(plan.space.seed.levels)),
         (
             "data",
             f"{len(plan.space.train)} train, {len(plan.select)} select, {len(plan.test)} test rows",
@@ -51,7 +70,7 @@ def show_plan(job: "Job", plan: Plan, more: Sequence[str] = ()) -> None:
     ]
     for name, value in rows:
         say(f"{name:12} {value}")
-    for note in (*plan.notes, *more):
+    for note in notes:
         say(f"note         {note}")
 
 
@@ -63,13 +82,17 @@ def _steps(job: "Job") -> str:
 
 def show_code(code: Sequence[str]) -> None:
     """What is going to be executed, named before it is."""
-    say(f"runs code from: {', '.join(code)}", err=True)
+    say(code_line(code), err=True)
+
+
+def code_line(code: Sequence[str]) -> str:
+    return f"runs code from: {', '.join(code)}"
 
 
 def _counts(labels: Mapping[str, int]) -> str:
     """The commonest labels with their rows."""
     shown = [
-        f"{_short(label, LABEL)} {count}" for label, count in list(labels.items())[:MOST_LABELS]
+        f"{short(label, LABEL)} {count}" for label, count in list(labels.items())[:MOST_LABELS]
     ]
     more = f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else ""
     return ", ".join(shown) + more
@@ -97,71 +120,6 @@ def _cost(plan: Plan) -> str:
     return f"about ${plan.calls * one.usd:.2f}, at most ${most:.2f} ({each})"
 
 
-def show_result(job: "Job", result: Result) -> None:
-    """The verdict, the prompt, and what was spent."""
-    out = say
-    chosen = result.chosen
-    out(f"\nThe recommended prompt{_plural(chosen)} ({_levels(tuple(chosen.levels.items()))}):")
-    _show_prompts(chosen)
-    out(f"\n{_headline(result)}")
-    out(_test_line("seed", "best", result.test))
-    if result.test_champion:
-        out(_test_line("champion", "best", result.test_champion))
-    for lines in (
-        in_best_lines(result.found_in_best, result.recommended),
-        effect_lines(result.found_effects),
-    ):
-        if lines:
-            out("\n" + "\n".join(lines))
-    if lines := operator_lines(result.operators):
-        out("\n" + "\n".join(lines))
-    if lines := [*step_lines(result.steps), *changed_lines(result)]:
-        out("\n" + "\n".join(lines))
-    out()
-    if job.model.embedded:
-        out("model     the embedded pocket model: its scores say nothing about an LLM's")
-    out(f"finished  {result.finish_reason}; {len(result.standings)} candidates tried")
-    out(f"spent     {_spent(result)}")
-    out(f"answers   {result.answers}")
-    for note in result.notes:
-        out(f"note      {note}")
-
-
-def show_record(job: "Job", told: Result, result: Result) -> None:
-    """What MLflow made of the result after it was told, and where to look at it."""
-    for note in result.notes[len(told.notes) :]:
-        say(f"note      {note}")
-    if result.run_id:
-        say(f"MLflow    run {result.run_id}{_promotion(result)}")
-        say(f"\nNext:  {command('ui', workspace=job.workspace)}")
-
-
-def _headline(result: Result) -> str:
-    """The verdict, and what to use."""
-    rival = result.compared_with
-    same = result.best.candidate == result.seed.candidate
-    match result.verdict:
-        case "better":
-            said = f"Better: the best prompt beats the {rival} prompt on held-out rows."
-        case "worse":
-            said = f"Worse: the best prompt of the search loses to the {rival} on held-out rows."
-        case _ if same and rival == "seed":
-            return "No significant gain: the search found nothing better than the seed prompt."
-        case _:
-            said = f"No significant gain: a tie with the {rival} on held-out rows."
-    if result.verdict == "better" and result.recommended == "best":
-        return said
-    return f"{said}\nRecommended: the {result.recommended} prompt, since {result.reason}."
-
-
-def _test_line(first: str, second: str, test: Test) -> str:
-    low, high = test.interval
-    return (
-        f"  {first} {test.seed:.3f} → {second} {test.best:.3f}: gain {test.gain:+.3f}, "
-        f"95 % interval {low:+.3f} to {high:+.3f}, on {test.examples} held-out rows"
-    )
-
-
 def in_best_lines(contrasts: Sequence[Contrast], recommended: str) -> list[str]:
     """Of each component of the best prompt the strongest clear contrast; nothing without any."""
     strongest: dict[str, Contrast] = {}
@@ -187,7 +145,7 @@ def _clear(found: Sequence[_Found]) -> list[_Found]:
 
 def _effect_table(head: str, found: Sequence[tuple[str, Effect | Contrast]]) -> list[str]:
     rows = [
-        (_short(name), f"{one.effect:+.1f}", f"{one.low:+.1f} to {one.high:+.1f}")
+        (short(name, NAME), f"{one.effect:+.1f}", f"{one.low:+.1f} to {one.high:+.1f}")
         for name, one in found[:MOST_EFFECTS]
     ]
     if not rows:
@@ -241,53 +199,6 @@ def operator_lines(operators: Sequence[OperatorReport]) -> list[str]:
     return [title, *(line.rstrip() for line in lines)]
 
 
-def _short(name: str, most: int = NAME) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"
-
-
-def _plural(side: Finalist) -> str:
-    return "s" if len(side.prompts) > 1 else ""
-
-
-def _show_prompts(side: Finalist) -> None:
-    for name, prompt in side.prompts.items():
-        if len(side.prompts) > 1:
-            say(f"\n{name}", bold=True)
-        for message in prompt.messages:
-            say(f"\n[{message.role}]", bold=True)
-            say(message.text)
-        if tools := shown_tools(prompt):
-            say("\n[tools]", bold=True)
-            say(tools)
-        if parameters := tuple(one for one in prompt.parameters if one[0] != TOOLS):
-            say(f"\n[parameters] {_levels(parameters)}")
-        for filled, rule in prompt.fills:
-            told = tuple((key, value) for key, value in rule.items() if value is not None)
-            say(f"\n[{filled}, filled in for each row] {_levels(told)}")
-
-
-def _spent(result: Result) -> str:
-    spent = result.spent
-    cost = "cost unknown" if spent.usd is None else f"${spent.usd:.2f}"
-    cached = (
-        f"; {spent.cached_calls:,} answers were known already and cost nothing"
-        if spent.cached_calls
-        else ""
-    )
-    others = {"rewriter": spent.of("rewrite").calls, "judge": spent.of("judge").calls}
-    named = ", ".join(f"{calls:,} to the {who}" for who, calls in others.items() if calls)
-    return (
-        f"{spent.calls:,} calls{f' ({named})' if named else ''}, {spent.tokens:,} tokens, {cost}, "
-        f"{duration(result.seconds)}{cached}"
-    )
-
-
-def _promotion(result: Result) -> str:
-    if not result.registered:
-        return "; nothing was promoted"
-    named = " and ".join(f"prompts:/{name}/{one}" for name, one in result.registered.items())
-    return f"; {named} {'is' if len(result.registered) == 1 else 'are'} the champion"
-
-
-def _levels(levels: tuple[tuple[str, object], ...]) -> str:
+def levels_line(levels: Iterable[tuple[str, object]]) -> str:
+    """Levels by component, in a line."""
     return ", ".join(f"{name}={value}" for name, value in levels) or "no levels"

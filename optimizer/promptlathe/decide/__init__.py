@@ -1,6 +1,6 @@
 """The decision: prompts on the same held-out rows, paired."""
 
-from promptlathe.decide.comparison import Comparison, Verdict, compare
+from promptlathe.decide.comparison import Comparison, Verdict, compare, compare_values
 from promptlathe.decide.recommendation import Held, Kept, Recommendation, recommend
 from promptlathe.decide.wealth import Level, level_of
 
@@ -12,6 +12,7 @@ __all__ = [
     "Recommendation",
     "Verdict",
     "compare",
+    "compare_values",
     "level_of",
     "recommend",
 ]

@@ -14,10 +14,10 @@ so the interval covers the gain at least as often as it says, for any reason the
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from promptlathe.records import Outcome
 Verdict = Literal["better", "no significant gain", "worse"]
 ALPHA = 0.05
 """Two-sided error of the interval that is shown."""
+Row = TypeVar("Row", bound=tuple[Any, ...])
+"""What a row is known by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,33 @@ def compare(
     alpha: two-sided error of the interval.
     """
     first, second = _by_row(baseline), _by_row(challenger)
-    asked = sorted(first.keys() & second.keys())
-    a = np.array([_value(first[key]) for key in asked])
-    b = np.array([_value(second[key]) for key in asked])
+    found = compare_values(
+        {key: one.value for key, one in first.items()},
+        {key: one.value for key, one in second.items()},
+        rows=rows,
+        scale=scale,
+        alpha=alpha,
+    )
+    asked = first.keys() & second.keys()
+    return found and replace(
+        found,
+        failed_baseline=sum(_failed(first[key]) for key in asked),
+        failed_challenger=sum(_failed(second[key]) for key in asked),
+    )
+
+
+def compare_values(
+    baseline: Mapping[Row, float | None],
+    challenger: Mapping[Row, float | None],
+    *,
+    rows: int = 0,
+    scale: tuple[float, float] | None = None,
+    alpha: float = ALPHA,
+) -> Comparison | None:
+    """The same of values by row; None is a row without an answer."""
+    asked = sorted(baseline.keys() & challenger.keys())
+    a = np.array([_value(baseline[key]) for key in asked])
+    b = np.array([_value(challenger[key]) for key in asked])
     both = ~(np.isnan(a) | np.isnan(b))
     if not both.any():
         return None
@@ -115,9 +141,7 @@ def compare(
         high=high,
         examples=int(both.sum()),
         missing=int((~both).sum()),
-        unasked=max(rows, len(first.keys() | second.keys())) - len(asked),
-        failed_baseline=sum(_failed(first[key]) for key in asked),
-        failed_challenger=sum(_failed(second[key]) for key in asked),
+        unasked=max(rows, len(baseline.keys() | challenger.keys())) - len(asked),
         alpha=alpha,
     )
 
@@ -164,8 +188,8 @@ def _failed(outcome: Outcome) -> bool:
     return outcome.failure is not None and outcome.failure.of_prompt
 
 
-def _value(outcome: Outcome) -> float:
-    return math.nan if outcome.value is None else outcome.value
+def _value(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _filled(values: np.ndarray, missing: float) -> np.ndarray:

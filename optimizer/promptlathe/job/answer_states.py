@@ -6,7 +6,7 @@ from typing import Any
 
 from promptlathe.errors import InputError
 from promptlathe.job.job import Job
-from promptlathe.records import Outcome
+from promptlathe.records import Failure, Outcome
 from promptlathe.results import STATES, AnswerCounts
 from promptlathe.results.answers import state_of
 from promptlathe.scoring.answers import State
@@ -41,12 +41,14 @@ class AnswerStates:
         """An answer came that could be read, or earned a score."""
         self.samples: dict[State, str] = {}
         """The first answer in each state."""
+        self.last_failure: Failure | None = None
 
     def add(self, outcome: Outcome) -> None:
         """Raises InputError when none of the first answers can be used."""
         candidate = outcome.cell.candidate
         if outcome.failure is not None:
             self._failed[candidate.id][outcome.failure.reason] += 1
+            self.last_failure = outcome.failure
             return
         found = state_of(outcome)
         self._states[candidate.id][found] += 1

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from promptlathe.job.job import Job
-from promptlathe.job.stores import make_state, write_whole
+from promptlathe.job.stores import make_state
 from promptlathe.records import content_hash
 from promptlathe.results import JudgeReport
 from promptlathe.scoring.calibration import Calibration
 from promptlathe.scoring.judging import Judge
 from promptlathe.scoring.judging.judge import Asking
+from promptlathe.whole_files import write_whole
 
 FOLDER = "judges"
 

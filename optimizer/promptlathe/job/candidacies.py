@@ -11,18 +11,24 @@ from promptlathe.track.runs import figures_of
 
 PREVIEWED = 2_000_000
 """Bytes up to which MLflow shows a table."""
+MOST_PARETO = 3
+"""MLflow's first page has 100 runs, so that about 14 optimizations with theirs are on it."""
 BEST_OF, ALL = "candidates.json", "candidates_all.json"
 """Of those that are too many to be shown, the best; and all of them."""
 
 
 def candidacies(result: Result, *, every: bool) -> Iterator[Candidacy]:
-    """Those of the final comparison in each of their parts, the Pareto front, and every other one
-    that was scored, if wanted."""
+    """Those of the final comparison in each of their parts, MOST_PARETO of the Pareto front from
+    the cheapest on, evenly; and every other one that was scored, if wanted."""
     known = marks(result)
+    front = [one.number for one in result.pareto if known[one.number] == ("pareto",)]
+    most = min(MOST_PARETO, len(front))
+    shown = {front[place * len(front) // most] for place in range(most)}
     for standing in result.standings:
-        if own := known.get(standing.number):
-            yield from (Candidacy(standing, mark) for mark in own)
-        elif every and standing.cells:
+        for mark in known.get(standing.number, ()):
+            if mark != "pareto" or every or standing.number in shown:
+                yield Candidacy(standing, mark)
+        if every and standing.cells and standing.number not in known:
             yield Candidacy(standing)
 
 

@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from html import escape
 from typing import Any
 
 from promptlathe.data.dataset import source_name
@@ -13,7 +12,9 @@ from promptlathe.job.job import Job
 from promptlathe.job.plan import Plan
 from promptlathe.job.resolved import resolved
 from promptlathe.records import Example, Split
-from promptlathe.results import Result, Test
+from promptlathe.results import Result
+from promptlathe.search.lathe.contrasts import Contrast
+from promptlathe.search.lathe.effects import Effect
 from promptlathe.search.operators import ancestry
 from promptlathe.track.records import About, Dataset
 
@@ -88,8 +89,8 @@ def _params(job: Job, plan: Plan) -> Mapping[str, object]:
 def tables(result: Result) -> dict[str, str]:
     """In MLflow's form, by file name; only those that have a line."""
     tables = {
-        "in_best.json": [asdict(one) for one in result.found_in_best],
-        "effects.json": [asdict(effect) for effect in result.found_effects],
+        "in_best.json": _effects(result.found_in_best),
+        "effects.json": _effects(result.found_effects),
         "lineage.json": [_flat(one.to_dict()) for one in result.lineage],
         "operators.json": [_flat(asdict(one)) for one in result.operators],
         "steps.json": [_flat(one.to_dict()) for one in result.steps],
@@ -103,6 +104,13 @@ def tables(result: Result) -> dict[str, str]:
     }
     made = {name: as_table(lines) for name, lines in tables.items() if lines}
     return {**candidates_tables(result.standings, marks(result)), **made}
+
+
+def _effects(found: Sequence[Effect | Contrast]) -> list[dict[str, Any]]:
+    """The strongest first, in points with two digits."""
+    lines = [asdict(one) for one in sorted(found, key=lambda one: -abs(one.effect))]
+    figures = ("effect", "low", "high")
+    return [{k: round(v, 2) if k in figures else v for k, v in line.items()} for line in lines]
 
 
 def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,27 +167,3 @@ def metrics(result: Result) -> dict[str, float]:
         found |= {f"{role}_calls": used.calls, f"{role}_tokens": used.tokens}
         found[f"{role}_cost_usd"] = used.usd
     return {name: float(value) for name, value in found.items() if value is not None}
-
-
-def description(result: Result) -> str:
-    """Markdown, on top of the run's page, in which nothing that others wrote is HTML."""
-    lines = [
-        f"**{result.verdict}** than the {result.compared_with}"
-        if result.verdict != "no significant gain"
-        else f"**{result.verdict}** over the {result.compared_with}",
-        f"On {result.test.examples} held-out rows, against the seed: {_gain(result.test)}",
-        f"Recommended: the **{result.recommended}** prompt: {escape(result.reason)}. "
-        f"Finished: {escape(result.finish_reason)}.",
-    ]
-    if result.test_champion:
-        lines.append(f"Against the champion: {_gain(result.test_champion)}")
-    lines += [f"Note: {escape(note, quote=False)}" for note in result.notes]
-    return "\n\n".join(lines)
-
-
-def _gain(test: Test) -> str:
-    low, high = test.interval
-    return (
-        f"{test.seed:.3f} → {test.best:.3f}, gain {test.gain:+.3f} "
-        f"(95 % interval {low:+.3f} to {high:+.3f})"
-    )

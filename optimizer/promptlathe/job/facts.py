@@ -6,7 +6,9 @@ from promptlathe.documents import shown_url
 from promptlathe.job.described import experiment_of
 from promptlathe.job.job import Job
 from promptlathe.job.plan import Plan
+from promptlathe.job.stores import tracking_uri
 from promptlathe.results import Facts
+from promptlathe.track.store import default_uri
 
 
 def facts(job: Job, plan: Plan, began: datetime) -> Facts:
@@ -40,7 +42,16 @@ def facts(job: Job, plan: Plan, began: datetime) -> Facts:
         },
         budget=job.budget.limits,
         best_possible=objective.bounds and objective.bounds[1],
+        store=_store(job),
         file=job.place("run", ()) or "",
         began=began,
         ended=datetime.now(UTC),
     )
+
+
+def _store(job: Job) -> str:
+    """MLflow's, where it is another than the workspace's own."""
+    if not job.track:
+        return ""
+    uri = tracking_uri(job)
+    return "" if uri == default_uri(job.state) else shown_url(uri)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from promptlathe.job.answer_states import AnswerStates
 from promptlathe.records import Budget
 from promptlathe.runtime.account import Account
 from promptlathe.runtime.engine import Engine
@@ -22,6 +23,8 @@ class View:
     model: str
     gates: Gates
     engine: Engine
+    answers: AnswerStates
+    """What became of the answers so far."""
     stage: Stage = "search"
 
     @property

@@ -16,7 +16,8 @@ from promptlathe.job.answer_states import AnswerStates
 from promptlathe.job.candidacies import candidacies, candidates_tables
 from promptlathe.job.curve import Curves, drawn
 from promptlathe.job.decision import Decided
-from promptlathe.job.described import about, description, metrics, tables, tags
+from promptlathe.job.described import about, metrics, tables, tags
+from promptlathe.job.description import description
 from promptlathe.job.job import Job
 from promptlathe.job.plan import Plan
 from promptlathe.job.progress import View
@@ -176,6 +177,7 @@ class Recorder:
                 opening=result.opened,
                 notes=result.notes,
                 promote=self._promotes and decided.promotes,
+                registers=self._promotes,
                 description=description(result),
                 metrics=metrics(result),
                 result=json.dumps(result.to_dict(), ensure_ascii=False, indent=2),

@@ -35,7 +35,6 @@ from promptlathe.job.stores import (
     ledger_url,
     make_state,
     storage,
-    write_whole,
 )
 from promptlathe.job.warm import comparable
 from promptlathe.ledger import Asking, Ledger, RecordedRun
@@ -70,6 +69,7 @@ from promptlathe.search.operators.guards import Leaks
 from promptlathe.search.operators.rewriting_policy import RewritingPolicy, RewritingTerms
 from promptlathe.space import BoundSpace
 from promptlathe.track.gallery import gallery
+from promptlathe.whole_files import write_whole
 
 if TYPE_CHECKING:  # numpy and scipy load when they are needed
     from promptlathe.search.lathe import Earlier
@@ -101,18 +101,20 @@ def run(
     progress: Progress | None = None,
     replay: str | None = None,
     tell: Callable[[Result], object] = lambda result: None,
+    announce: Callable[[str], object] = lambda what: None,
 ) -> Result:
     """Run a job to the end.
 
     replay: the `run` of an earlier result; its events are told in the same order again.
     tell: given the result as soon as it is decided. What is returned, after seconds at most, says
     besides what MLflow made of it.
+    announce: told what is done before the first call, where it may take a while.
     Raises InputError, BudgetTooSmall, ModelUnavailable, StorageFailed, ClusterLost or Interrupted.
     """
     plan = check(job)
     with storage(job.state):
         make_state(job.state)
-        return interruptible(lambda: _run(job, plan, progress, replay, tell))
+        return interruptible(lambda: _run(job, plan, progress, replay, tell, announce))
 
 
 async def _run(
@@ -121,6 +123,7 @@ async def _run(
     progress: Progress | None,
     replay: str | None,
     tell: Callable[[Result], object],
+    announce: Callable[[str], object],
 ) -> Result:
     job = with_rivals(job, plan)
     ledger = Ledger(ledger_url(job))
@@ -129,7 +132,11 @@ async def _run(
         if job.parallel.engine != "ray":
             for name, lane in lanes_of(job).by_name.items():
                 if name != "rewrite":  # a search can go on without
+                    if not lane.settings.embedded and lane.settings.gguf is None:
+                        announce(f"looking for {lane.settings.name}")
                     await check_reachable(lane.settings)
+        else:
+            announce("starting Ray")
         async with engine_of(job) as engine:
             start = partial(_carry_out, job, plan, ledger, engine, progress, tell)
             if replay and recorded:
@@ -254,10 +261,16 @@ class Running:
         self._earlier = self._known(course.replay or course.run)
         self._policy = self._make_policy()
         self._rewriting = self._make_rewriting() if job.operators else None
-        self._view = View(
-            self._policy, self._account, job.budget, job.model.name, caller.gates, engine
-        )
         self._states = AnswerStates(job)
+        self._view = View(
+            self._policy,
+            self._account,
+            job.budget,
+            job.model.name,
+            caller.gates,
+            engine,
+            self._states,
+        )
         self._steps = StepCounts(job)
         self._told: list[Outcome] = []
         """The search's outcomes, in the order in which the policy saw them."""

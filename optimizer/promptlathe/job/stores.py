@@ -1,16 +1,14 @@
 """The stores of a job, checked before anything is paid for."""
 
 import errno
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from promptlathe.command_line import command
-from promptlathe.documents import find
+from promptlathe.documents import HIDDEN, find
 from promptlathe.errors import InputError, StorageFailed
 from promptlathe.job.job import STATE, Job
 from promptlathe.track.running import under_way
@@ -20,8 +18,10 @@ from promptlathe.track.store import (
     default_artifacts,
     default_uri,
     environment_uri,
+    is_server,
     store_uri,
 )
+from promptlathe.whole_files import write_whole
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -73,11 +73,20 @@ def tracking_uri(job: Job) -> str:
     return store_uri(job.track.uri if job.track else None, job.state)
 
 
-def recorded_in(workspace: Path | None) -> tuple[str, str | None]:
-    """The store to look at, and where it keeps artifacts: MLFLOW_TRACKING_URI's, or that of the
-    workspace. Raises InputError when nothing was ever run there."""
+def recorded_in(workspace: Path | None, latest: str = "") -> tuple[str, str | None]:
+    """The store to look at, and where it keeps artifacts: MLFLOW_TRACKING_URI's, or `latest`, where
+    the latest run was recorded elsewhere, or that of the workspace. Raises InputError when nothing
+    was ever run there."""
     if named := environment_uri():
         return named, None
+    if latest:
+        if HIDDEN in latest and not is_server(latest):
+            raise InputError(
+                "the latest run was recorded in a database whose password is not kept",
+                latest,
+                "set MLFLOW_TRACKING_URI to the whole address",
+            )
+        return latest, None
     state = existing_state(workspace, "mlflow.db")
     return default_uri(state), default_artifacts(state)
 
@@ -143,20 +152,3 @@ def make_state(folder: Path) -> None:
     ignore = folder / ".gitignore"
     if not ignore.exists():
         write_whole(ignore, "*\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """The file has the text, or is as it was: never a part, also when this process is killed.
-
-    What is no plain file (a pipe, a device, a link) is written as it is. Raises OSError.
-    """
-    plain = path.is_file() and not path.is_symlink() if path.exists() else not path.is_symlink()
-    if not plain or not os.access(path.parent, os.W_OK):
-        path.write_text(text, encoding="utf-8")
-        return
-    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.new")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

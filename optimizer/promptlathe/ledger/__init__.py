@@ -4,6 +4,7 @@ from promptlathe.ledger.asking import Asking
 from promptlathe.ledger.database import check_ledger, file_of, sqlite_url
 from promptlathe.ledger.ledger import Ledger
 from promptlathe.ledger.records import (
+    BegunRun,
     EarlierOutcome,
     KeptResult,
     Opening,
@@ -14,6 +15,7 @@ from promptlathe.ledger.records import (
 
 __all__ = [
     "Asking",
+    "BegunRun",
     "EarlierOutcome",
     "KeptResult",
     "Ledger",

@@ -38,6 +38,7 @@ from promptlathe.ledger.database import (
 )
 from promptlathe.ledger.openings import find_openings, mark_promoted, write_opening
 from promptlathe.ledger.records import (
+    BegunRun,
     EarlierOutcome,
     KeptResult,
     Opening,
@@ -243,6 +244,14 @@ class Ledger:
             query = query.where(table.c.experiment == experiment)
         with self._transaction(self._connection):
             return [(run, text) for run, text in self._connection.execute(query)]
+
+    def begun(self) -> list[BegunRun]:
+        """Each run that was begun, the latest first."""
+        table = tables.runs
+        columns = (table.c.run, table.c.model, table.c.at, table.c.ended, table.c.file)
+        with self._transaction(self._connection):
+            found = self._connection.execute(select(*columns).order_by(table.c.number.desc()))
+            return [BegunRun(**row) for row in found.mappings()]
 
     def _told_now(self, run: str, connection: Connection) -> int:
         query = select(func.count()).select_from(tables.told).where(tables.told.c.run == run)

@@ -60,6 +60,20 @@ class RecordedRun:
 
 
 @dataclass(frozen=True)
+class BegunRun:
+    """A run that was begun, whatever became of it."""
+
+    run: str
+    model: str
+    at: datetime
+    """When it was begun."""
+    ended: datetime | None
+    """When it had its result, or was given up for a new one."""
+    file: str | None
+    """Its resolved run file."""
+
+
+@dataclass(frozen=True)
 class KeptResult:
     """A run's result, as its maker wrote it: the ledger only keeps it."""
 

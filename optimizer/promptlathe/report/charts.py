@@ -17,10 +17,10 @@ from markupsafe import Markup
 
 from promptlathe.report.frame import visible
 
-WIDTH = 4.4
+WIDTH = 4.0
 """Inches; 72 units of the picture each."""
 TEXT = 9.0
-LABEL = 46
+LABEL = 42
 """Characters of a label."""
 COLOURS = {
     "ink": "#000001",
@@ -68,12 +68,14 @@ class Dot:
 class Charts:
     """Of one page: ids in them are told apart."""
 
-    def __init__(self, shown: Shown, gain: Shown) -> None:
-        self._shown, self._gain = shown, gain
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
         self._number = count(1)
 
-    def forest(self, spreads: Sequence[Spread], title: str, said: str, axis: str) -> Markup:
-        """Values with their intervals, against 0."""
+    def forest(
+        self, spreads: Sequence[Spread], title: str, said: str, axis: str, gain: Shown
+    ) -> Markup:
+        """Values with their intervals, against 0; `gain` writes the values."""
         rows = len(spreads)
         figure, axes = _figure(0.36 * rows + 0.62)
         for place, one in enumerate(spreads):
@@ -83,9 +85,14 @@ class Charts:
             axes.plot([0, 0], [y - 0.44, y - 0.06], color=COLOURS["ink"], linewidth=0.8)
             axes.plot([one.low, one.high], [y - 0.25] * 2, color=colour, linewidth=2)
             axes.plot([one.value], [y - 0.25], "o", color=colour, markersize=5.5)
-            text = f"{_short(one.label)}   {self._gain(one.value)}"
+            text = f"{_short(one.label)}   {gain(one.value)}"
             axes.text(
-                0.0, y + 0.1, text, transform=axes.get_yaxis_transform(), color=COLOURS["ink"]
+                0.0,
+                y + 0.1,
+                text,
+                transform=axes.get_yaxis_transform(),
+                color=COLOURS["ink"],
+                parse_math=False,
             )
         axes.set_ylim(0.35, rows + 0.6)
         ends = [end for one in spreads for end in (one.low, one.high, 0.0)]
@@ -112,6 +119,7 @@ class Charts:
                 textcoords="offset points",
                 ha="right",
                 color=COLOURS["ink"],
+                parse_math=False,
             )
         axes.margins(y=0.22)
         self._value_axis(axes)
@@ -140,6 +148,7 @@ class Charts:
                     textcoords="offset points",
                     ha="right" if right else "left",
                     color=COLOURS["ink"],
+                    parse_math=False,
                 )
         axes.margins(0.1, 0.16)
         self._value_axis(axes)
@@ -172,7 +181,6 @@ class Charts:
 RC: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "promptlathe",
-    "text.parse_math": False,
     "font.size": TEXT,
     "axes.unicode_minus": True,
 }

@@ -58,7 +58,8 @@ def _environment(code: Any) -> Environment:
     environment.filters.update(language.figures)
 
     def said(text: str) -> str:
-        return language.gettext(SAID.get(text, text))
+        known = SAID.get(text) or SAID.get(text.partition(":")[0])
+        return language.gettext(known) if known else text
 
     environment.filters["said"] = said
     return environment

@@ -59,10 +59,6 @@ class Language:
         """A value with no more digits than it needs, three at most."""
         return self._decimal(value, "#,##0.###")
 
-    def signed(self, value: float | None) -> str:
-        """The same with its sign."""
-        return self._decimal(value, "+#,##0.###;-#,##0.###")
-
     def count(self, value: float | None) -> str:
         """A whole number."""
         return self._decimal(value, "#,##0")

@@ -2,5 +2,5 @@
 
 from typing import Literal, get_args
 
-LanguageCode = Literal["en"]
+LanguageCode = Literal["en", "fr"]
 LANGUAGES: tuple[LanguageCode, ...] = get_args(LanguageCode)

@@ -47,7 +47,7 @@ def kinds(
     rows: Iterable[DecidedRow], side: FinalistName, best_possible: float | None = 1.0
 ) -> Mapping[Kind, int]:
     """How many answers of `side` were of each kind; in the order of `KINDS`, without zeros."""
-    found = Counter(kind_of(row.answers.get(side), best_possible) for row in rows)
+    found = Counter[Kind](kind_of(row.answers.get(side), best_possible) for row in rows)
     return {kind: found[kind] for kind in KINDS if found[kind]}
 
 

@@ -1,5 +1,6 @@
 """The report of a run: one page for a reader who knows nothing of how it was made."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,10 +10,11 @@ from markupsafe import Markup
 from promptlathe.records import PROMPT, FinalistName, Prompt, Role, Standing, Value
 from promptlathe.report.charts import Charts, Dot, Line, Spread
 from promptlathe.report.frame import page
-from promptlathe.report.language import UNKNOWN, Language
+from promptlathe.report.language import Language
 from promptlathe.report.languages import LanguageCode
 from promptlathe.report.mistakes import KINDS, Confusion, Kind, confusion, kinds
-from promptlathe.report.rows import Side, Text, clip, fixed_and_broken, shown_rows
+from promptlathe.report.row_html import change_words, rows_html
+from promptlathe.report.rows import Text, clip, fixed_and_broken, line_of, shown_rows
 from promptlathe.report.usage import usage_of
 from promptlathe.report.worddiff import word_diff
 from promptlathe.results import Finalist, Result
@@ -142,6 +144,7 @@ def report_page(result: Result, language: LanguageCode = "en", *, pictures: bool
     words = Language(language)
     facts = result.facts
     rows = shown_rows(result.rows, facts.best_possible, facts.labels)
+    changes = change_words(words, rows, facts.best_possible)
     works = _works(result)
     fixed, broken = fixed_and_broken(result.rows)
     same = result.best.candidate == result.seed.candidate
@@ -159,6 +162,8 @@ def report_page(result: Result, language: LanguageCode = "en", *, pictures: bool
         fixed=fixed,
         broken=broken,
         rows=rows,
+        row_lines=rows_html(rows, words, changes),
+        changes=changes,
         works=works,
         prompts=_prompts(result, same=same),
         champion=[clip(_text(one), PROMPT_BYTES) for one in _named(result.champion)],
@@ -166,6 +171,7 @@ def report_page(result: Result, language: LanguageCode = "en", *, pictures: bool
         front=front,
         priced=any(one.usd for one in front),
         tried=_tried(result, works),
+        possible=_possible(facts.space),
         kept_texts=[one for one in result.lineage if one.kept],
         kinds=_kinds(result, sides),
         confusions=_confusions(result, sides),
@@ -176,22 +182,19 @@ def report_page(result: Result, language: LanguageCode = "en", *, pictures: bool
         pictures=pictures,
         version=version(),
         level=_level,
-        answer=_answer,
         short=_short,
     )
-
-
-def _answer(side: Side) -> str:
-    """What a prompt said of a row, in the line of the row."""
-    if side.read:
-        return side.read
-    said = side.output.said if side.output else ""
-    return _level(said) if said.strip() else (side.failure or UNKNOWN)
 
 
 def _short(text: str) -> str:
     said = clip(text, TEXT_BYTES)
     return f"{said.said} …" if said.cut else text
+
+
+def _possible(space: str) -> int | None:
+    """How many prompts a space makes, where its size is a number."""
+    found = re.fullmatch(r"([\d,]+) candidates?", space)
+    return int(found[1].replace(",", "")) if found else None
 
 
 def _sides(result: Result) -> tuple[FinalistName, ...]:
@@ -233,8 +236,7 @@ def _levels(result: Result) -> list[ShownLevel]:
 def _level(value: Value | None) -> str:
     if value is None:
         return "–"
-    text = " ".join((f"{value:g}" if isinstance(value, float) else str(value)).split())
-    return text if len(text) <= LEVEL else f"{text[: LEVEL - 1]}…"
+    return line_of(f"{value:g}" if isinstance(value, float) else str(value), LEVEL)
 
 
 def _works(result: Result) -> Works:
@@ -322,7 +324,7 @@ def _spent(result: Result) -> list[Spending]:
 
 def _charts(result: Result, words: Language, works: Works) -> Pictures:
     _ = words.gettext
-    charts = Charts(words.short, words.signed)
+    charts = Charts(words.short)
     test, empty = result.test, Markup()
     verdict = [Spread(_("against the starting prompt"), test.gain, *test.interval)]
     if other := result.test_champion:
@@ -341,6 +343,7 @@ def _charts(result: Result, words: Language, works: Works) -> Pictures:
             _("Difference of the new prompt"),
             _("A difference of scores with its 95 % interval; the text above says the same."),
             _("difference of the score"),
+            words.gain,
         )
         if test.examples
         else empty,
@@ -363,7 +366,11 @@ def _forest(charts: Charts, spreads: Sequence[Spread], title: str, words: Langua
     if not spreads:
         return Markup()
     said = words.gettext("Estimates in points with their 95 % intervals; the table below has all.")
-    return charts.forest(spreads, title, said, words.gettext("points"))
+
+    def points(value: float) -> str:
+        return words.gain(value, 1)
+
+    return charts.forest(spreads, title, said, words.gettext("points"), points)
 
 
 def _progress(charts: Charts, result: Result, words: Language) -> Markup:

@@ -58,6 +58,7 @@ SAID: Mapping[str, str] = {
     "budget: tokens": _("the tokens of the budget were used"),
     "budget: usd": _("the money of the budget was used"),
     "budget: minutes": _("the time of the budget was over"),
+    "sure": _("a better prompt had become unlikely"),
     "every candidate of the space was tried": _("every possible prompt was tried"),
     "every cell that could teach something was bought": _(
         "nothing was left to ask that could teach something"
@@ -83,4 +84,4 @@ SAID: Mapping[str, str] = {
     ),
     "pictures": _("The prompt holds pictures: promptlathe.render makes its messages."),
 }
-"""By the program's own words; what is not among them is said as it is."""
+"""By the program's own words, or what stands before a colon in them; others stay as they are."""

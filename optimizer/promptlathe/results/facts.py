@@ -52,6 +52,9 @@ class Facts:
     """The limits that were set."""
     best_possible: float | None = None
     """Value of the goal; None where it is not known."""
+    store: str = ""
+    """MLflow's, without what is secret; empty for the workspace's own, and where nothing is
+    tracked."""
     file: str = ""
     """The run file as it was named; empty for a job that Python made."""
     began: datetime = NEVER

@@ -44,6 +44,8 @@ class Summary:
     calls: int
     usd: float | None
     seconds: float
+    store: str = ""
+    """MLflow's; empty for the workspace's own."""
 
 
 def keep(ledger: Ledger, result: Result) -> None:
@@ -128,5 +130,6 @@ def _summary(result: Result) -> Mapping[str, Any]:
         calls=result.spent.used_calls,
         usd=result.spent.usd,
         seconds=result.seconds,
+        store=facts.store,
     )
     return asdict(one)

@@ -341,4 +341,5 @@ def _estimate(estimate: Estimate | None) -> dict[str, Any] | None:
         "mean": estimate.mean,
         "interval": [estimate.low, estimate.high],
         "examples": estimate.n,
+        "modelled": estimate.modelled,
     }

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from promptlathe.documents import hiding, secrets_of
 from promptlathe.errors import InputError
 from promptlathe.records import FinalistName, Outcome
-from promptlathe.track import promotion, registry, runs
+from promptlathe.track import landing, promotion, registry, runs
 from promptlathe.track.artifacts import examples_table, prompts_json, prompts_text
 from promptlathe.track.backend import Away, Backend, away, said, unusable
 from promptlathe.track.evaluation import (
@@ -99,6 +99,8 @@ class Book:
                 self._calls = calls
             case TestRow(side=side, outcome=outcome) if side in self._sides:
                 self._sides[side].outcomes.append(outcome)
+            case Candidacy() as candidacy:
+                self._keep(candidacy)
             case _:
                 pass
 
@@ -151,14 +153,9 @@ class Book:
         return Started(run.id, experiment, champion, told)
 
     def candidate(self, candidacy: Candidacy, at: int) -> None:
-        """On the run of its side, or on a nested run of its own."""
-        for name, side in self._sides.items():
-            if name == candidacy.mark:
-                self._try(
-                    f"candidate of {name}",
-                    lambda run=side.run: runs.log_candidate(self._backend, run, candidacy, at),
-                )
-                return
+        """With the rest of its side, or on a nested run of its own."""
+        if self._keep(candidacy):
+            return
         experiment, parent = self._ids
         tags = runs.candidate_tags(parent, candidacy)
 
@@ -168,9 +165,18 @@ class Book:
             return []
 
         def write() -> None:
-            runs.nest_candidate(self._backend, experiment, parent, candidacy, at)
+            began = self._about.began
+            runs.nest_candidate(self._backend, experiment, parent, candidacy, began=began, at=at)
 
         self._try("candidate", self._once(half_made, write))
+
+    def _keep(self, candidacy: Candidacy) -> bool:
+        """Until its side ends, if it has one."""
+        for name, side in self._sides.items():
+            if name == candidacy.mark:
+                side.candidacy = candidacy
+                return True
+        return False
 
     def curve(self, curve: Curve, at: int) -> None:
         """Points of the parent's curves."""
@@ -204,9 +210,12 @@ class Book:
                 f"evaluation run of {side.side}",
                 lambda side=side: end_evaluation(self._backend, side, at),
             )
+        if conclusion.registers:
+            self._try("registered seed", lambda: self._register_seed(conclusion))
         registered = self._promote(conclusion) if conclusion.promote else {}
         self._try("artifacts", lambda: self._write_artifacts(conclusion))
         self._try("summary", lambda: self._write_summary(conclusion, at))
+        self._try("experiment's description", lambda: self._lead_here(conclusion))
         self._try("end", lambda: runs.end(self._backend, self._run, at))
         return Concluded(self._run.id, registered, tuple(self.problems))
 
@@ -218,11 +227,13 @@ class Book:
                 lambda side=side: runs.end(self._backend, side.run, at, stopped.status),
             )
         note = {
-            "mlflow.note.content": f"**Stopped**: {escape(stopped.reason)}",
+            landing.NOTE: f"**Stopped**: {escape(stopped.reason)}",
             "promptlathe.reason": stopped.reason,
             **_as_tables(stopped.tables),
         }
         self._try("tables", lambda: runs.log_texts(self._backend, self._run, stopped.tables))
+        name = f"stopped · {self._about.run_name}"
+        self._try("name", lambda: runs.rename(self._backend, self._run, name))
         self._try("reason", lambda: runs.log(self._backend, self._run, at, tags=note))
         self._try("end", lambda: runs.end(self._backend, self._run, at, stopped.status))
         return Concluded(self._run.id, problems=tuple(self.problems))
@@ -260,6 +271,12 @@ class Book:
                 return None
             self._sides[side] = EvaluationRun(side, run)
         return self._sides[side]
+
+    def _register_seed(self, conclusion: Conclusion) -> None:
+        experiment, run = self._ids
+        promotion.register_seed(
+            self._backend, self._about, conclusion, run_id=run, experiment=experiment
+        )
 
     def _promote(self, conclusion: Conclusion) -> Mapping[str, RegisteredPrompt]:
         experiment, run = self._ids
@@ -313,19 +330,19 @@ class Book:
         }
         if test := conclusion.comparison:
             figures |= {
-                "initial_eval_score": test.baseline,
-                "final_eval_score": test.challenger,
+                "test_seed": test.baseline,
+                "test_best": test.challenger,
                 "test_gain": test.gain,
                 "test_gain_low": test.low,
                 "test_gain_high": test.high,
-                "test_examples": test.examples,
+                "test_rows": test.examples,
             }
         if test := conclusion.champion:
             figures |= {
-                "champion_score": test.baseline,
-                "gain_over_champion": test.gain,
-                "gain_over_champion_low": test.low,
-                "gain_over_champion_high": test.high,
+                "test_champion": test.baseline,
+                "test_gain_over_champion": test.gain,
+                "test_gain_over_champion_low": test.low,
+                "test_gain_over_champion_high": test.high,
             }
         figures["test_opening"] = conclusion.opening
         tables = [TABLE, *conclusion.tables]
@@ -336,7 +353,7 @@ class Book:
             at,
             metrics=figures,
             tags={
-                "mlflow.note.content": conclusion.description,
+                landing.NOTE: f"{self._links()}\n\n{conclusion.description}",
                 **_as_tables(tables),
                 "promptlathe.verdict": conclusion.verdict or "not compared",
                 "promptlathe.compared_with": conclusion.compared_with,
@@ -345,6 +362,22 @@ class Book:
                 **({"promptlathe.notes": "\n".join(notes)} if notes else {}),
                 **conclusion.tags,
             },
+        )
+
+    def _links(self) -> str:
+        """To the pages among what this run has written, and to its prompts."""
+        experiment, run = self._ids
+        files = [one.path for one in self._backend.client.list_artifacts(run)]
+        names = self._about.registered.values()
+        prompts = [name for name in names if self._backend.client.get_prompt(name)]
+        return landing.links(experiment, run, files, prompts)
+
+    def _lead_here(self, conclusion: Conclusion) -> None:
+        experiment, run = self._ids
+        name = f"{landing.outcome(conclusion)} · {self._about.run_name}"
+        runs.rename(self._backend, self._run, name)
+        landing.describe_experiment(
+            self._backend, experiment, run, self._about, conclusion, self._links()
         )
 
     def _once(self, find: Callable[[], Sequence[T]], make: Callable[[], T]) -> Callable[[], T]:

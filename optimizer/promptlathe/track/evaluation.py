@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from promptlathe.records import Answer, FinalistName, Outcome, Sent, total
 from promptlathe.track.backend import Backend, away
-from promptlathe.track.records import About
-from promptlathe.track.runs import PARENT, Run, begin, end, log, log_datasets
+from promptlathe.track.records import About, Candidacy
+from promptlathe.track.runs import PARENT, Run, begin, end, log, log_candidate, log_datasets
 from promptlathe.track.spans import Spans, as_json, usage
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class EvaluationRun:
     side: FinalistName
     run: Run
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
+    candidacy: Candidacy | None = None
+    """What the search knows of it."""
 
     def means(self) -> dict[str, float]:
         """`<scorer>/mean` over the rows that were answered."""
@@ -97,7 +99,10 @@ def end_evaluation(backend: Backend, side: EvaluationRun, at: int) -> None:
         "tokens": total([outcome.tokens for outcome in answered]),
         "cost_usd": total([outcome.cost for outcome in answered]),
     }
+    # First what held-out rows say: MLflow's pages show the metrics that were written first.
     log(backend, side.run, at, metrics=metrics)
+    if side.candidacy:
+        log_candidate(backend, side.run, side.candidacy, at)
     end(backend, side.run, at)
 
 

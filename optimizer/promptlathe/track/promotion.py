@@ -1,5 +1,7 @@
 """A promotion: new versions into the registry, then the alias `champion` on all of them.
 
+Before the first, the seed is registered: without the alias, as what champions are compared with.
+
 The registry has no lock, and may be shared by machines. A promotion is right as long as the
 versions that have the alias are those that the prompts were compared with. Of two runs that find it
 right at the same moment the one whose version has the lower number goes on, since numbers are given
@@ -13,14 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptlathe.records import Candidate
+from promptlathe.records import Candidate, Prompt
 from promptlathe.track.backend import Backend
 from promptlathe.track.records import About, Conclusion, RegisteredPrompt
 from promptlathe.track.registry import (
     EXPERIMENT_IDS,
     FILLS,
     FORMAT,
-    LINKED_PROMPTS,
     MESSAGES,
     PARAMETERS,
     RUN_IDS,
@@ -34,6 +35,8 @@ from promptlathe.track.store import ALIAS
 
 OVER = "promptlathe.over"
 """Version tag: the versions that had the alias when this one was made to follow them."""
+SEED = "finalist"
+"""Version tag of a seed that a run began from."""
 STALE = 600_000
 """Milliseconds after which a version that never got the alias holds up no other: whoever made it
 is gone."""
@@ -71,17 +74,19 @@ def promote(
     versions: dict[str, int] = {}
     for name, registered in names.items():
         versions[registered] = mine[registered] or _new_version(
-            backend, about, conclusion, name, run_id=run_id, experiment=experiment
+            backend,
+            about,
+            registered,
+            conclusion.best[name],
+            commit_message(conclusion),
+            _tags(conclusion, run_id),
+            experiment,
         )
     first = next(iter(versions))
     if before := _before(backend, first, base, versions[first]):
         _withdraw(backend, versions)
         return Promotion(refused=_overtaken({first: before}, base))
-    entry = json.dumps({"run": run_id, "versions": versions})
-    for name, number in versions.items():
-        backend.client.set_prompt_version_tag(name, number, SET, entry)
-    linked = [{"name": name, "version": str(number)} for name, number in versions.items()]
-    backend.client.set_tag(run_id, LINKED_PROMPTS, json.dumps(linked))
+    _bind(backend, run_id, versions)
     for name, number in versions.items():
         backend.client.set_prompt_alias(name, ALIAS, number)
     return Promotion(
@@ -90,6 +95,51 @@ def promote(
             for name, prompt in conclusion.best.items()
         }
     )
+
+
+def register_seed(
+    backend: Backend, about: About, conclusion: Conclusion, *, run_id: str, experiment: str
+) -> None:
+    """The seed as the first version of each prompt that has none, without an alias.
+
+    So that the first champion can be compared with something in MLflow. Of two runs that find none
+    at the same moment the one whose version has the lower number made it. May be done again.
+    """
+    versions: dict[str, int] = {}
+    for name, registered in about.registered.items():
+        there: list[Any] = []
+        if backend.client.get_prompt(registered) is not None:
+            there = _versions(backend, registered)
+        own = [int(v.version) for v in there if v.tags.get(RUN_IDS) == run_id and SEED in v.tags]
+        if there and not own:
+            continue
+        number = own[0] if own else _seed(backend, about, conclusion, name, run_id, experiment)
+        if any(int(one.version) < number for one in _versions(backend, registered)):
+            _withdraw(backend, {registered: number})
+        else:
+            versions[registered] = number
+    if versions:
+        _bind(backend, run_id, versions)
+
+
+def _seed(
+    backend: Backend, about: About, conclusion: Conclusion, name: str, run_id: str, experiment: str
+) -> int:
+    tags = {RUN_IDS: run_id, SEED: "seed", "candidate": Candidate((), conclusion.seed).id}
+    said = "the seed, not compared on held-out rows"
+    if against := conclusion.comparison:
+        tags |= {"score": f"{against.baseline:.4f}", "n": str(against.examples)}
+        said = f"the seed: {against.baseline:.2f} on {against.examples} held-out rows"
+    registered, prompt = about.registered[name], conclusion.seed[name]
+    return _new_version(backend, about, registered, prompt, said, tags, experiment)
+
+
+def _bind(backend: Backend, run_id: str, versions: Mapping[str, int]) -> None:
+    """As a set. Which run made them stands in RUN_IDS: the run's page finds them by it, and would
+    list them twice with the tag `mlflow.linkedPrompts`."""
+    entry = json.dumps({"run": run_id, "versions": versions})
+    for name, number in versions.items():
+        backend.client.set_prompt_version_tag(name, number, SET, entry)
 
 
 def _overtaken(others: Mapping[str, int | None], base: Mapping[str, int]) -> str:
@@ -109,10 +159,14 @@ def _number(version: Any) -> int | None:
 
 
 def _made(backend: Backend, name: str, run_id: str) -> int | None:
-    """The version that an earlier attempt of this run made."""
+    """The version to promote that an earlier attempt of this run made."""
     if backend.client.get_prompt(name) is None:
         return None
-    made = [int(one.version) for one in _versions(backend, name) if one.tags.get(RUN_IDS) == run_id]
+    made = [
+        int(one.version)
+        for one in _versions(backend, name)
+        if one.tags.get(RUN_IDS) == run_id and OVER in one.tags
+    ]
     return max(made, default=None)
 
 
@@ -159,15 +213,14 @@ def _over(base: Mapping[str, int]) -> str:
 def _new_version(
     backend: Backend,
     about: About,
-    conclusion: Conclusion,
-    name: str,
-    *,
-    run_id: str,
+    registered: str,
+    prompt: Prompt,
+    said: str,
+    tags: Mapping[str, str],
     experiment: str,
 ) -> int:
-    registered, prompt = about.registered[name], conclusion.best[name]
     _ensure_prompt(backend, registered, experiment)
-    tags = _tags(conclusion, run_id) | {PARAMETERS: json.dumps(dict(prompt.parameters))}
+    tags = {**tags, PARAMETERS: json.dumps(dict(prompt.parameters))}
     messages = [message.to_dict() for message in prompt.messages]
     shown = template(prompt.messages)
     if shown != messages:
@@ -180,7 +233,7 @@ def _new_version(
     version: Any = backend.client.create_prompt_version(
         registered,
         shown,
-        description=commit_message(conclusion),
+        description=said,
         tags=tags,
         response_format=parameters.pop(FORMAT, None),
         model_config={"model_name": parameters.pop("name", about.model), **parameters},
@@ -194,10 +247,15 @@ def commit_message(conclusion: Conclusion) -> str:
     if against is None:
         return "not compared on held-out rows"
     return (
-        f"{against.challenger:.2f} on {against.examples} held-out rows "
-        f"({against.gain:+.2f}, {100 * (1 - against.alpha):.4g} % interval "
-        f"{against.low:+.2f} to {against.high:+.2f} over the {conclusion.compared_with})"
+        f"{against.gain:+.2f} over the {conclusion.compared_with} "
+        f"({100 * (1 - against.alpha):.4g} % interval {against.low:+.2f} to {against.high:+.2f}): "
+        f"{against.challenger:.2f} on {against.examples} held-out rows{_after(conclusion)}"
     )
+
+
+def _after(conclusion: Conclusion) -> str:
+    calls = conclusion.metrics.get("calls")
+    return "" if calls is None else f", after {calls:,.0f} calls"
 
 
 def _ensure_prompt(backend: Backend, name: str, experiment: str) -> None:
@@ -236,6 +294,8 @@ def _tags(conclusion: Conclusion, run_id: str) -> dict[str, str]:
         }
     if over := conclusion.champion:
         tags["gain_over_champion"] = f"{over.gain:+.4f}"
+    if calls := conclusion.metrics.get("calls"):
+        tags["calls"] = f"{calls:.0f}"
     if conclusion.opening is not None:
         tags["test_opening"] = str(conclusion.opening)
     return tags

@@ -165,6 +165,8 @@ class Conclusion:
     aliased: Mapping[str, int] = field(default_factory=dict[str, int])
     """The versions with the alias `champion` when it was decided, by registry name: nothing is
     promoted once others have it."""
+    registers: bool = False
+    """Register the seed prompts where nothing is registered."""
     recommended: FinalistName | None = None
     opening: int | None = None
     """How often the test split has been opened, this time included."""

@@ -28,9 +28,7 @@ from promptlathe.track.records import Champion, RegisteredPrompt
 from promptlathe.track.store import ALIAS
 
 RUN_IDS = "mlflow.prompt.run_ids"
-"""Version tag that the prompt's page reads."""
-LINKED_PROMPTS = "mlflow.linkedPrompts"
-"""Run tag that the run's page reads."""
+"""Version tag that the prompt's page reads, and the run's."""
 EXPERIMENT_IDS = "_mlflow_experiment_ids"
 """Prompt tag by which an experiment's page finds its prompts."""
 PARAMETERS = "promptlathe.parameters"

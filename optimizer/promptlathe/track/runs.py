@@ -96,6 +96,11 @@ def log_points(
         backend.client.log_batch(run.id, metrics[first : first + BATCH])
 
 
+def rename(backend: Backend, run: Run, name: str) -> None:
+    """Give it a name that says what came out."""
+    backend.client.update_run(run.id, name=name)
+
+
 def end(backend: Backend, run: Run, at: int, status: Status = "FINISHED") -> None:
     """Close a run."""
     backend.client.set_terminated(run.id, status, at)
@@ -146,15 +151,16 @@ def candidate_tags(parent: str, candidacy: Candidacy) -> dict[str, str]:
 
 
 def nest_candidate(
-    backend: Backend, experiment: str, parent: str, candidacy: Candidacy, at: int
+    backend: Backend, experiment: str, parent: str, candidacy: Candidacy, *, began: int, at: int
 ) -> None:
     """A nested run for a candidate that was not in the final comparison.
 
+    began: when the search did; so the sides of the comparison stand before it, the latest first.
     One that MLflow does not take whole ends as FAILED, and raises.
     """
     number = f"candidate {candidacy.standing.number}"
     name = f"{candidacy.mark} · {number}" if candidacy.mark else number
-    run = begin(backend, experiment, name, candidate_tags(parent, candidacy), at)
+    run = begin(backend, experiment, name, candidate_tags(parent, candidacy), began)
     try:
         log_candidate(backend, run, candidacy, at)
     except Exception:

@@ -69,6 +69,11 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(uri.partition(":///")[2].partition("?")[0])
 
 
+def is_server(uri: str) -> bool:
+    """It is an MLflow server, which has its pages already."""
+    return uri.startswith(("http://", "https://"))
+
+
 def check_prompt_name(name: str, where: str | None = None) -> None:
     """Raise InputError unless MLflow's prompt registry takes `name`."""
     if not PROMPT_NAME.fullmatch(name):

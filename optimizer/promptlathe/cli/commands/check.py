@@ -10,21 +10,23 @@ from promptlathe.cli.options import (
     APath,
     Json,
     Outside,
+    Reported,
     Settings,
     Workspace,
     example,
     pairs,
     reported,
 )
+from promptlathe.cli.outcome import JsonFile
 from promptlathe.cli.terminal import say
-from promptlathe.errors import InputError
 
 
 @click.command(
+    cls=Reported,
     epilog=example(
         "promptlathe check runs/support_triage.yaml",
         "promptlathe check runs/support_triage.yaml --headroom",
-    )
+    ),
 )
 @click.argument("file", type=APath())
 @click.option(
@@ -41,7 +43,7 @@ def check(
     file: Path,
     headroom: bool,
     settings: tuple[str, ...],
-    json_path: Path | None,
+    json_file: JsonFile | None,
     workspace: Path | None,
     allow_outside: bool,
 ) -> None:
@@ -52,8 +54,7 @@ def check(
     """
     from promptlathe.cli.display import Counting
     from promptlathe.cli.headroom import show_headroom
-    from promptlathe.cli.printing import show_code, show_plan
-    from promptlathe.cli.telling import check_writable, write_json
+    from promptlathe.cli.printing import plan_form, show_code, show_plan
     from promptlathe.job import Job
     from promptlathe.job import check as check_job
     from promptlathe.job.calibrated import judge_reports
@@ -61,8 +62,6 @@ def check(
     from promptlathe.job.headroom import look
     from promptlathe.results.judges import notes_of
 
-    if json_path and not headroom:
-        raise InputError("there is nothing to write", "--json", "add --headroom, or leave it out")
     job = Job.load(
         file,
         settings=pairs(settings),
@@ -70,18 +69,15 @@ def check(
         allow_outside=allow_outside,
         announce=show_code,
     )
-    if json_path:
-        check_writable(json_path)
     plan = check_job(job)
-    if headroom:
-        seen = look(job, plan, Counting("answered").tell)
-        if str(json_path) != "-":
-            show_headroom(seen)
-        if json_path:
-            write_json(seen, json_path)
+    notes = [*plan.notes, *notes_of(judge_reports(job)), *shutdown_notes(job, date.today())]
+    seen = look(job, plan, Counting("answered").tell) if headroom else None
+    if json_file:
+        json_file.tell(seen.to_dict() if seen else plan_form(job, plan, notes))
+        if json_file.alone:
             return
-        say(f"\nNext:  {command('run', file, *again(settings, workspace, allow_outside))}")
-        return
-    judges = notes_of(judge_reports(job))
-    show_plan(job, plan, [*judges, *shutdown_notes(job, date.today())])
+    if seen:
+        show_headroom(seen)
+    else:
+        show_plan(job, plan, notes)
     say(f"\nNext:  {command('run', file, *again(settings, workspace, allow_outside))}")

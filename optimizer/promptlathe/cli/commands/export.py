@@ -59,7 +59,7 @@ def export(
     (prompts:/NAME@ALIAS or prompts:/NAME/VERSION). For the answers of a run as data for
     fine-tuning: export-data.
     """
-    from promptlathe.cli.telling import check_writable, unwritable
+    from promptlathe.cli.outcome import check_writable, unwritable
     from promptlathe.exchange.exports import chosen
     from promptlathe.exchange.exports import export as exported
     from promptlathe.job.stores import write_whole

@@ -59,5 +59,5 @@ def import_(source: str, directory: Path, kind: Any, allow_outside: bool) -> Non
         say(f"check: not ready yet: {error}")
         say(f"\nNext:  {command('check', made.run)}")
         return
-    show_plan(job, plan)
+    show_plan(job, plan, plan.notes)
     say(f"\nNext:  {command('run', made.run)}")

@@ -8,19 +8,22 @@ from promptlathe.cli.options import (
     APath,
     Json,
     Outside,
+    Reported,
     Settings,
     Workspace,
     example,
     pairs,
     reported,
 )
+from promptlathe.cli.outcome import JsonFile
 
 
 @click.command(
+    cls=Reported,
     epilog=example(
         "promptlathe judge runs/polite_replies.yaml labels.csv",
         "promptlathe judge runs/polite_replies.yaml labels.jsonl --judge tone --budget 200",
-    )
+    ),
 )
 @click.argument("file", type=APath())
 @click.argument("labels", type=APath())
@@ -42,7 +45,7 @@ def judge(
     name: str | None,
     budget: int | None,
     settings: tuple[str, ...],
-    json_path: Path | None,
+    json_file: JsonFile | None,
     workspace: Path | None,
     allow_outside: bool,
 ) -> None:
@@ -54,7 +57,6 @@ def judge(
     from promptlathe.cli.calibration import show_calibration
     from promptlathe.cli.display import Counting
     from promptlathe.cli.printing import show_code
-    from promptlathe.cli.telling import check_writable, write_json
     from promptlathe.job.calibrating import calibrate, load
 
     job = load(
@@ -64,10 +66,8 @@ def judge(
         allow_outside=allow_outside,
         announce=show_code,
     )
-    if json_path:
-        check_writable(json_path)
     found = calibrate(job, labels, judge=name, calls=budget, tell=Counting("judged").tell)
-    if str(json_path) != "-":
+    if not (json_file and json_file.alone):
         show_calibration(found)
-    if json_path:
-        write_json(found, json_path)
+    if json_file:
+        json_file.tell(found.to_dict())

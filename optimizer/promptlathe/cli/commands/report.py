@@ -32,7 +32,7 @@ def report(run: str, out: Path | None, language: LanguageCode, workspace: Path |
 
     RUN is a run of the workspace: its name or how it begins, MLflow's id, or `latest`.
     """
-    from promptlathe.cli.telling import check_writable, unwritable
+    from promptlathe.cli.outcome import check_writable, unwritable
     from promptlathe.job.reports import drawn, keep_report, report_path
     from promptlathe.job.stores import existing_state
     from promptlathe.ledger import Ledger, sqlite_url

@@ -1,37 +1,57 @@
 """`run`: a job from the first call to the record."""
 
 import gc
+import sys
+from functools import partial
 from pathlib import Path
 
 import click
 
+from promptlathe.cli.log import Log
 from promptlathe.cli.options import (
     APath,
     Json,
+    LogFile,
     Outside,
+    Quiet,
+    Reported,
     Settings,
     Workspace,
     example,
     pairs,
     reported,
 )
+from promptlathe.cli.outcome import VERDICT, JsonFile
+from promptlathe.cli.terminal import say
 
 EXITS = """\b
-Exit codes: 0 finished (with or without an improvement), 2 bad input,
+Exit codes: 0 finished (with or without an improvement), 1 something else
+went wrong, 2 bad input, 3 the verdict is one that --fail-on names,
 4 budget too small to compare anything, 5 model unavailable, 130 interrupted."""
+FAILING = {"no-gain": ("no significant gain", "worse"), "worse": ("worse",)}
+"""Verdicts by the word of `--fail-on`."""
 
 
 @click.command(
+    cls=Reported,
     epilog=example(
         "promptlathe run runs/support_triage.yaml",
         "promptlathe run runs/support_triage.yaml --set budget.calls=500 --set search.seed=3",
-        "promptlathe run runs/support_triage.yaml --json result.json",
+        "promptlathe run runs/support_triage.yaml --json result.json --log run.log",
+        "promptlathe run runs/support_triage.yaml --quiet --fail-on no-gain",
     ),
     help=f"Run the job in FILE: search, decide on held-out rows, record in MLflow.\n\n{EXITS}",
 )
 @click.argument("file", type=APath())
 @Settings
 @Json
+@LogFile
+@Quiet
+@click.option(
+    "--fail-on",
+    type=click.Choice(list(FAILING)),
+    help=f"End with exit code {VERDICT} when the best prompt is worse, or no better either.",
+)
 @click.option(
     "--replay", metavar="RUN", help="Tell outcomes in the order recorded for an earlier run."
 )
@@ -41,17 +61,25 @@ Exit codes: 0 finished (with or without an improvement), 2 bad input,
 def run(
     file: Path,
     settings: tuple[str, ...],
-    json_path: Path | None,
+    json_file: JsonFile | None,
+    log: Log | None,
+    quiet: bool,
+    fail_on: str | None,
     replay: str | None,
     workspace: Path | None,
     allow_outside: bool,
 ) -> None:
+    # In a terminal nothing is silent for seconds; elsewhere the first line is the job's.
+    said = partial(say, err=True)
+    logged = log.line if log else _nothing
+    announce = said if sys.stderr.isatty() and not quiet else logged
+    announce(f"reading {file}")
     # The libraries below make 300,000 objects that stay: looking through them again and again
     # takes a tenth of the time to the first call.
     gc.set_threshold(20_000, 20, 20)
     from promptlathe.cli.display import display
-    from promptlathe.cli.printing import show_code
-    from promptlathe.cli.telling import Telling, check_writable
+    from promptlathe.cli.printing import code_line
+    from promptlathe.cli.telling import Telling
     from promptlathe.job import Job, Result
     from promptlathe.job import check as check_job
     from promptlathe.job import run as run_job
@@ -61,17 +89,23 @@ def run(
         settings=pairs(settings),
         workspace=workspace,
         allow_outside=allow_outside,
-        announce=show_code,
+        announce=lambda code: (logged if quiet else said)(code_line(code)),
     )
-    if json_path:
-        check_writable(json_path)
+    announce("checking the space, the data and where results are kept")
     check_job(job)  # what is wrong is said before the first line of progress
-    telling = Telling(job, json_path)
-    with display(job) as progress:
+    failing = FAILING[fail_on] if fail_on else ()
+    telling = Telling(job, json_file, failing, log=log, quiet=quiet)
+    with display(job, log, quiet=quiet) as progress:
 
         def tell(decided: Result) -> None:
             progress.end()
             telling.decided(decided)
 
-        result = run_job(job, progress=progress, replay=replay, tell=tell)
+        result = run_job(job, progress=progress, replay=replay, tell=tell, announce=announce)
     telling.recorded(result)
+    if result.verdict in failing:
+        sys.exit(VERDICT)
+
+
+def _nothing(_: str) -> None:
+    pass

@@ -10,9 +10,19 @@
   addEventListener("afterprint", () => {
     for (const one of opened.splice(0)) one.open = false;
   });
+  // Where a frame allows scripts only, some browsers refuse links within the page.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#"]');
+    const aim = link && document.getElementById(link.hash.slice(1));
+    if (!aim) return;
+    event.preventDefault();
+    aim.tabIndex = -1;
+    aim.focus({ preventScroll: true });
+    aim.scrollIntoView();
+  });
   const filter = document.getElementById("filter");
   if (!filter) return;
-  const rows = [...document.querySelectorAll("#rows > .row")];
+  const rows = [...document.querySelectorAll("#rows > details")];
   const texts = rows.map((row) => row.textContent.toLowerCase());
   const [search, label] = ["search", "label"].map((id) => document.getElementById(id));
   const told = document.getElementById("told");

@@ -506,7 +506,7 @@ class LathePolicy:
         mean = self._low + scale * float(look.estimate[index])
         half = Z95 * scale * float(look.error[index])
         low, high = max(self._low, mean - half), min(self._high, mean + half)
-        return member.standing(Estimate(mean, low, high, len(known)))
+        return member.standing(Estimate(mean, low, high, len(known), modelled=True))
 
 
 def _possible(landscape: Landscape, point: Point) -> bool:

@@ -1,0 +1,31 @@
+"""The ledger of a workspace, for commands that show what is in it."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from promptlathe.errors import InputError
+from promptlathe.job.stores import existing_state
+from promptlathe.ledger import Ledger, sqlite_url
+from promptlathe.results.kept import Summary, summaries
+
+
+@contextmanager
+def recorded(workspace: Path | None) -> Generator[tuple[Ledger, Path]]:
+    """The ledger of this workspace, or of the one that the working directory is in, and the
+    workspace. Raises InputError when nothing was ever run there."""
+    state = existing_state(workspace, "ledger.db")
+    ledger = Ledger(sqlite_url(state.resolve() / "ledger.db"))
+    try:
+        yield ledger, state.parent
+    finally:
+        ledger.close()
+
+
+def latest(workspace: Path | None) -> Summary | None:
+    """The latest run that MLflow knows; None where the ledger has none, or lies elsewhere."""
+    try:
+        with recorded(workspace) as (ledger, _):
+            return next((one for one in summaries(ledger) if one.mlflow), None)
+    except InputError:
+        return None
