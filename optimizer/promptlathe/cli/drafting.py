@@ -53,11 +53,11 @@ def drafted(
     directory: Path | None,
     *,
     workspace: Path | None = None,
-    err: bool = False,
+    tell: Callable[[str], None] = say,
     **options: Any,
 ) -> Path:
     """Read both, write the task's files into a folder (by default one with the task's name), and
-    say what was found (`err`: on stderr); the run file."""
+    say what was found (by `tell`); the run file."""
     from promptlathe.drafting import draft
     from promptlathe.drafting.writing import write_files
 
@@ -67,13 +67,13 @@ def drafted(
     folder = Path(task.name) if directory is None else directory
     write_files(folder, task.files, force=force)
     for name, value in task.found:
-        say(f"{name:12} {value}", err=err)
+        tell(f"{name:12} {value}")
     for note in task.notes:
-        say(f"note         {note}", err=err)
+        tell(f"note         {note}")
     for path in task.files:
         if path.suffix != ".json":
-            say(f"made         {folder / path}", err=err)
-    say(err=err)
+            tell(f"made         {folder / path}")
+    tell("")
     return folder / task.run_file
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
-from promptlathe.cli.commands.run import EXITS, run
+from promptlathe.cli.commands.run import EXITS, carry_out, run
 from promptlathe.cli.drafting import draft_options, drafted
 from promptlathe.cli.options import APath, example, reported
+from promptlathe.cli.terminal import say
 
 OWN = ("target", "sheet", "model", "base_url", "budget", "name", "force")
 
@@ -31,14 +32,15 @@ OWN = ("target", "sheet", "model", "base_url", "budget", "name", "force")
     type=APath(file_okay=False),
     help="Where the files are kept; by default a folder with the task's name.",
 )
-@click.pass_context
 @reported
-def optimize(
-    context: click.Context, prompt: str, data: str, directory: Path | None, **options: Any
-) -> None:
+def optimize(prompt: str, data: str, directory: Path | None, **options: Any) -> None:
+    def tell(line: str) -> None:
+        if not options["quiet"]:
+            say(line, err=True)
+
     own = {name: options.pop(name) for name in OWN}
-    file = drafted(prompt, data, directory, workspace=options["workspace"], err=True, **own)
-    context.invoke(run, file=file, **options)
+    file = drafted(prompt, data, directory, workspace=options["workspace"], tell=tell, **own)
+    carry_out(file, **options)
 
 
 optimize.params += [one for one in run.params if one.name != "file"]
