@@ -190,10 +190,12 @@ async def take(url: str, state: Path, out: Path) -> None:
     async with chromium() as page:
         for width in WIDTHS:
             await page.resize(width)
-            await page.open(f"{pages}/runs?viewStateShareKey={VIEW}", until="test_gain")
+            await page.open(f"{pages}/runs?viewStateShareKey={VIEW}", until="Run Name")
             await page.script(OPEN)
-            await page.picture(out / f"mlflow-run-{width}.png")
-            await page.open(f"{pages}/runs/{parent}/artifacts/prompt_diff.html", until="Path")
+            name = "mlflow-run.png" if width == WIDTHS[0] else f"mlflow-run-{width}.png"
+            await page.picture(out / name)
+            diff = f"{pages}/runs/{parent}/artifacts/prompt_diff.html"
+            await page.open(diff, until="prompt_diff")
             await page.script(OPEN)
             await page.picture(out / f"mlflow-diff-{width}.png")
         await page.resize(WIDTH)

@@ -29,7 +29,16 @@ from promptlathe.report.page import report_page
 from promptlathe.report.row_html import change_words, rows_html
 from promptlathe.report.rows import MOST_ROWS, shown_rows
 from promptlathe.report.said import SAID
-from promptlathe.results import DecidedRow, Result, RowAnswer
+from promptlathe.results import (
+    CurvePoint,
+    DecidedRow,
+    Finalist,
+    JudgeReport,
+    Result,
+    RowAnswer,
+    StepReport,
+)
+from promptlathe.scoring.calibration.calibration import Calibration, Interval
 
 PACKAGE = Path(report.__file__).parent
 
@@ -98,18 +107,113 @@ def test_a_page_is_the_same_each_time(finished: tuple[Result, Path]):
     assert report_page(finished[0]) == report_page(finished[0])
 
 
-def test_a_chain_of_nothing_but_failures_has_a_report(finished: tuple[Result, Path]):
+def test_a_run_of_nothing_but_failures_has_a_report(finished: tuple[Result, Path]):
     result, _ = finished
+    failed = RowAnswer(None, None, failure="timeout")
+    rows = tuple(replace(row, answers=dict.fromkeys(row.answers, failed)) for row in result.rows)
+    facts = replace(result.facts, labels=())
     none = replace(
-        result,
-        rows=(),
-        curve=(),
-        found_effects=(),
-        found_in_best=(),
-        standings=(),
-        facts=replace(result.facts, labels=()),
+        result, rows=rows, curve=(), found_effects=(), found_in_best=(), standings=(), facts=facts
     )
-    assert "No held-out row was asked." in report_page(none)
+    page = report_page(none)
+    assert page.count("<details class=unknown") == len(rows)
+    assert "no estimate of what single choices do" in page
+    assert "No held-out row was asked." in report_page(replace(none, rows=()))
+
+
+def test_a_champion_is_compared_with(finished: tuple[Result, Path]):
+    result, _ = finished
+    rival = replace(
+        result,
+        verdict="worse",
+        compared_with="champion",
+        champion=replace(result.seed, candidate="another"),
+        test_champion=replace(result.test, seed=0.987, gain=-0.25, interval=(-0.5, -0.1)),
+        recommended="champion",
+        reason="the best prompt is worse than the champion",
+        opened=3,
+        rows=tuple(
+            replace(row, answers={**row.answers, "champion": row.answers["seed"]})
+            for row in result.rows
+        ),
+    )
+    page = report_page(rival)
+    assert "The new prompt is worse than the current champion" in page
+    assert "Recommended: keep the current champion." in page
+    assert "the new prompt is worse than the champion" in page
+    assert "0.987" in page
+    assert "opened 3 times" in page
+    assert "Le nouveau prompt est moins bon que le champion actuel" in report_page(rival, "fr")
+
+
+def test_how_far_a_judge_can_be_trusted(finished: tuple[Result, Path]):
+    result, _ = finished
+    judged = replace(result, facts=replace(result.facts, judge="a-judge"))
+    unknown = replace(judged, judges=(JudgeReport("tone", "not calibrated"),))
+    assert "was never compared with people" in report_page(unknown)
+    sure = Interval(0.9, 0.8, 0.95)
+    calibration = Calibration(
+        *("tone", "m", "key", "2026-11-27"),
+        *(40, 0, 0, None),
+        ("no", "yes"),
+        ((18, 2), (2, 18)),
+        *(sure, sure, None, sure),
+        Interval(0.05, -0.02, 0.1),
+        0.5,
+        sure,
+        "mean",
+        {},
+    )
+    page = report_page(
+        replace(judged, judges=(JudgeReport("tone", "calibrated", calibration, weight=1.0),))
+    )
+    assert "agrees with people on 90% of 40 answers" in page
+    assert "may be off by 0.120 either way" in page
+
+
+def test_scores_in_between_are_better_or_worse_and_need_no_labels(finished: tuple[Result, Path]):
+    result, _ = finished
+    answers = {"seed": RowAnswer("12.1", 0.25, parsed="12.1"), "best": RowAnswer("12.4", 0.75)}
+    row = DecidedRow("1", {"text": "مرحبا بالعالم"}, "12.5", answers)
+    facts = replace(result.facts, labels=())
+    page = report_page(replace(result, rows=(row,), facts=facts))
+    assert "Rows that the new prompt made better and worse" in page
+    assert "partly right" in page
+    assert "Which labels were taken for which" not in page
+    assert 'id="label"' not in page
+
+
+def test_a_chain_shows_its_steps(finished: tuple[Result, Path]):
+    result, _ = finished
+    steps = {"plan": "the note", "answer": "billing"}
+    rows = tuple(
+        replace(row, answers={s: replace(a, steps=steps) for s, a in row.answers.items()})
+        for row in result.rows
+    )
+
+    def chained(side: Finalist) -> Finalist:
+        return replace(side, prompts=dict.fromkeys(steps, next(iter(side.prompts.values()))))
+
+    page = report_page(
+        replace(
+            result,
+            rows=rows,
+            seed=chained(result.seed),
+            best=chained(result.best),
+            steps=(StepReport("plan", "m", 3, 1, None, None, 0.5, 0),),
+        )
+    )
+    assert page.count("<dt>plan<dd>the note") == 2 * len(rows)
+    assert "Step plan" in page
+    assert "run the chain with these texts" in page
+
+
+def test_the_curve_is_drawn_and_written(finished: tuple[Result, Path]):
+    result, _ = finished
+    points = tuple(CurvePoint(calls, 0.25, calls / 1000, None, 2) for calls in range(100, 900, 100))
+    page = report_page(replace(result, curve=points))
+    assert "Estimated score by calls" in page
+    assert page.count('<td class="n">0.250</td>') >= len(points)
 
 
 class Tags(HTMLParser):
@@ -206,7 +310,7 @@ def test_the_catalog_holds_every_text():
         first = text if isinstance(text, str) else text[1]
         for one in said:
             assert set(re.findall(r"%\(\w+\)s|%%", one)) <= set(re.findall(r"%\(\w+\)s|%%", first))
-            assert not re.search(r" [:;!?»%]|« ", one.replace("%%", "%")), one
+            assert not re.search(r" (?:[:;!?»]|%%)|« |\u202f%\(", one), one
 
 
 def test_french_figures():

@@ -17,7 +17,7 @@ from promptlathe.report.row_html import change_words, rows_html
 from promptlathe.report.rows import Text, clip, fixed_and_broken, line_of, shown_rows
 from promptlathe.report.usage import usage_of
 from promptlathe.report.worddiff import word_diff
-from promptlathe.results import Finalist, Result
+from promptlathe.results import CurvePoint, Finalist, Result
 from promptlathe.results.pareto import cost_per_call, tokens_per_call
 from promptlathe.results.result import ROLES
 from promptlathe.runtime.account import Usage as Used
@@ -30,6 +30,8 @@ from promptlathe.version import version
 PROMPT_BYTES = 120_000
 """Of one prompt, at most; of longer ones no word diff is made."""
 MOST_SPREADS, MOST_CANDIDATES, MOST_LABELS, MOST_MISTAKEN, MOST_TEXTS = 10, 25, 12, 12, 20
+MOST_POINTS = 20
+"""Of the curve, in its table."""
 LEVEL, TEXT_BYTES = 90, 8_000
 """Characters of a level in a table, and bytes of a text that an operator wrote."""
 
@@ -172,6 +174,7 @@ def report_page(result: Result, language: LanguageCode = "en", *, pictures: bool
         priced=any(one.usd for one in front),
         tried=_tried(result, works),
         possible=_possible(facts.space),
+        curve=_thinned(result.curve),
         kept_texts=[one for one in result.lineage if one.kept],
         kinds=_kinds(result, sides),
         confusions=_confusions(result, sides),
@@ -189,6 +192,12 @@ def report_page(result: Result, language: LanguageCode = "en", *, pictures: bool
 def _short(text: str) -> str:
     said = clip(text, TEXT_BYTES)
     return f"{said.said} …" if said.cut else text
+
+
+def _thinned(curve: Sequence[CurvePoint]) -> Sequence[CurvePoint]:
+    """Evenly, the last one included."""
+    step = max(1, -(-len(curve) // MOST_POINTS))
+    return list(reversed(curve[::-1][::step]))
 
 
 def _possible(space: str) -> int | None:
