@@ -48,10 +48,16 @@ def given_together(
 
 
 def drafted(
-    prompt: str, data: str, directory: Path | None, *, workspace: Path | None = None, **options: Any
+    prompt: str,
+    data: str,
+    directory: Path | None,
+    *,
+    workspace: Path | None = None,
+    tell: Callable[[str], None] = say,
+    **options: Any,
 ) -> Path:
     """Read both, write the task's files into a folder (by default one with the task's name), and
-    say what was found; the run file."""
+    say what was found (by `tell`); the run file."""
     from promptlathe.drafting import draft
     from promptlathe.drafting.writing import write_files
 
@@ -61,13 +67,13 @@ def drafted(
     folder = Path(task.name) if directory is None else directory
     write_files(folder, task.files, force=force)
     for name, value in task.found:
-        say(f"{name:12} {value}")
+        tell(f"{name:12} {value}")
     for note in task.notes:
-        say(f"note         {note}")
+        tell(f"note         {note}")
     for path in task.files:
         if path.suffix != ".json":
-            say(f"made         {folder / path}")
-    say()
+            tell(f"made         {folder / path}")
+    tell("")
     return folder / task.run_file
 
 

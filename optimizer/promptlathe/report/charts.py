@@ -96,7 +96,7 @@ class Charts:
             )
         axes.set_ylim(0.35, rows + 0.6)
         ends = [end for one in spreads for end in (one.low, one.high, 0.0)]
-        margin = 0.06 * (max(ends) - min(ends) or 1.0)
+        margin = 0.1 * (max(ends) - min(ends) or 1.0)
         axes.set_xlim(min(ends) - margin, max(ends) + margin)
         axes.set_yticks([])
         return self._svg(figure, axes, title, said, axis)
@@ -187,7 +187,7 @@ RC: Any = {
 METADATA = ("Creator", "Date", "Format", "Type")
 
 
-def _figure(height: float, left: float = 0.01) -> tuple[Any, Any]:
+def _figure(height: float, left: float = 0.03) -> tuple[Any, Any]:
     """A figure of so many inches, and its axes."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG

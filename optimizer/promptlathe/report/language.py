@@ -52,8 +52,9 @@ class Language:
     def gain(self, value: float | None, digits: int = 3) -> str:
         """The same with its sign; 0 has none."""
         shape = f"#,##0.{'0' * digits}" if digits else "#,##0"
-        bare = value is not None and not round(value, digits)
-        return self._decimal(value, shape if bare else f"+{shape};-{shape}")
+        if value is not None and not round(value, digits):
+            return self._decimal(0.0, shape)
+        return self._decimal(value, f"+{shape};-{shape}")
 
     def short(self, value: float | None) -> str:
         """A value with no more digits than it needs, three at most."""

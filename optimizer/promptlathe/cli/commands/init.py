@@ -46,7 +46,8 @@ def init(
         from promptlathe.drafting.task import checked
 
         file = drafted(prompt, data, directory, **options)
-        show_plan(*checked(file))
+        job, plan = checked(file)
+        show_plan(job, plan, plan.notes)
         say(f"\nNext:  {command('run', file)}")
         return
     from promptlathe.cli.gallery import find_task, tasks

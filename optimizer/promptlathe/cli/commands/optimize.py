@@ -5,14 +5,16 @@ from typing import Any
 
 import click
 
-from promptlathe.cli.commands.run import EXITS, run
+from promptlathe.cli.commands.run import EXITS, carry_out, run
 from promptlathe.cli.drafting import draft_options, drafted
 from promptlathe.cli.options import APath, example, reported
+from promptlathe.cli.terminal import say
 
 OWN = ("target", "sheet", "model", "base_url", "budget", "name", "force")
 
 
 @click.command(
+    cls=type(run),
     epilog=example(
         "promptlathe optimize prompt.txt tickets.csv --target label --model gpt-5-mini",
         "promptlathe optimize prompt.txt book.xlsx#Sheet2 --model pocket --budget calls=400",
@@ -30,14 +32,15 @@ OWN = ("target", "sheet", "model", "base_url", "budget", "name", "force")
     type=APath(file_okay=False),
     help="Where the files are kept; by default a folder with the task's name.",
 )
-@click.pass_context
 @reported
-def optimize(
-    context: click.Context, prompt: str, data: str, directory: Path | None, **options: Any
-) -> None:
+def optimize(prompt: str, data: str, directory: Path | None, **options: Any) -> None:
+    def tell(line: str) -> None:
+        if not options["quiet"]:
+            say(line, err=True)
+
     own = {name: options.pop(name) for name in OWN}
-    file = drafted(prompt, data, directory, workspace=options["workspace"], **own)
-    context.invoke(run, file=file, **options)
+    file = drafted(prompt, data, directory, workspace=options["workspace"], tell=tell, **own)
+    carry_out(file, **options)
 
 
 optimize.params += [one for one in run.params if one.name != "file"]

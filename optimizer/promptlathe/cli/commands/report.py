@@ -7,6 +7,7 @@ import click
 
 from promptlathe.cli.options import APath, Workspace, example, reported
 from promptlathe.cli.terminal import say
+from promptlathe.command_line import shown_path
 from promptlathe.report.languages import LANGUAGES, LanguageCode
 
 
@@ -33,20 +34,16 @@ def report(run: str, out: Path | None, language: LanguageCode, workspace: Path |
     RUN is a run of the workspace: its name or how it begins, MLflow's id, or `latest`.
     """
     from promptlathe.cli.outcome import check_writable, unwritable
+    from promptlathe.cli.recorded import recorded
+    from promptlathe.job.job import STATE
     from promptlathe.job.reports import drawn, keep_report, report_path
-    from promptlathe.job.stores import existing_state
-    from promptlathe.ledger import Ledger, sqlite_url
     from promptlathe.report.page import report_page
     from promptlathe.results.kept import result_of
 
     if out:
         check_writable(out, "--out")
-    state = existing_state(workspace, "ledger.db")
-    ledger = Ledger(sqlite_url(state / "ledger.db"))
-    try:
-        result = result_of(ledger, run)
-    finally:
-        ledger.close()
+    with recorded(workspace) as (ledger, home):
+        result, state = result_of(ledger, run), home / STATE
     page = report_page(result, language, pictures=drawn(state, result.run))
     path = out or report_path(state, result.run)
     if str(path) == "-":
@@ -57,4 +54,4 @@ def report(run: str, out: Path | None, language: LanguageCode, workspace: Path |
         keep_report(path, page)
     except OSError as error:
         raise unwritable(path, error, "--out") from None
-    say(f"wrote   {path}")
+    say(f"wrote   {shown_path(path)}")

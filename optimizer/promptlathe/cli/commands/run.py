@@ -4,6 +4,7 @@ import gc
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -58,7 +59,11 @@ FAILING = {"no-gain": ("no significant gain", "worse"), "worse": ("worse",)}
 @Workspace
 @Outside
 @reported
-def run(
+def run(**options: Any) -> None:
+    carry_out(**options)
+
+
+def carry_out(
     file: Path,
     settings: tuple[str, ...],
     json_file: JsonFile | None,
@@ -69,6 +74,7 @@ def run(
     workspace: Path | None,
     allow_outside: bool,
 ) -> None:
+    """What the command does; errors are raised."""
     # In a terminal nothing is silent for seconds; elsewhere the first line is the job's.
     said = partial(say, err=True)
     logged = log.line if log else _nothing
