@@ -14,7 +14,7 @@ LIMITS = ("calls", "tokens", "usd", "minutes")
 _OPTIONS = (
     click.option("--target", help="The column with the right answers, where it is not plain."),
     click.option("--sheet", help="Which sheet of a spreadsheet; also as file.xlsx#SHEET."),
-    click.option("--model", help="Such as gpt-5-mini, ollama/llama3.2, model.gguf, pocket."),
+    click.option("--model", help="Such as gpt-6-luna, ollama/llama3.2, model.gguf, pocket."),
     click.option("--base-url", help="The address of an OpenAI-compatible service."),
     click.option("--budget", metavar="KEY=VALUE,…", help="Such as calls=800 or calls=800,usd=2."),
     click.option("--name", help="Of the task; by default the prompt file's."),

@@ -14,7 +14,7 @@ from promptlathe.cli.terminal import say
 @click.command(
     epilog=example(
         "promptlathe init my-prompts --prompt prompt.txt --data tickets.csv --target label "
-        "--model gpt-5-mini",
+        "--model gpt-6-luna",
         "promptlathe init my-prompts --task extraction",
         "promptlathe init --list",
     )

@@ -16,7 +16,7 @@ OWN = ("target", "sheet", "model", "base_url", "budget", "name", "force")
 @click.command(
     cls=type(run),
     epilog=example(
-        "promptlathe optimize prompt.txt tickets.csv --target label --model gpt-5-mini",
+        "promptlathe optimize prompt.txt tickets.csv --target label --model gpt-6-luna",
         "promptlathe optimize prompt.txt book.xlsx#Sheet2 --model pocket --budget calls=400",
     ),
     help="Optimize the prompt in PROMPT on the rows in DATA: what `init` and `run` do, in one.\n\n"

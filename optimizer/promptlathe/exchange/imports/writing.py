@@ -160,7 +160,7 @@ def _run(draft: Draft, name: str) -> str:
         "Further keys: docs/reference/runfile.md."
         if draft.model
         else "No model was named that is known here: the embedded pocket model stands in, which\n"
-        "is no LLM. Write yours, such as {name: gpt-5-mini}."
+        "is no LLM. Write yours, such as {name: gpt-6-luna}."
     )
     return _file(
         "schema.json",
