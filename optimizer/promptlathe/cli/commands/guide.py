@@ -8,6 +8,7 @@ import click
 
 from promptlathe.cli.options import APath, Workspace, example, reported
 from promptlathe.cli.terminal import say
+from promptlathe.command_line import shown_path
 from promptlathe.errors import InputError
 from promptlathe.report.languages import LANGUAGES, LanguageCode
 
@@ -47,23 +48,20 @@ def guide(
     Without EXPERIMENT, the only one of the workspace.
     """
     from promptlathe.cli.outcome import check_writable, unwritable
+    from promptlathe.cli.recorded import recorded
     from promptlathe.job.guides import HTML, MARKDOWN, guide_of, keep_guide, written
-    from promptlathe.job.stores import existing_state, write_whole
-    from promptlathe.ledger import Ledger, sqlite_url
+    from promptlathe.job.job import STATE
+    from promptlathe.job.stores import write_whole
 
     form = _form(out)
     if out:
         check_writable(out, "--out")
-    state = existing_state(workspace, "ledger.db")
-    ledger = Ledger(sqlite_url(state / "ledger.db"))
-    try:
+    with recorded(workspace) as (ledger, home):
         found = guide_of(ledger, _chosen(ledger, experiment))
-    finally:
-        ledger.close()
     if out is None:
-        path = keep_guide(state, found, language)
-        say(f"wrote   {path}")
-        say(f"wrote   {path.with_suffix('.html')}")
+        path = keep_guide(home / STATE, found, language)
+        say(f"wrote   {shown_path(path)}")
+        say(f"wrote   {shown_path(path.with_suffix('.html'))}")
         return
     text = written(found, language)[HTML if form == ".html" else MARKDOWN]
     if str(out) == "-":
@@ -74,7 +72,7 @@ def guide(
         write_whole(out, text)
     except OSError as error:
         raise unwritable(out, error, "--out") from None
-    say(f"wrote   {out}")
+    say(f"wrote   {shown_path(out)}")
 
 
 def _form(out: Path | None) -> str:
