@@ -1,6 +1,8 @@
 """Rows that MLflow keeps, from a real store: of datasets and of traces."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,29 +24,24 @@ def fill(uri: str) -> None:
     import mlflow
     from mlflow import MlflowClient
 
-    mlflow.set_tracking_uri(uri)
-    try:
-        client = MlflowClient(uri)
-        records = [
-            {"inputs": {"text": row["text"]}, "expectations": {"label": row["label"]}}
-            for row in ROWS
-        ]
-        client.create_dataset("tickets", ["0"]).merge_records(records)
-        clash = {"inputs": {"text": "a"}, "expectations": {"text": "b"}}
-        client.create_dataset("clash", ["0"]).merge_records([clash])
-        mlflow.set_experiment("production")
-        for number, row in enumerate(ROWS[:33]):
-            with mlflow.start_span("row") as span:
-                span.set_inputs({"text": row["text"]})
-            mlflow.flush_trace_async_logging()
-            if number % 3:
-                mlflow.log_expectation(trace_id=span.trace_id, name="label", value=row["label"])
-        mlflow.set_experiment("texts")
+    client = MlflowClient(uri)
+    records = [
+        {"inputs": {"text": row["text"]}, "expectations": {"label": row["label"]}} for row in ROWS
+    ]
+    client.create_dataset("tickets", ["0"]).merge_records(records)
+    clash = {"inputs": {"text": "a"}, "expectations": {"text": "b"}}
+    client.create_dataset("clash", ["0"]).merge_records([clash])
+    mlflow.set_experiment("production")
+    for number, row in enumerate(ROWS[:33]):
         with mlflow.start_span("row") as span:
-            span.set_inputs("no fields")
+            span.set_inputs({"text": row["text"]})
         mlflow.flush_trace_async_logging()
-    finally:
-        mlflow.set_tracking_uri(None)  # pyright: ignore[reportArgumentType] - as it was
+        if number % 3:
+            mlflow.log_expectation(trace_id=span.trace_id, name="label", value=row["label"])
+    mlflow.set_experiment("texts")
+    with mlflow.start_span("row") as span:
+        span.set_inputs("no fields")
+    mlflow.flush_trace_async_logging()
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +49,16 @@ def store(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("rows")
     (folder / "mlflow.db").write_bytes((migrated / "mlflow.db").read_bytes())
     uri = f"sqlite:///{folder / 'mlflow.db'}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", uri)
-        patch.chdir(folder)
-        fill(uri)
+    # In a process of its own: MLflow's active experiment would stay that of this store.
+    filling = f"from tests.test_mlflow_rows import fill; fill({uri!r})"
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": uri, "PYTHONPATH": path_of_tests()}
+    subprocess.run([sys.executable, "-c", filling], cwd=folder, env=environment, check=True)
     return uri
+
+
+def path_of_tests() -> str:
+    """Where another process finds this module, and what it imports."""
+    return os.pathsep.join([str(Path(__file__).parent.parent), *filter(None, sys.path)])
 
 
 def test_a_dataset_of_mlflow_by_a_process_of_its_own(store: str, tmp_path: Path):

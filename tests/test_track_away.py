@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.stores import Door, door
@@ -89,6 +90,11 @@ def alive(process: int) -> bool:
         return False
 
 
+def told(result: Path) -> dict[str, Any]:
+    """What the file of `--json` says so far."""
+    return json.loads(result.read_text()) if result.exists() else {}
+
+
 def started(store: Door) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "promptlathe", "run", "run.yaml", "--json", "result.json"]
     command += ["--set", f"track={{uri: '{store.url}'}}"]
@@ -103,8 +109,8 @@ def test_the_result_comes_first_and_ctrl_c_ends_the_wait(
 ):
     (folder / "run.yaml").write_text(RUN.replace("BASE_URL", server.base_url))
     process = started(store)
-    wait_until((folder / "result.json").exists)
-    first = json.loads((folder / "result.json").read_text())
+    wait_until(lambda: told(folder / "result.json").get("status") == "finished")
+    first = told(folder / "result.json")
     assert process.poll() is None
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
