@@ -169,6 +169,9 @@ def store(state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):  # MLflow sets them too
         monkeypatch.setenv(name, default_uri(state))
+    # Another test's active experiment is none of this store.
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
+    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
     mlflow.set_tracking_uri(default_uri(state))
     mlflow.set_registry_uri(default_uri(state))
     mlflow.genai.register_prompt(name="sort-it", template="Which team?\n{{text}}")

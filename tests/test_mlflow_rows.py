@@ -49,11 +49,15 @@ def store(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("rows")
     (folder / "mlflow.db").write_bytes((migrated / "mlflow.db").read_bytes())
     uri = f"sqlite:///{folder / 'mlflow.db'}"
-    # In a process of its own: MLflow's active experiment would stay that of this store.
+    fill_apart(uri, folder)
+    return uri
+
+
+def fill_apart(uri: str, folder: Path) -> None:
+    """In a process of its own: MLflow's active experiment would stay that of this store."""
     filling = f"from tests.test_mlflow_rows import fill; fill({uri!r})"
     environment = {**os.environ, "MLFLOW_TRACKING_URI": uri, "PYTHONPATH": path_of_tests()}
     subprocess.run([sys.executable, "-c", filling], cwd=folder, env=environment, check=True)
-    return uri
 
 
 def path_of_tests() -> str:
@@ -200,8 +204,7 @@ def test_nothing_says_which_store(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.server
 def test_rows_of_a_server(mlflow_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
-    monkeypatch.chdir(tmp_path)
-    fill(mlflow_server)
+    fill_apart(mlflow_server, tmp_path)
     rows = list(mlflow_rows("tickets", mlflow_server, None))
     assert sorted(row.values["text"] for row in rows) == sorted(row["text"] for row in ROWS)
     traces = list(mlflow_rows(Traces(traces="production", most=7), mlflow_server, None))
