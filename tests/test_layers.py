@@ -17,7 +17,16 @@ from promptlathe import errors
 PACKAGE = Path(promptlathe.__file__).parent
 LAYERS = (
     ("visible",),
-    ("version", "errors", "records", "json_form", "command_line", "whole_files", "interrupts"),
+    (
+        "version",
+        "errors",
+        "records",
+        "json_form",
+        "command_line",
+        "whole_files",
+        "interrupts",
+        "clock",
+    ),
     ("starter",),
     ("documents",),
     ("space",),
@@ -34,7 +43,9 @@ LAYERS = (
     ("track",),
     ("job",),
     ("notebook",),
-    ("schedule", "api", "genai"),
+    ("api", "genai"),
+    ("notify",),
+    ("schedule",),
     ("exchange",),
     ("drafting",),
     ("cli",),

@@ -10,10 +10,10 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from promptlathe import clock
 from promptlathe.cli.terminal import say, visible_json
 from promptlathe.errors import InputError, ModelUnavailable, PromptlatheError
 from promptlathe.whole_files import write_whole
@@ -44,7 +44,7 @@ class JsonFile:
         self._head: dict[str, Any] = {
             "command": command,
             "pid": os.getpid(),
-            "began": datetime.now(UTC).isoformat(timespec="seconds"),
+            "began": clock.now().isoformat(timespec="seconds"),
         }
 
     @property
@@ -82,7 +82,7 @@ class JsonFile:
 
     def fail(self, error: BaseException, exit_code: int) -> None:
         """The command ends with an error; what it had told is kept beside it."""
-        ended = datetime.now(UTC).isoformat(timespec="seconds")
+        ended = clock.now().isoformat(timespec="seconds")
         failed = {
             **self._content,
             "status": STATUS.get(exit_code, "failed"),

@@ -2,8 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
+from promptlathe import clock
 from promptlathe.decide import Comparison, Level, Recommendation, compare, level_of, recommend
 from promptlathe.decide.wealth import words
 from promptlathe.errors import BudgetTooSmall, InputError
@@ -130,7 +130,7 @@ class Decision:
                 challenger=self.best.id,
                 level=level.level,
                 run=self.run,
-                at=datetime.now(UTC),
+                at=clock.now(),
             )
             try:
                 self.ledger.open_test(name, opening)

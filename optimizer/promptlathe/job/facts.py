@@ -1,7 +1,8 @@
 """What is kept of a job beside its result."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
+from promptlathe import clock
 from promptlathe.documents import shown_url
 from promptlathe.job.described import experiment_of
 from promptlathe.job.job import Job
@@ -45,7 +46,7 @@ def facts(job: Job, plan: Plan, began: datetime) -> Facts:
         store=_store(job),
         file=job.place("run", ()) or "",
         began=began,
-        ended=datetime.now(UTC),
+        ended=clock.now(),
     )
 
 

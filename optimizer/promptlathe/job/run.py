@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from promptlathe import clock
 from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError, Interrupted, PromptlatheError, StorageFailed
 from promptlathe.job.answer_states import AnswerStates
@@ -279,7 +279,7 @@ class Running:
         """What the finalists made of the held-out rows."""
         self._seen: Callable[[Outcome], object] = lambda outcome: None
         self._answered = False
-        self._began = datetime.now(UTC)
+        self._began = clock.now()
         self._sides = SIDES
         self._keep()
 
@@ -291,19 +291,19 @@ class Running:
 
     async def to_the_end(self) -> Result:
         """Search, decide, record."""
-        clock = asyncio.create_task(self._tick())
+        ticking = asyncio.create_task(self._tick())
         try:
             reason = await self._search()
             async with self._recorder.turn(self._spare(), self._wait_for_turn):
                 result = await self._decide(reason)
                 self._keep_result(result)
-                clock.cancel()
+                ticking.cancel()
                 self._tell(result)
                 settled = await self._recorder.settle(result)
                 self._keep_result(settled)
                 return settled
         finally:
-            clock.cancel()
+            ticking.cancel()
 
     def _keep_result(self, result: Result) -> None:
         """In the ledger; a replay is no new run."""

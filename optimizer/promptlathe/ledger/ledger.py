@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
+from promptlathe import clock
 from promptlathe.ledger import tables
 from promptlathe.ledger.database import (
     UNUSABLE,
@@ -122,7 +123,7 @@ class Ledger:
 
         Of two answers to one call the first stays: another process may have been quicker.
         """
-        now = datetime.now(UTC)
+        now = clock.now()
         rows = [_answer_row(call, answer, now) for call, answer in answers]
         order: list[dict[str, Any]] = []
         new: list[dict[str, Any]] = []
@@ -177,7 +178,7 @@ class Ledger:
             runs = self._connection.execute(found.limit(EARLIER_RUNS)).scalars().all()
             # Those may go on while this one runs: what counts is what they have told by now.
             told = [[one, self._told_now(one, self._connection)] for one in runs]
-            row = {"run": run, **vars(terms), "at": datetime.now(UTC), "course": course or None}
+            row = {"run": run, **vars(terms), "at": clock.now(), "course": course or None}
             row["file"] = file or None
             row["earlier"] = json.dumps(told if warm else [])
             self._connection.execute(insert(tables.runs), row)
@@ -206,7 +207,7 @@ class Ledger:
         """The run has its result, or will not be gone on with."""
         which = update(tables.runs).where(tables.runs.c.run == run)
         with self._transaction(self._connection):
-            self._connection.execute(which.values(ended=datetime.now(UTC)))
+            self._connection.execute(which.values(ended=clock.now()))
 
     def keep_result(self, result: KeptResult) -> None:
         """Of a run; it takes the place of what was kept of it before."""

@@ -16,11 +16,11 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock
 
+from promptlathe import clock
 from promptlathe.json_form import dump, load
 from promptlathe.records import FinalistName
 from promptlathe.track.records import Begun, Candidacy, Conclusion, Curve, Stopped, TestRow
@@ -66,7 +66,7 @@ class Spool:
 
     def __init__(self, folder: Path, run: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{run}.jsonl"
+        self.path = folder / f"{clock.now():%Y%m%dT%H%M%S%f}-{run}.jsonl"
         self.records = 0
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         self._file = os.open(self.path, flags, 0o600)

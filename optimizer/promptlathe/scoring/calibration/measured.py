@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 
+from promptlathe import clock
 from promptlathe.scoring.calibration.agreement import Agreement, agreement_of, error_of
 from promptlathe.scoring.calibration.calibration import Calibration, Interval, LanguagePart
 from promptlathe.scoring.calibration.corrected import corrected_mean
@@ -43,7 +43,7 @@ def measure(
         judge,
         model,
         key,
-        datetime.now(UTC).isoformat(timespec="seconds"),
+        clock.now().isoformat(timespec="seconds"),
         len(both),
         len(more),
         sum(one.id not in scores for one in labels.answers),
