@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite("promptlathe.testing")
 # litellm, which DSPy brings, looks for prices on the web when it is imported.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):  # tests make stores of their own
+for name in (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_EXPERIMENT_NAME",
+    "PROMPTLATHE_LEDGER",
+):  # tests make stores of their own
     os.environ.pop(name, None)
 
 from promptlathe.runtime.cluster import Cluster  # noqa: E402

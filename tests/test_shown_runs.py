@@ -219,3 +219,53 @@ def test_lines_without_a_change_are_left_out() -> None:
     assert [("kept", "line "), ("removed", "5"), ("added", "five")] in shown
     assert len(shown) == 5
     assert diff_lines(old, old) == [elided]
+
+
+ELSEWHERE = """
+space:
+  messages: {user: "{{ form }} {{ text }} Teams: billing, delivery, login."}
+  components: {form: {choice: [Say which., Answer with the label only.]}}
+objective:
+  dataset: rows.jsonl
+  scorers: [{exact_match: {target: label, parse: label}}]
+model: pocket
+budget: {calls: 60}
+track: false
+"""
+
+
+def test_a_ledger_that_is_kept_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: tuple[Path, Result]
+):
+    monkeypatch.chdir(tmp_path)
+    teams = ["billing", "delivery", "login"]
+    rows = [{"text": f"Ticket {n} on {teams[n % 3]}", "label": teams[n % 3]} for n in range(60)]
+    Path("rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    Path("job.yaml").write_text(f'{ELSEWHERE}ledger: "sqlite:///far.db"\n', "utf-8")
+
+    def said(*typed: str, code: int = 0) -> str:
+        done = CliRunner().invoke(main, list(typed))
+        assert done.exit_code == code, done.output
+        return done.output
+
+    said("run", "job.yaml")
+    name = pl.load_result().run
+    assert Path("far.db").exists()
+    assert not Path(".promptlathe/ledger.db").exists()
+    Path("deeper").mkdir()
+    monkeypatch.chdir("deeper")  # the address was relative
+    assert name in said("runs")
+    assert name in said("show", "latest")
+    assert said("export", "latest", "--to", "text")
+    assert said("export-data", name, "--to", "trl-sft", "--out", "-", "--min-score", "0")
+    assert "wrote" in said("report", "--out", "r.html")
+    # Another one, by its name; and one whose password was not kept.
+    monkeypatch.setenv("PROMPTLATHE_LEDGER", f"sqlite:///{answers_file(made[0])}")
+    assert pl.load_result().run == made[1].run
+    monkeypatch.delenv("PROMPTLATHE_LEDGER")
+    pointer = tmp_path / ".promptlathe/ledger.url"
+    pointer.write_text("postgresql+psycopg://me:***@127.0.0.1/prompts\n", "utf-8")
+    assert "set PROMPTLATHE_LEDGER to its whole address" in said("runs", code=2)
+    pointer.write_text("sqlite:////nowhere/l.db\n", "utf-8")
+    assert "/nowhere/l.db: the ledger of the latest run is not there" in said("runs", code=2)
+    assert not Path("/nowhere").exists()

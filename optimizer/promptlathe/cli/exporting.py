@@ -13,7 +13,6 @@ from promptlathe.errors import InputError
 from promptlathe.job import Job
 from promptlathe.job.finetune import Exported, export_data, recorded_job
 from promptlathe.job.finetune_formats import Form
-from promptlathe.job.stores import existing_state
 from promptlathe.whole_files import write_whole
 
 
@@ -46,8 +45,7 @@ def export(
             announce=show_code,
         )
     else:
-        state = existing_state(workspace, "ledger.db")
-        job = recorded_job(run, state.parent, state, announce=show_code)
+        job = recorded_job(run, workspace, announce=show_code)
     made = export_data(job, run, to=form, prompt=prompt, step=step, least=least, splits=splits)
     text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in made.lines)
     alone = str(out) == "-"

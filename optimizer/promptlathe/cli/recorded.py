@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from promptlathe.errors import InputError
-from promptlathe.job.stores import existing_state
-from promptlathe.ledger import Ledger, sqlite_url
+from promptlathe.job.stores import ledger_in
+from promptlathe.ledger import Ledger
 from promptlathe.results.kept import Summary, summaries
 
 
@@ -14,8 +14,8 @@ from promptlathe.results.kept import Summary, summaries
 def recorded(workspace: Path | None) -> Generator[tuple[Ledger, Path]]:
     """The ledger of this workspace, or of the one that the working directory is in, and the
     workspace. Raises InputError when nothing was ever run there."""
-    state = existing_state(workspace, "ledger.db")
-    ledger = Ledger(sqlite_url(state.resolve() / "ledger.db"))
+    url, state = ledger_in(workspace)
+    ledger = Ledger(url)
     try:
         yield ledger, state.parent
     finally:
@@ -23,7 +23,7 @@ def recorded(workspace: Path | None) -> Generator[tuple[Ledger, Path]]:
 
 
 def latest(workspace: Path | None) -> Summary | None:
-    """The latest run that MLflow knows; None where the ledger has none, or lies elsewhere."""
+    """The latest run that MLflow knows; None where the ledger has none."""
     try:
         with recorded(workspace) as (ledger, _):
             return next((one for one in summaries(ledger) if one.mlflow), None)

@@ -20,8 +20,8 @@ from promptlathe.job.recording import Recorder
 from promptlathe.job.resume import replayed
 from promptlathe.job.rivals import registered_champion, with_rivals
 from promptlathe.job.run import Running, recorded_run
-from promptlathe.job.stores import ledger_url, make_state
-from promptlathe.ledger import Ledger, RecordedRun, sqlite_url
+from promptlathe.job.stores import ledger_in, ledger_url, make_state
+from promptlathe.ledger import Ledger, RecordedRun
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Answer, Call, Candidate, Failure, Outcome, Sent, Split, content_hash
 from promptlathe.runtime.engine import Engine
@@ -143,13 +143,13 @@ def export_data(
 
 def recorded_job(
     run: str,
-    workspace: Path,
-    state: Path,
+    workspace: Path | None,
     *,
     announce: Callable[[Sequence[str]], None] = lambda code: None,
 ) -> Job:
     """The job of a run, from the resolved run file that the ledger keeps. Raises InputError."""
-    ledger = Ledger(sqlite_url((state / "ledger.db").resolve()))
+    url, state = ledger_in(workspace)
+    ledger = Ledger(url)
     try:
         if not (run.isascii() and ledger.order(run)):
             raise InputError(f"no run {run!r} is in the ledger", "RUN", FIX)
@@ -160,10 +160,12 @@ def recorded_job(
         raise InputError(
             f"the ledger keeps no run file of {run!r}", "RUN", "name its run file with --file FILE"
         )
+    make_state(state)
     with TemporaryDirectory(dir=state) as folder:
         path = Path(folder) / "run.yaml"
         path.write_text(text, encoding="utf-8")
-        return Job.load(path, workspace=workspace, announce=announce)
+        job = Job.load(path, workspace=state.parent, announce=announce)
+    return replace(job, ledger=url) if isinstance(url, str) else job
 
 
 class _Sealed(Engine):

@@ -35,6 +35,7 @@ from promptlathe.job.stores import (
     check_stores,
     ledger_url,
     make_state,
+    point_to_ledger,
     storage,
 )
 from promptlathe.job.warm import comparable
@@ -115,6 +116,7 @@ def run(
     plan = check(job)
     with storage(job.state):
         make_state(job.state)
+        point_to_ledger(job)
         return interruptible(lambda: _run(job, plan, progress, replay, tell, announce))
 
 

@@ -1,6 +1,7 @@
 """The stores of a job, checked before anything is paid for."""
 
 import errno
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from promptlathe.command_line import command
-from promptlathe.documents import HIDDEN, find
+from promptlathe.documents import HIDDEN, find, shown_url
 from promptlathe.errors import InputError, StorageFailed
 from promptlathe.job.job import STATE, Job
 from promptlathe.track.running import under_way
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """No room on the disk, in the user's share of it, or for a file of that size."""
+
+LEDGER = "PROMPTLATHE_LEDGER"
+"""The variable that names a ledger where the run file does not."""
+POINTER = "ledger.url"
+"""In the state folder: where the latest run was kept, if elsewhere; without a password."""
 
 
 def check_stores(job: Job) -> list[str]:
@@ -92,10 +98,50 @@ def recorded_in(workspace: Path | None, latest: str = "") -> tuple[str, str | No
 
 
 def ledger_url(job: Job) -> "str | URL":
-    """The run file's, or the SQLite database in the workspace, whatever its path holds."""
+    """The run file's, PROMPTLATHE_LEDGER's, or the SQLite database in the workspace, whatever its
+    path holds."""
     from promptlathe.ledger import sqlite_url
 
-    return job.ledger or sqlite_url(job.state.resolve() / "ledger.db")
+    named = job.ledger or os.environ.get(LEDGER)
+    return named or sqlite_url(job.state.resolve() / "ledger.db")
+
+
+def point_to_ledger(job: Job) -> None:
+    """Leave behind where this run is kept, for commands that read no run file."""
+    from sqlalchemy import make_url
+
+    from promptlathe.ledger import file_of
+
+    pointer, url = job.state / POINTER, make_url(ledger_url(job))
+    file = file_of(url)
+    if file and file.resolve() == job.state.resolve() / "ledger.db":
+        pointer.unlink(missing_ok=True)
+        return
+    whole = url.set(database=str(file.resolve())) if file else url
+    write_whole(pointer, shown_url(whole.render_as_string(hide_password=False)) + "\n")
+
+
+def ledger_in(workspace: Path | None) -> "tuple[str | URL, Path]":
+    """The ledger to look at, and the state folder of the workspace: PROMPTLATHE_LEDGER's, or that
+    of the latest run. Raises InputError when nothing was ever run there."""
+    from sqlalchemy import make_url
+
+    from promptlathe.ledger import file_of, sqlite_url
+
+    if named := os.environ.get(LEDGER):
+        return named, (workspace or Path.cwd()) / STATE
+    state = existing_state(workspace, POINTER, "ledger.db")
+    pointer = state / POINTER
+    if not pointer.exists():
+        return sqlite_url(state.resolve() / "ledger.db"), state
+    url = pointer.read_text("utf-8").strip()
+    fix = f"set {LEDGER} to its whole address"
+    if HIDDEN in url:
+        raise InputError("the latest run is in a ledger whose password is not kept", url, fix)
+    file = file_of(make_url(url))
+    if file and not file.exists():
+        raise InputError("the ledger of the latest run is not there any more", str(file), fix)
+    return url, state
 
 
 def asking_file(job: Job) -> Path:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, overload
 
 from promptlathe import results
-from promptlathe.job.stores import existing_state
-from promptlathe.ledger import Ledger, sqlite_url
+from promptlathe.job.stores import ledger_in
+from promptlathe.ledger import Ledger
 from promptlathe.notebook.page import page
 from promptlathe.notebook.summary import summary
 from promptlathe.results.kept import LATEST, result_of
@@ -77,6 +77,6 @@ def load_result(run: str = LATEST, *, workspace: str | Path | None = None) -> Re
     workspace: the folder with `.promptlathe/`; by default the working directory, or one above it.
     Raises InputError when there is no such run.
     """
-    state = existing_state(None if workspace is None else Path(workspace), "ledger.db")
-    with closing(Ledger(sqlite_url((state / "ledger.db").resolve()))) as ledger:
+    url, _ = ledger_in(None if workspace is None else Path(workspace))
+    with closing(Ledger(url)) as ledger:
         return Result.of(result_of(ledger, run, "load_result"))

@@ -15,8 +15,8 @@ from ruamel.yaml.error import YAMLError
 
 from promptlathe.documents import hiding
 from promptlathe.errors import InputError
-from promptlathe.job.stores import existing_state
-from promptlathe.ledger import Ledger, sqlite_url
+from promptlathe.job.stores import existing_state, ledger_in
+from promptlathe.ledger import Ledger
 from promptlathe.models.chat import PATH, request_body
 from promptlathe.models.openai_compatible import address
 from promptlathe.models.providers import MODEL
@@ -121,8 +121,8 @@ def chosen(named: str, *, which: str | None, step: str, workspace: Path | None) 
         if step:
             raise InputError(f"{named} is one prompt", "--step", "leave it out")
         return _registered(named, workspace)
-    state = existing_state(workspace, "ledger.db")
-    with closing(Ledger(sqlite_url((state / "ledger.db").resolve()))) as ledger:
+    url, state = ledger_in(workspace)
+    with closing(Ledger(url)) as ledger:
         result = result_of(ledger, named)
         file = ledger.run_file(result.run)
     side, given = _of(result, which)

@@ -52,7 +52,7 @@ def _tests(given: Chosen) -> Tests:
     if given.run is None or given.state is None:
         return Tests(notes=("without tests: a registered prompt does not say which rows it saw",))
     try:
-        job = recorded_job(given.run, given.state.parent, given.state)
+        job = recorded_job(given.run, given.state.parent)
     except InputError as error:
         return Tests(notes=(f"without tests, since the run's files cannot be read: {error}",))
     try:
