@@ -4,10 +4,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from promptlathe.errors import InputError
 from promptlathe.job.stores import ledger_in
 from promptlathe.ledger import Ledger
-from promptlathe.results.kept import Summary, summaries
 
 
 @contextmanager
@@ -20,12 +18,3 @@ def recorded(workspace: Path | None) -> Generator[tuple[Ledger, Path]]:
         yield ledger, state.parent
     finally:
         ledger.close()
-
-
-def latest(workspace: Path | None) -> Summary | None:
-    """The latest run that MLflow knows; None where the ledger has none."""
-    try:
-        with recorded(workspace) as (ledger, _):
-            return next((one for one in summaries(ledger) if one.mlflow), None)
-    except InputError:
-        return None

@@ -19,11 +19,11 @@ from promptlathe.cli.terminal import say
 @reported
 def ui(host: str, port: int, opens: bool, workspace: Path | None) -> None:
     """Serve MLflow's UI on MLFLOW_TRACKING_URI's store, else where the latest run was recorded."""
-    from promptlathe.cli.recorded import latest
+    from promptlathe.job.latest import latest_recorded
     from promptlathe.job.stores import recorded_in
     from promptlathe.track.ui import run_page, serve_ui, serves_already
 
-    last = latest(workspace)
+    last = latest_recorded(workspace)
     uri, artifacts = recorded_in(workspace, last.store if last else "")
     there = serves_already(uri, host, port)
 

@@ -15,7 +15,8 @@ from ruamel.yaml.error import YAMLError
 
 from promptlathe.documents import hiding
 from promptlathe.errors import InputError
-from promptlathe.job.stores import existing_state, ledger_in
+from promptlathe.job.latest import latest_recorded
+from promptlathe.job.stores import ledger_in, recorded_in
 from promptlathe.ledger import Ledger
 from promptlathe.models.chat import PATH, request_body
 from promptlathe.models.openai_compatible import address
@@ -224,13 +225,12 @@ def _registered(uri: str, workspace: Path | None) -> Chosen:
             "write prompts:/NAME@champion, or prompts:/NAME/VERSION",
         )
     from promptlathe.track.backend import ENVIRONMENT
-    from promptlathe.track.store import check_store, default_uri
+    from promptlathe.track.store import check_store
 
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    store = os.environ.get("MLFLOW_TRACKING_URI")
-    if not store or workspace:
-        store = default_uri(existing_state(workspace, "mlflow.db"))
+    last = latest_recorded(workspace)
+    store, _ = recorded_in(workspace, last.store if last else "")
     if away := check_store(store):
         raise InputError(away, uri, "start the server, or set MLFLOW_TRACKING_URI to another store")
     version = _version(uri, store)
@@ -280,6 +280,6 @@ def _version(uri: str, store: str) -> Any:
         raise InputError(
             f"MLflow has no {uri}{why}",
             "RUN|PROMPT",
-            "check the name; the store is the workspace's, or that of MLFLOW_TRACKING_URI",
+            "check the name; the store is that of MLFLOW_TRACKING_URI, else of the latest run",
         )
     return found
