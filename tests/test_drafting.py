@@ -18,7 +18,6 @@ from promptlathe.drafting.levels import LANGUAGES, levels_in
 from promptlathe.drafting.prompts import read_prompt, with_columns
 from promptlathe.drafting.space import draft_space
 from promptlathe.drafting.task import checked
-from promptlathe.drafting.writing import write_files
 from promptlathe.errors import InputError
 from promptlathe.job import Job
 from promptlathe.models.providers import providers
@@ -267,15 +266,15 @@ def test_strict_answers_only_where_the_service_is_known_to_hold_them() -> None:
 
 def test_files_that_are_there_stay_unless_forced(tmp_path: Path) -> None:
     task = draft(PROMPT, ROWS, model="pocket")
-    write_files(tmp_path, task.files, force=False)
-    write_files(tmp_path, task.files, force=False)
+    task.write(tmp_path, force=False)
+    task.write(tmp_path, force=False)
     space = tmp_path / "search_spaces" / "prompt.yaml"
     space.write_text("mine")
     other = draft(PROMPT, ROWS[:45], model="pocket")
     rows_before = (tmp_path / "objectives/prompt/rows.jsonl").read_bytes()
     with pytest.raises(InputError, match="is there already"):
-        write_files(tmp_path, other.files, force=False)
+        other.write(tmp_path, force=False)
     assert space.read_text() == "mine"
     assert (tmp_path / "objectives/prompt/rows.jsonl").read_bytes() == rows_before
-    write_files(tmp_path, other.files, force=True)
+    other.write(tmp_path, force=True)
     assert load(space).data["messages"]

@@ -178,9 +178,13 @@ def test_enough_tests_are_ready_to_run(tmp_path: Path, monkeypatch: pytest.Monke
     assert "10 select" in done.output or "test rows" in done.output
     assert "not ready" not in done.output
     assert "run " in done.output.splitlines()[-1]
+    assert invoke(source, tmp_path / "out").exit_code == 0  # the same files once more
+    (made,) = (tmp_path / "out" / "runs").glob("*.yaml")
+    made.write_text("mine: true\n", "utf-8")
     again = invoke(source, tmp_path / "out")
     assert again.exit_code == 2
-    assert "nothing is overwritten" in again.output
+    assert "is there already, with other content" in again.output
+    assert made.read_text("utf-8") == "mine: true\n"
 
 
 def test_what_was_exported_is_imported_as_it_was(tmp_path: Path):

@@ -27,6 +27,7 @@ LAYERS = (
         "interrupts",
         "clock",
     ),
+    ("new_files",),
     ("starter",),
     ("documents",),
     ("space",),

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from promptlathe.errors import InputError
+from promptlathe.new_files import cannot_write
 
 FOLDERS = ("search_spaces", "objectives", "runs")
 
@@ -46,9 +46,5 @@ def copy_starter(
             shutil.copyfile(starter() / file, target)
             made.append(target)
     except OSError as error:
-        raise InputError(
-            f"cannot be written: {error.strerror}",
-            str(error.filename or directory),
-            "choose another folder",
-        ) from None
+        raise cannot_write(directory, error) from None
     return made, kept

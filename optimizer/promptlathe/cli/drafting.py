@@ -59,13 +59,12 @@ def drafted(
     """Read both, write the task's files into a folder (by default one with the task's name), and
     say what was found (by `tell`); the run file."""
     from promptlathe.drafting import draft
-    from promptlathe.drafting.writing import write_files
 
     force = options.pop("force")
     budget = _budget(options.pop("budget"))
     task = draft(prompt, data, budget=budget, workspace=workspace, **options)
     folder = Path(task.name) if directory is None else directory
-    write_files(folder, task.files, force=force)
+    task.write(folder, force=force)
     for name, value in task.found:
         tell(f"{name:12} {value}")
     for note in task.notes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -88,18 +88,27 @@ def _csv(path: Path, delimiter: str | None = None) -> Iterator[Row]:
     header, _, _ = text.partition("\n")
     if delimiter is None:
         delimiter = ";" if ";" in header and "," not in header else ","
+    return csv_rows(text, path, delimiter, _header)
+
+
+def csv_rows(
+    text: str, path: Path, delimiter: str, header: Callable[[list[str], str], list[str]]
+) -> Iterator[Row]:
+    """The rows of a CSV text; header: of its first line and place the names of the columns.
+
+    Lines without a value are left out. Raises InputError, with file and line.
+    """
     csv.field_size_limit(_FIELD_LIMIT)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     names: list[str] | None = None
     line = 1
     try:
         for record in reader:
-            where = f"{path}:{line}"
-            line = reader.line_num + 1
-            if not record:
+            where, line = f"{path}:{line}", reader.line_num + 1
+            if not any(cell.strip() for cell in record):
                 continue
             if names is None:
-                names = _header(record, where)
+                names = header(record, where)
             elif len(record) != len(names):
                 raise InputError(
                     f"has {len(record)} values, but the header has {len(names)}",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from promptlathe.data.files import Row, read_file
+from promptlathe.data.files import Row, csv_rows, read_file
 from promptlathe.data.values import missing, plain
 from promptlathe.documents import DATASET_BYTES, check_file, nearest, read_bytes
 from promptlathe.errors import InputError, MissingExtra
@@ -19,7 +17,6 @@ JSON_LINES = (".jsonl", ".ndjson")
 SHEETS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 DELIMITERS = ",;\t|"
 ENDINGS = (".csv", ".tsv", ".txt", *JSON_LINES, ".json", ".parquet", *SHEETS)
-_LONGEST = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -112,31 +109,7 @@ def _csv(path: Path, notes: list[str]) -> Iterator[Row]:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
     if delimiter != ",":
         notes.append(f"{path.name}: columns are separated by {_named(delimiter)}")
-    csv.field_size_limit(_LONGEST)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    names: list[str] | None = None
-    line = 1
-    try:
-        for record in reader:
-            where, line = f"{path}:{line}", reader.line_num + 1
-            if not any(cell.strip() for cell in record):
-                continue
-            if names is None:
-                names = _header(record, notes)
-            elif len(record) != len(names):
-                raise InputError(
-                    f"has {len(record)} values, but the header has {len(names)}",
-                    where,
-                    'put quotes around a value that holds the separator: "a, b"',
-                )
-            else:
-                yield Row(dict(zip(names, record, strict=True)), where)
-    except csv.Error as error:
-        raise InputError(
-            f"is not CSV: {error}",
-            f"{path}:{line}",
-            "close the quote of a value; a quote within a value is written twice",
-        ) from None
+    return csv_rows(text, path, delimiter, lambda record, where: _header(record, notes))
 
 
 def _decoded(path: Path) -> tuple[str, str]:

@@ -17,12 +17,13 @@ from promptlathe.drafting.prompts import Given, read_prompt, with_columns
 from promptlathe.drafting.scoring import objective_parts
 from promptlathe.drafting.space import SpaceDraft, draft_space
 from promptlathe.drafting.tables import Table, read_table
-from promptlathe.drafting.writing import commented_file, rows_file, space_file, write_files
+from promptlathe.drafting.writing import commented_file, rows_file, space_file
 from promptlathe.errors import InputError
 from promptlathe.job import Job, check
 from promptlathe.job.job import LONGEST_NAME, NOT_IN_NAMES
 from promptlathe.job.plan import Plan
 from promptlathe.job.schemas import schemas
+from promptlathe.new_files import write_files
 from promptlathe.space import fill_declared
 
 FEWEST = 25
@@ -57,6 +58,12 @@ class Task:
     def run_file(self) -> Path:
         """In the workspace."""
         return Path("runs", f"{self.name}.yaml")
+
+    def write(self, folder: Path, *, force: bool) -> None:
+        """Into a workspace. Raises InputError for a file that is there with another text, unless
+        `force`."""
+        fix = "choose another folder, go on with the files that are there, or write anew with "
+        write_files(folder, self.files, fix=f"{fix}--force", force=force)
 
 
 def draft(
@@ -172,7 +179,7 @@ def init(
         budget=budget,
         name=name,
     )
-    write_files(Path(directory), task.files, force=force)
+    task.write(Path(directory), force=force)
     return Path(directory) / task.run_file
 
 

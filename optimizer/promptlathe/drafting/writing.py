@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from promptlathe.documents import to_yaml
 from promptlathe.drafting.space import SpaceDraft
-from promptlathe.errors import InputError
-from promptlathe.job.stores import write_whole
 
 Commented = Sequence[tuple[str, Any, str]]
 """(key, value, why), in order."""
@@ -36,38 +33,6 @@ def commented_file(schema: str, about: str, parts: Commented) -> str:
 def rows_file(rows: Iterable[Mapping[str, Any]]) -> str:
     """One JSON object a line."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
-def write_files(folder: Path, files: Mapping[Path, str], *, force: bool) -> None:
-    """Write the files below a folder; those that are there with the same text stay.
-
-    Raises InputError, before anything is written, for one that is there with another text, unless
-    `force`; and for a folder that cannot be written.
-    """
-    try:
-        there = {path: (folder / path).exists() for path in files}
-        other = [
-            path
-            for path, text in files.items()
-            if there[path] and (folder / path).read_bytes() != text.encode()
-        ]
-        if other and not force:
-            raise InputError(
-                "is there already, with other content",
-                str(folder / other[0]),
-                "choose another folder, go on with the files that are there, or write anew with "
-                "--force",
-            )
-        for path, text in files.items():
-            if not there[path] or path in other:
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                write_whole(folder / path, text)
-    except OSError as error:
-        raise InputError(
-            f"cannot be written: {error.strerror}",
-            str(error.filename or folder),
-            "choose another folder",
-        ) from None
 
 
 def _head(schema: str, about: str) -> str:

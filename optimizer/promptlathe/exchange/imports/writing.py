@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from promptlathe.documents import to_yaml
-from promptlathe.errors import InputError
 from promptlathe.exchange.imports.draft import Draft, Lost
 from promptlathe.exchange.imports.sharing import Shared, listed, shared
+from promptlathe.new_files import write_files
 from promptlathe.records import Json
 from promptlathe.space.template import placeholders
 from promptlathe.starter import copy_starter
@@ -50,24 +50,8 @@ def write(draft: Draft, directory: Path) -> Made:
         data: "".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows),
         run: _run(draft, name),
     }
-    for path in texts:
-        if (directory / path).exists():
-            raise InputError(
-                "is there already, and nothing is overwritten",
-                str(directory / path),
-                "name another folder, or move the file away",
-            )
+    write_files(directory, texts, fix="name another folder, or move the file away")
     copy_starter(directory, SCHEMAS)
-    try:
-        for path, text in texts.items():
-            (directory / path).parent.mkdir(parents=True, exist_ok=True)
-            (directory / path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"cannot be written: {error.strerror}",
-            str(error.filename or directory),
-            "choose another folder",
-        ) from None
     files = tuple(directory / path for path in texts)
     return Made(directory / run, files, (*one.said, *draft.kept), (*draft.lost, *one.lost))
 
