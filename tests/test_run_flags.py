@@ -1,4 +1,4 @@
-"""`run --json, --log, --quiet, --fail-on`: what a job in a pipeline reads."""
+"""`run --json, --log, --metrics, --quiet, --fail-on`: what a job in a pipeline reads."""
 
 import asyncio
 import json
@@ -11,12 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from prometheus_client.parser import text_string_to_metric_families
 
+from promptlathe import clock
 from promptlathe.cli import main
 from promptlathe.cli.display import PACES, Lines, pace
 from promptlathe.cli.log import Log
@@ -299,3 +302,55 @@ def test_a_command_that_is_ended(tmp_path: Path, slow: PocketServer, how: int) -
     else:
         assert process.returncode == 130
         assert (found["status"], found["exit_code"]) == ("interrupted", 130)
+
+
+def test_a_log_of_json_lines(here: Path) -> None:
+    assert run("--log", "all.jsonl").exit_code == 0
+    lines = [json.loads(line) for line in (here / "all.jsonl").read_text().splitlines()]
+    assert {(type(one["at"]), type(one["text"])) for one in lines} == {(str, str)}
+    assert lines[0]["pid"] > 0
+    assert lines[-1]["exit_code"] == 0
+    (told,) = [one for one in lines if "verdict" in one]
+    assert told["interval"][0] <= told["gain"] <= told["interval"][1]
+    run("--log", "all.jsonl", "--set", "budget.calls=10")
+    lines = [json.loads(line) for line in (here / "all.jsonl").read_text().splitlines()]
+    assert lines[-1]["exit_code"] == 4
+    assert [one["text"][:6] for one in lines if one["level"] == "error"] == ["error:"]
+
+
+def series(path: Path) -> dict[tuple[str, ...], float]:
+    """By name and values of labels, as Prometheus' own parser reads them."""
+    found: dict[tuple[str, ...], float] = {}
+    for family in text_string_to_metric_families(path.read_text("utf-8")):
+        for sample in family.samples:
+            assert sample.labels.pop("run_file") == "run"
+            key = (sample.name.removeprefix("promptlathe_run_"), *sample.labels.values())
+            assert key not in found
+            found[key] = sample.value
+    return found
+
+
+def test_metrics_of_the_last_run(here: Path) -> None:
+    path = here / "run.prom"
+    with clock.told_by(lambda: datetime(2027, 1, 4, tzinfo=UTC)):
+        assert run("--metrics", "run.prom", "--json", "r.json").exit_code == 0
+    good, result = series(path), json.loads((here / "r.json").read_text())
+    assert good["success",] == 1
+    assert good["score", "best"] == result["test"]["best"]
+    assert [good["gain", bound, "seed"] for bound in ("low", "high")] == result["test"]["interval"]
+    verdicts = {key[1] for key, value in good.items() if key[0] == "verdict" and value}
+    assert verdicts == {result["verdict"]}
+    assert good["calls", "task"] == result["calls"]["task"]
+    with clock.told_by(lambda: datetime(2027, 1, 5, tzinfo=UTC)):
+        assert run("--metrics", "run.prom", "--set", "budget.calls=10").exit_code == 4
+    failed = series(path)
+    assert (failed["success",], failed["exit_code",]) == (0, 4)
+    assert failed["ended_timestamp_seconds",] == good["ended_timestamp_seconds",] + 86400
+    when = "succeeded_timestamp_seconds"
+    assert failed[when,] == good[when,]
+    assert ("score", "best") not in failed
+    assert run("--metrics", "no/folder/a.prom").exit_code == 2
+    (here / "broken.yaml").write_text("space: [")
+    broken = CliRunner().invoke(main, ["run", "broken.yaml", "--metrics", "broken.prom"])
+    assert broken.exit_code == 2
+    assert 'promptlathe_run_success{run_file="broken"} 0.0' in (here / "broken.prom").read_text()

@@ -1,14 +1,26 @@
-"""`--log FILE`: what is said on stderr, line by line with the time, and more of the progress."""
+"""`--log FILE`: what is said on stderr, line by line with the time, and more of the progress.
 
+A file that is called `.jsonl` gets JSON lines: `at`, `level`, `text`, and what is told by name.
+"""
+
+import json
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+from promptlathe import clock
 from promptlathe.cli.outcome import unwritable
 from promptlathe.cli.terminal import visible
+
+JSON_LINES = (".jsonl", ".ndjson")
+LEVELS = {"error": "error", "note": "warning"}
+"""By what a line begins with."""
+
+
+def _lines(text: str) -> list[str]:
+    return visible(text).splitlines()
 
 
 class Log:
@@ -16,6 +28,7 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._json = path.suffix.lower() in JSON_LINES
         self._file: TextIO | None = None
 
     def open(self) -> None:
@@ -25,16 +38,23 @@ class Log:
         except OSError as error:
             raise unwritable(self._path, error, "--log") from None
 
-    def line(self, text: str) -> None:
-        """A line, or several; a disk that is full holds nothing up."""
+    def line(self, text: str, **told: Any) -> None:
+        """A line, or several; a disk that is full holds nothing up. told: more of it, as data."""
         if self._file is None:
             return
-        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        now = clock.now().astimezone().isoformat(timespec="seconds")
         try:
-            self._file.write("".join(f"{now} {one}\n" for one in visible(text).splitlines()))
+            self._file.write("".join(self._written(now, one, told) for one in _lines(text)))
             self._file.flush()
         except OSError:
             pass
+
+    def _written(self, now: str, line: str, told: Mapping[str, Any]) -> str:
+        if not self._json:
+            return f"{now} {line}\n"
+        head = line.partition(":")[0]
+        content = {"at": now, "level": LEVELS.get(head, "info"), "text": line, **told}
+        return json.dumps(content, ensure_ascii=False) + "\n"
 
     @contextmanager
     def listening(self) -> Generator[None]:

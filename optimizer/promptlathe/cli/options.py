@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from promptlathe.cli.log import Log
+from promptlathe.cli.metrics import Metrics
 from promptlathe.cli.outcome import JsonFile
 from promptlathe.cli.terminal import say
 from promptlathe.errors import InputError, Interrupted, PromptlatheError
@@ -36,20 +37,28 @@ def reported(command: Command) -> Command:
     def run(*args: Any, **options: Any) -> None:
         with ExitStack() as stack:
             json_file = _option(options, JsonFile)
+            metrics = _option(options, Metrics)
             if log := _option(options, Log):
                 stack.callback(log.close)
                 stack.enter_context(log.listening())
             stack.enter_context(sigterm_as_interrupt())
-            code = _carry_out(lambda: command(*args, **options), json_file, log)
+            code = 1
+            try:
+                code = _carry_out(lambda: command(*args, **options), json_file, log, metrics)
+            finally:
+                if metrics:
+                    metrics.end(code)
             if log:
-                log.line(f"ended: exit code {code}")
+                log.line(f"ended: exit code {code}", exit_code=code)
             if code:
                 sys.exit(code)
 
     return run
 
 
-def _carry_out(work: Callable[[], None], json_file: JsonFile | None, log: Log | None) -> int:
+def _carry_out(
+    work: Callable[[], None], json_file: JsonFile | None, log: Log | None, metrics: Metrics | None
+) -> int:
     """The exit code, after everything was said."""
 
     def fail(error: BaseException, code: int) -> int:
@@ -62,7 +71,9 @@ def _carry_out(work: Callable[[], None], json_file: JsonFile | None, log: Log | 
             json_file.begin()
         if log:
             log.open()
-            log.line(f"began: {_typed()} (process {os.getpid()})")
+            log.line(f"began: {_typed()} (process {os.getpid()})", pid=os.getpid())
+        if metrics:
+            metrics.check()
         work()
     except PromptlatheError as error:
         if isinstance(error, Interrupted):
@@ -82,7 +93,8 @@ def _carry_out(work: Callable[[], None], json_file: JsonFile | None, log: Log | 
     except Exception as error:
         code = fail(error, getattr(error, "exit_code", 1))
         if log:
-            log.line(f"{''.join(format_exception(error))}\nended: exit code {code}")
+            log.line(f"error: {''.join(format_exception(error))}")
+            log.line(f"ended: exit code {code}", exit_code=code)
         raise
     if json_file:
         json_file.end()
@@ -172,6 +184,10 @@ def _log(_: click.Context, __: click.Parameter, path: Path | None) -> Log | None
     return Log(path) if path else None
 
 
+def _metrics(_: click.Context, __: click.Parameter, path: Path | None) -> Metrics | None:
+    return Metrics(path) if path else None
+
+
 Json = click.option(
     "--json",
     "json_file",
@@ -184,7 +200,14 @@ LogFile = click.option(
     type=APath(dir_okay=False),
     callback=_log,
     metavar="FILE",
-    help="Append what is said on stderr here, with the time.",
+    help="Append what is said on stderr here, with the time; as JSON lines to a .jsonl file.",
+)
+MetricsFile = click.option(
+    "--metrics",
+    type=APath(dir_okay=False),
+    callback=_metrics,
+    metavar="FILE",
+    help="Write how the run ended here, for Prometheus (node_exporter's textfile collector).",
 )
 Quiet = click.option("--quiet", is_flag=True, help="Print errors and the verdict only.")
 

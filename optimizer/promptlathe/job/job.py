@@ -37,6 +37,12 @@ LONGEST_NAME = 100
 NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.-]+")
 
 
+def job_name(path: Path) -> str:
+    """A job is called like its run file."""
+    made = NOT_IN_NAMES.sub("-", _resolved(path).stem)[:LONGEST_NAME].strip("-")
+    return made or "promptlathe"
+
+
 @dataclass(frozen=True)
 class Job:
     """Space, objective, target, models, budget, search, parallel and tracking.
@@ -121,8 +127,7 @@ class Job:
             judge=file.judge,
             step_models=loaded.step_models,
             function=loaded.load_target(space),
-            name=NOT_IN_NAMES.sub("-", _resolved(path).stem)[:LONGEST_NAME].strip("-")
-            or "promptlathe",
+            name=job_name(path),
             budget=file.budget.record,
             prices=file.prices,
             search=file.search,

@@ -9,10 +9,12 @@ from typing import Any
 import click
 
 from promptlathe.cli.log import Log
+from promptlathe.cli.metrics import Metrics
 from promptlathe.cli.options import (
     APath,
     Json,
     LogFile,
+    MetricsFile,
     Outside,
     Quiet,
     Reported,
@@ -40,6 +42,7 @@ FAILING = {"no-gain": ("no significant gain", "worse"), "worse": ("worse",)}
         "promptlathe run runs/support_triage.yaml --set budget.calls=500 --set search.seed=3",
         "promptlathe run runs/support_triage.yaml --json result.json --log run.log",
         "promptlathe run runs/support_triage.yaml --quiet --fail-on no-gain",
+        "promptlathe run runs/support_triage.yaml --log jobs.jsonl --metrics triage.prom",
     ),
     help=f"Run the job in FILE: search, decide on held-out rows, record in MLflow.\n\n{EXITS}",
 )
@@ -47,6 +50,7 @@ FAILING = {"no-gain": ("no significant gain", "worse"), "worse": ("worse",)}
 @Settings
 @Json
 @LogFile
+@MetricsFile
 @Quiet
 @click.option(
     "--fail-on",
@@ -68,6 +72,7 @@ def carry_out(
     settings: tuple[str, ...],
     json_file: JsonFile | None,
     log: Log | None,
+    metrics: Metrics | None,
     quiet: bool,
     fail_on: str | None,
     replay: str | None,
@@ -89,7 +94,10 @@ def carry_out(
     from promptlathe.job import Job, Result
     from promptlathe.job import check as check_job
     from promptlathe.job import run as run_job
+    from promptlathe.job.job import job_name
 
+    if metrics:
+        metrics.run_file = job_name(file)
     job = Job.load(
         file,
         settings=pairs(settings),
@@ -100,7 +108,7 @@ def carry_out(
     announce("checking the space, the data and where results are kept")
     check_job(job)  # what is wrong is said before the first line of progress
     failing = FAILING[fail_on] if fail_on else ()
-    telling = Telling(job, json_file, failing, log=log, quiet=quiet)
+    telling = Telling(job, json_file, failing, log=log, metrics=metrics, quiet=quiet)
     with display(job, log, quiet=quiet) as progress:
 
         def tell(decided: Result) -> None:
