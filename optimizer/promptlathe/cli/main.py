@@ -9,12 +9,14 @@ from promptlathe.cli.commands.compare import compare
 from promptlathe.cli.commands.export import export
 from promptlathe.cli.commands.export_data import export_data
 from promptlathe.cli.commands.guide import guide
+from promptlathe.cli.commands.history import history
 from promptlathe.cli.commands.import_ import import_
 from promptlathe.cli.commands.init import init
 from promptlathe.cli.commands.judge import judge
 from promptlathe.cli.commands.optimize import optimize
 from promptlathe.cli.commands.pocket import pocket
 from promptlathe.cli.commands.report import report
+from promptlathe.cli.commands.rollback import rollback
 from promptlathe.cli.commands.run import run
 from promptlathe.cli.commands.runs import runs
 from promptlathe.cli.commands.show import show
@@ -77,6 +79,7 @@ def main() -> None:
 for command in (
     *(init, optimize, import_, check, run),
     *(runs, show, compare, report, guide, ui),
+    *(history, rollback),
     *(export, export_data, judge, sync, pocket),
 ):
     main.add_command(command)

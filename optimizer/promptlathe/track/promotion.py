@@ -1,5 +1,7 @@
 """A promotion: new versions into the registry, then the alias `champion` on all of them.
 
+The versions that had it get the alias `previous`.
+
 Before the first, the seed is registered: without the alias, as what champions are compared with.
 
 The registry has no lock, and may be shared by machines. A promotion is right as long as the
@@ -16,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptlathe.records import Candidate, Prompt
+from promptlathe.track.aliases import was_rolled_back
 from promptlathe.track.backend import Backend
 from promptlathe.track.records import About, Conclusion, RegisteredPrompt
 from promptlathe.track.registry import (
@@ -31,7 +34,7 @@ from promptlathe.track.registry import (
     versions_listed,
     with_alias,
 )
-from promptlathe.track.store import ALIAS
+from promptlathe.track.store import ALIAS, PREVIOUS
 
 OVER = "promptlathe.over"
 """Version tag: the versions that had the alias when this one was made to follow them."""
@@ -87,6 +90,8 @@ def promote(
         _withdraw(backend, versions)
         return Promotion(refused=_overtaken({first: before}, base))
     _bind(backend, run_id, versions)
+    for name, number in base.items():
+        backend.client.set_prompt_alias(name, PREVIOUS, number)
     for name, number in versions.items():
         backend.client.set_prompt_alias(name, ALIAS, number)
     return Promotion(
@@ -179,7 +184,8 @@ def _before(backend: Backend, name: str, base: Mapping[str, int], own: int) -> i
         number = int(one.version)
         same = one.tags.get(OVER) == _over(base)
         fresh = mine.creation_timestamp - one.creation_timestamp < STALE
-        if base.get(name, 0) < number < own and same and fresh:
+        stands = fresh and not was_rolled_back(one)
+        if base.get(name, 0) < number < own and same and stands:
             return number
     return None
 

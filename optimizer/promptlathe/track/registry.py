@@ -71,12 +71,12 @@ def champion(backend: Backend, names: Mapping[str, str]) -> Champion:
     return Champion(prompts, "", aliased)
 
 
-def with_alias(backend: Backend, name: str) -> Any:
-    """The version that is the champion, or None. Raises InputError for the name of a model."""
+def with_alias(backend: Backend, name: str, alias: str = ALIAS) -> Any:
+    """The version that has it, or None. Raises InputError for the name of a model."""
     from mlflow.exceptions import MlflowException
 
     try:
-        return backend.client.get_prompt_version_by_alias(name, ALIAS)
+        return backend.client.get_prompt_version_by_alias(name, alias)
     except MlflowException as error:
         if "registered as a model" in str(error):
             raise InputError(

@@ -15,6 +15,8 @@ from promptlathe.documents import find, shown_url
 from promptlathe.errors import InputError
 
 ALIAS = "champion"
+PREVIOUS = "previous"
+"""Alias of the version that was the champion before."""
 URI = "MLFLOW_TRACKING_URI"
 PROMPT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 CONNECT_SECONDS = 2.0

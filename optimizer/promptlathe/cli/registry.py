@@ -1,0 +1,76 @@
+"""The prompt registry of a workspace, for commands."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from promptlathe.cli.tables import Column, table
+from promptlathe.cli.terminal import short, visible
+from promptlathe.documents import hiding, secrets_of, shown_url
+from promptlathe.errors import InputError
+from promptlathe.job.latest import latest_recorded
+from promptlathe.job.stores import recorded_in
+from promptlathe.track.aliases import Version
+from promptlathe.track.backend import ENVIRONMENT, Away, Backend, said
+from promptlathe.track.store import check_prompt_name, check_store
+
+_REACH = "see that the store can be reached, or set MLFLOW_TRACKING_URI to another one"
+
+
+@contextmanager
+def registry(workspace: Path | None, name: str) -> Generator[Backend]:
+    """MLFLOW_TRACKING_URI's, the one of the latest run, or the workspace's own.
+
+    Raises InputError for a name that no prompt can have, and for a store that does not answer.
+    """
+    check_prompt_name(name, "NAME")
+    for key, value in ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    last = latest_recorded(workspace)
+    uri, artifacts = recorded_in(workspace, last.store if last else "")
+    if away := check_store(uri):
+        raise InputError(away, shown_url(uri), _REACH)
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield Backend(uri, artifacts)
+    except Away as error:
+        raise InputError(hiding(*secrets_of(uri))(error.said), shown_url(uri), _REACH) from None
+    except (MlflowException, SQLAlchemyError) as error:
+        text = hiding(*secrets_of(uri))(said(uri, error))
+        raise InputError(f"MLflow refused: {text}", shown_url(uri), _REACH) from None
+
+
+def version_lines(versions: list[Version]) -> list[str]:
+    """A table, and a line for each rollback."""
+    shown = (
+        Column("version", [str(one.number) for one in versions], right=True),
+        Column("when (UTC)", [one.at[:16].replace("T", " ") for one in versions]),
+        Column("alias", [", ".join(one.aliases) for one in versions]),
+        Column("verdict", [one.verdict or "" for one in versions]),
+        Column("gain", ["" if one.gain is None else f"{one.gain:+.3f}" for one in versions]),
+        Column("interval", [_interval(one) for one in versions]),
+        Column("rows", [_count(one.rows) for one in versions], right=True),
+        Column("calls", [_count(one.calls) for one in versions], right=True),
+        Column("opening", [_count(one.opening) for one in versions], right=True),
+        Column("MLflow run", [(one.run or "")[:12] for one in versions]),
+    )
+    moved = sorted((back.at, one.number, back) for one in versions for back in one.rollbacks)
+    return [
+        *table(shown),
+        *(
+            f"{at[:16].replace('T', ' ')}  rolled back from {number} to {back.to}: "
+            f"{short(visible(back.reason), 200) or 'no reason given'}"
+            for at, number, back in moved
+        ),
+    ]
+
+
+def _interval(one: Version) -> str:
+    return "{:+.3f} to {:+.3f}".format(*one.interval) if one.interval else ""
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
