@@ -72,6 +72,29 @@ def test_prompts_of_a_chain_go_back_together(store: Path, client: Any):
     assert {one: holders(client, one)[0] for one in names.values()} == first
 
 
+def test_a_record_that_is_sent_again_does_not_undo_a_rollback(store: Path, client: Any):
+    """As by `sync`, after the registry took the promotion and the sender did not hear of it."""
+    promoted(store, "one")
+    end = conclusion(best=SEED.prompts, aliased={NAME: 1})
+    second, again = Teller(store, "two"), Teller(store, "two")
+    second.start(about())
+    set_alias = second.book._backend.client.set_prompt_alias
+
+    def cut_off(name: str, alias: str, version: int) -> None:
+        set_alias(name, alias, version)
+        if alias == "champion":
+            raise KeyboardInterrupt
+
+    second.book._backend.client.set_prompt_alias = cut_off
+    with pytest.raises(KeyboardInterrupt):
+        second.conclude(end)
+    assert told("rollback", NAME).exit_code == 0
+    again.book = type(again.book)(again.book._backend, "two", second.book.taken(1))
+    again.book._about = about()
+    assert "rolled back by hand" in again.conclude(end).problems[0]
+    assert holders(client) == (1, 2)
+
+
 def test_what_cannot_be_rolled_back_is_said(store: Path):
     promoted(store, "one", best=BEST.prompts)
     for given, said in (

@@ -62,10 +62,13 @@ def promote(
     """A new version of each prompt, linked both ways with the run, then the alias on all.
 
     The aliases move last and together: what fails before leaves the champion as it was. May be
-    done again: what an earlier attempt made is gone on with.
+    done again: what an earlier attempt made is gone on with, unless somebody rolled it back.
     """
     names, base = about.registered, conclusion.aliased
     mine = {name: _made(backend, name, run_id) for name in names.values()}
+    made = {name: number for name, number in mine.items() if number is not None}
+    if any(was_rolled_back(backend.client.get_prompt_version(n, one)) for n, one in made.items()):
+        return Promotion(refused=f"{versions_listed(made)} was promoted, and rolled back by hand")
     now = {name: _number(with_alias(backend, name)) for name in names.values()}
     if others := {
         name: number
