@@ -154,7 +154,7 @@ class Stops:
 
     def update(self, view: View) -> None:
         self.left -= 1
-        if not self.left:
+        if self.left <= 0:  # the first time may be a tick of the clock, which ends no run
             raise RuntimeError("no more")
 
 

@@ -45,8 +45,6 @@ LAYERS = (
     ("job",),
     ("notebook",),
     ("api", "genai"),
-    ("notify",),
-    ("schedule",),
     ("exchange",),
     ("drafting",),
     ("cli",),

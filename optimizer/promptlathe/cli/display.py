@@ -11,6 +11,8 @@ from promptlathe.cli.log import Log
 from promptlathe.cli.terminal import drawable, fold, say, short, styled
 from promptlathe.job.progress import View
 from promptlathe.records import Standing
+from promptlathe.results import STATES
+from promptlathe.scoring.answers import State
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -23,6 +25,7 @@ EVERY_LIVE = 0.2
 """Seconds between two drawings."""
 PACES = ((0.0, 5.0), (60.0, 30.0), (600.0, 60.0), (3600.0, 300.0))
 """(From so many seconds on, so many between two lines): a run of ten hours makes 190."""
+LOST: list[State] = [one for one in STATES if one != "answered"]
 NAME = 12
 """Columns of the names."""
 REASON = 160
@@ -186,10 +189,10 @@ def facts(view: View) -> list[tuple[str, str]]:
 def _answers(view: View) -> list[tuple[str, str]]:
     """How many could not be used; a failure's reason in its own words."""
     counts = view.answers.of()
-    lost = [f"{n:,} {one}" for one, n in counts.by_state.items() if one != "answered" and n]
+    lost = [f"{counts.by_state[one]:,} {one}" for one in LOST if counts.by_state.get(one)]
     shown = [("answers", f"{counts.total:,}: {', '.join(lost)}")] if lost else []
     if counts.failed:
-        by_reason = ", ".join(f"{reason} {n:,}" for reason, n in counts.failed.items())
+        by_reason = ", ".join(f"{reason} {n:,}" for reason, n in counts.reasons)
         last = view.answers.last_failure
         said = f"; the last: {short(last.detail, REASON)}" if last and last.detail else ""
         shown.append(("failed", f"{sum(counts.failed.values()):,} ({by_reason}){said}"))

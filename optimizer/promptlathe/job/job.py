@@ -15,7 +15,6 @@ from promptlathe.job.runfile import (
     SearchOptions,
     TrackOptions,
 )
-from promptlathe.job.upkeep import Upkeep
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget
@@ -72,8 +71,6 @@ class Job:
     parallel: ParallelOptions = field(default_factory=ParallelOptions)
     track: TrackOptions | Literal[False] = field(default_factory=TrackOptions)
     report: ReportOptions | Literal[False] = field(default_factory=ReportOptions)
-    upkeep: Upkeep = field(default_factory=Upkeep)
-    """When it runs, and what is done between the runs."""
     ledger: str | None = None
     workspace: Path = field(default_factory=Path.cwd)
     within: Within = None
@@ -134,7 +131,6 @@ class Job:
             parallel=file.parallel,
             track=file.track,
             report=file.report,
-            upkeep=file.upkeep,
             ledger=file.ledger,
             workspace=home,
             within=within,

@@ -11,7 +11,6 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from promptlathe import documents
 from promptlathe.documents import Document, Loc, Within
 from promptlathe.errors import InputError
-from promptlathe.job.upkeep import RetireOptions, Upkeep, WatchOptions
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
 from promptlathe.records import Budget
@@ -174,14 +173,6 @@ class RunFile(documents.Model):
     ledger: str | None = Field(
         default=None, description="SQLAlchemy URL; by default in the workspace"
     )
-    schedule: str | None = Field(default=None, description="Cron expression of the job")
-    timezone: str | None = Field(
-        default=None, description="Of the schedules, as Europe/Paris; by default the machine's"
-    )
-    watch: WatchOptions | None = Field(
-        default=None, description="Look whether the champion still holds"
-    )
-    retire: RetireOptions = Field(default_factory=lambda: RetireOptions())
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -190,11 +181,6 @@ class RunFile(documents.Model):
         if self.output is not None and self.steps is None:
             raise ValueError("`output` names a step, and there is none", "remove it")
         return self
-
-    @property
-    def upkeep(self) -> Upkeep:
-        """What it says of the nights after."""
-        return Upkeep(self.schedule, self.timezone, self.watch, self.retire)
 
     @property
     def made(self) -> str | None:

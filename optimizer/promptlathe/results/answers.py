@@ -23,6 +23,11 @@ class AnswerCounts:
         """Cells, those that failed included."""
         return sum(self.by_state.values()) + sum(self.failed.values())
 
+    @property
+    def reasons(self) -> list[tuple[str, int]]:
+        """Why calls failed, and how many: the commonest first."""
+        return sorted(self.failed.items(), key=lambda one: (-one[1], one[0]))
+
     def to_dict(self) -> dict[str, Any]:
         """With a key for each state, and the failures by reason."""
         named = {one.replace(" ", "_"): self.by_state.get(one, 0) for one in STATES}
@@ -30,7 +35,7 @@ class AnswerCounts:
 
     def __str__(self) -> str:
         parts = [f"{n:,} {one}" for one in STATES if (n := self.by_state.get(one))]
-        failed = ", ".join(f"{reason} {n:,}" for reason, n in self.failed.items())
+        failed = ", ".join(f"{reason} {n:,}" for reason, n in self.reasons)
         if failed:
             parts.append(f"{sum(self.failed.values()):,} failed ({failed})")
         return ", ".join(parts) or "none"
