@@ -163,9 +163,19 @@ def test_importing_loads_nothing_heavy(code: str) -> None:
     assert loaded.isdisjoint((*HEAVY, *FRAMEWORKS))
 
 
-def test_a_job_can_be_read_and_checked_without_the_heavy_things() -> None:
-    """What `promptlathe check` needs: no tracking, no Ray, no client."""
-    code = "import promptlathe.job"
+@pytest.mark.parametrize(
+    ("code", "heavy"),
+    [
+        # What `promptlathe check` needs: no tracking, no Ray, no client.
+        ("import promptlathe.job", ("ray", "mlflow", "optuna", "openai", "pandas", *FRAMEWORKS)),
+        # What shows a result: no ledger either.
+        (
+            "import promptlathe.report.page",
+            ("ray", "mlflow", "optuna", "openai", "pandas", "sqlalchemy", *FRAMEWORKS),
+        ),
+    ],
+)
+def test_what_a_part_of_the_package_does_not_load(code: str, heavy: tuple[str, ...]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LOADED.format(code=code)],
         capture_output=True,
@@ -173,9 +183,7 @@ def test_a_job_can_be_read_and_checked_without_the_heavy_things() -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert set(done.stdout.split()).isdisjoint(
-        {"ray", "mlflow", "optuna", "openai", "pandas", *FRAMEWORKS}
-    )
+    assert set(done.stdout.split()).isdisjoint(heavy)
 
 
 def told_to_the_checker() -> dict[str, str]:

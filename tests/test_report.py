@@ -29,6 +29,7 @@ from promptlathe.report.page import report_page
 from promptlathe.report.row_html import change_words, rows_html
 from promptlathe.report.rows import MOST_ROWS, shown_rows
 from promptlathe.report.said import SAID
+from promptlathe.report.usage import usage_of
 from promptlathe.results import (
     CurvePoint,
     DecidedRow,
@@ -61,6 +62,18 @@ def test_a_run_leaves_its_report_and_the_command_writes_it_again(finished: tuple
     kept.unlink()
     assert CliRunner().invoke(main, named[:-2]).exit_code == 0
     assert kept.read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize("promotes", [True, False])
+def test_mlflow_is_named_where_the_prompt_will_be(finished: tuple[Result, Path], promotes: bool):
+    """A better prompt that nobody registers (`promote: never`) cannot be loaded from there."""
+    facts = replace(finished[0].facts, prompt="sorter", promotes=promotes)
+    better = replace(
+        finished[0], run_id="a" * 32, verdict="better", recommended="best", facts=facts
+    )
+    assert ("prompts:/sorter@champion" in usage_of(better).mlflow) == promotes
+    version = replace(better, registered={"sorter": 3})
+    assert "prompts:/sorter@champion" in usage_of(version).mlflow
 
 
 def test_no_report_is_made_where_none_is_wanted(tmp_path: Path):

@@ -16,9 +16,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
-from promptlathe.ledger import Opening
 from promptlathe.records import content_hash
+
+if TYPE_CHECKING:  # SQLAlchemy takes half a second, and what shows a result needs none
+    from promptlathe.ledger import Opening
 
 ERROR = 0.05
 """Chance that the openings of one split promote anything that is not better."""
@@ -42,7 +45,7 @@ class Level:
     """One-sided error of `better`."""
     exhausted: bool
     """Hardly any gain could be shown: fresh rows are due."""
-    known: Opening | None = None
+    known: "Opening | None" = None
     """The earlier opening that decided between the same prompts on the same rows: no new look."""
 
     @property
@@ -52,7 +55,7 @@ class Level:
 
 
 def level_of(
-    openings: Sequence[Opening], *, rows: Iterable[str], baseline: str, challenger: str
+    openings: "Sequence[Opening]", *, rows: Iterable[str], baseline: str, challenger: str
 ) -> Level:
     """The level of the next opening on these rows; `openings` are all earlier ones, in order."""
     wanted = frozenset(rows)
@@ -66,7 +69,7 @@ def level_of(
     return Level(split, number, level, number > 1 and power(level, len(wanted)) < CHANCE)
 
 
-def split_of(openings: Sequence[Opening], rows: frozenset[str]) -> str:
+def split_of(openings: "Sequence[Opening]", rows: frozenset[str]) -> str:
     """The split that these rows belong to: the one that saw most, unless FRESH are new."""
     seen = frozenset[str]().union(*(one.rows for one in openings))
     if len(rows - seen) >= FRESH * len(rows):
@@ -98,5 +101,5 @@ def words(level: Level, *, rows: int, split: str = "test") -> str:
     return f"{shown}; fresh rows are due: add {rows} rows to {split}, or replace half of its {rows}"
 
 
-def _exhausted(opening: Opening, rows: int) -> bool:
+def _exhausted(opening: "Opening", rows: int) -> bool:
     return opening.number > 1 and power(opening.level, rows) < CHANCE

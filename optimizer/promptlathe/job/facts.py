@@ -19,6 +19,7 @@ def facts(job: Job, plan: Plan, began: datetime) -> Facts:
         name=job.name,
         experiment=experiment_of(job),
         prompt=job.prompt_name,
+        promotes=bool(job.track and job.track.promote == "if_better"),
         objective=objective.name,
         goal=objective.goal or f"maximize {next(iter(objective.weights))}",
         scorers=tuple(scorer.name for scorer in objective.scorers),

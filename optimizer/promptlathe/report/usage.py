@@ -64,7 +64,8 @@ def usage_of(result: Result) -> Usage:
     why = _why_not(prompts)
     prompt = next(iter(prompts.values()))
     registered = result.recommended == "champion" or (
-        result.recommended == "best" and (result.registered or result.verdict == "better")
+        result.recommended == "best"
+        and (result.registered or (facts.promotes and result.verdict == "better"))
     )
     one = len(prompts) == 1 and result.run_id is not None and registered
     return Usage(

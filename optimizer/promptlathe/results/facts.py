@@ -19,6 +19,8 @@ class Facts:
     """MLflow's."""
     prompt: str = ""
     """In MLflow's registry; of several, what their names begin with."""
+    promotes: bool = True
+    """A better prompt is registered, and becomes the champion."""
     objective: str = ""
     goal: str = ""
     """As it is written: `maximize exact_match`."""
