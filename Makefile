@@ -15,7 +15,7 @@ PYTEST = $(BIN)/python -m pytest -n $(shell $(PYTHON) -c "import os; print(os.cp
 	--dist loadscope
 
 # What fails beside thousands of others on a busy machine is run once more, and named at the end.
-AGAIN = --reruns 1 -rR
+AGAIN = --reruns 1 -rfER
 
 .PHONY: demo demo-llm test check site bench schemas clean
 .DEFAULT_GOAL := demo
