@@ -201,10 +201,13 @@ class Echo(BaseHTTPRequestHandler):
     """MLflow's server, as far as a run needs it to begin; then it refuses, and says what it got."""
 
     refuses = False
+    artifacts = ""
+    """The folder of the run's artifacts."""
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"] or 0))
-        info = {"run_id": "r", "run_uuid": "r", "experiment_id": "1", "artifact_uri": "/nowhere"}
+        info = {"run_id": "r", "run_uuid": "r", "experiment_id": "1"}
+        info["artifact_uri"] = self.artifacts
         experiment = {"experiment_id": "1", "name": "e", "lifecycle_stage": "active"}
         body = {"run": {"info": info, "data": {}}, "experiment": experiment}
         status = 400 if self.refuses else 404 if "registered" in self.path else 200
@@ -224,6 +227,7 @@ class Echo(BaseHTTPRequestHandler):
 def test_what_a_tracking_server_echoes_has_no_password(tmp_path: Path) -> None:
     """Neither in the spool, in what is told, nor in the log, where MLflow's tracebacks are."""
     prompts = {"prompt": Prompt((Message("user", "hi"),))}
+    Echo.artifacts = str(tmp_path / "artifacts")
     with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         uri = f"http://me:{CANARY}@127.0.0.1:{server.server_port}"

@@ -266,6 +266,7 @@ def test_a_ledger_that_is_kept_elsewhere(
     pointer = tmp_path / ".promptlathe/ledger.url"
     pointer.write_text("postgresql+psycopg://me:***@127.0.0.1/prompts\n", "utf-8")
     assert "set PROMPTLATHE_LEDGER to its whole address" in said("runs", code=2)
-    pointer.write_text("sqlite:////nowhere/l.db\n", "utf-8")
-    assert "/nowhere/l.db: the ledger of the latest run is not there" in said("runs", code=2)
-    assert not Path("/nowhere").exists()
+    gone = tmp_path / "gone" / "l.db"
+    pointer.write_text(f"sqlite:///{gone}\n", "utf-8")
+    assert f"{gone}: the ledger of the latest run is not there" in said("runs", code=2)
+    assert not gone.parent.exists()
