@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 from tests.outcomes import scored
@@ -283,7 +284,9 @@ def test_the_options_of_a_command(command: str):
     section = re.search(rf"^## {command}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     assert section, f"cli.md has no section {command}"
     said = set(re.findall(r"^\| `(--[\w-]+)", section[1], re.MULTILINE))
-    real = {o for p in main.commands[command].params for o in p.opts if o.startswith("--")}
+    own = main.commands[command]
+    parts = own.commands.values() if isinstance(own, click.Group) else [own]
+    real = {o for part in parts for p in part.params for o in p.opts if o.startswith("--")}
     others = re.findall(r"^\| those of \[([\w-]+)\]", section[1], re.MULTILINE)
     shared = {o for other in others for p in main.commands[other].params for o in p.opts}
     assert said <= real <= said | shared

@@ -4,6 +4,7 @@
     ├── InputError            exit 2    something the user wrote: file, field, fix
     │   └── MissingExtra      exit 2    an optional dependency is not installed
     ├── BudgetTooSmall        exit 4    nothing could be compared within the budget
+    ├── Busy                  exit 6    another process holds what this one needs
     ├── StorageFailed         exit 1    a disk is full, or a database went away during a run
     ├── ClusterLost           exit 1    the Ray cluster, or all of its workers, went away
     ├── ModelUnavailable      exit 5    the model refuses every call: key, name, network
@@ -71,6 +72,19 @@ class BudgetTooSmall(PromptlatheError):
     """The budget ended before two prompts could be compared."""
 
     exit_code = 4
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(what, fix)
+        self.what, self.fix = what, fix
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  → {self.fix}"
+
+
+class Busy(PromptlatheError):
+    """Another process holds what this one needs: `what`, and the `fix`."""
+
+    exit_code = 6
 
     def __init__(self, what: str, fix: str) -> None:
         super().__init__(what, fix)

@@ -19,6 +19,7 @@ from promptlathe.cli.commands.report import report
 from promptlathe.cli.commands.rollback import rollback
 from promptlathe.cli.commands.run import run
 from promptlathe.cli.commands.runs import runs
+from promptlathe.cli.commands.schedule import schedule
 from promptlathe.cli.commands.show import show
 from promptlathe.cli.commands.sync import sync
 from promptlathe.cli.commands.ui import ui
@@ -79,7 +80,7 @@ def main() -> None:
 for command in (
     *(init, optimize, import_, check, run),
     *(runs, show, compare, report, guide, ui),
-    *(history, rollback),
+    *(schedule, history, rollback),
     *(export, export_data, judge, sync, pocket),
 ):
     main.add_command(command)

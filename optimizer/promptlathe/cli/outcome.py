@@ -1,6 +1,7 @@
 """How a command ends, as data: the file of `--json`, from its first moment to its exit.
 
-    running ──→ finished | failed | bad input | budget too small | model unavailable | interrupted
+    running ──→ finished | failed | bad input | budget too small | model unavailable | busy |
+                interrupted
 
 What stood in the file before is gone at once, so that yesterday's result never stands for today's
 run. A command that was killed leaves `running`, with the number of a process that is no more.
@@ -26,6 +27,7 @@ STATUS = {
     VERDICT: "finished",
     4: "budget too small",
     5: "model unavailable",
+    6: "busy",
     130: "interrupted",
 }
 """By exit code; `failed` for any other."""

@@ -10,7 +10,7 @@ from promptlathe.runtime.engine import Engine
 from promptlathe.runtime.gates import Gates
 from promptlathe.search import Policy
 
-Stage = Literal["search", "waiting for another run's decision", "decision"]
+Stage = Literal["search", "decision"]
 
 
 @dataclass

@@ -1,15 +1,11 @@
 """A job's record in MLflow: what is handed to the tracker, and what the job asks it."""
 
-import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Literal
-
-from filelock import FileLock, Timeout
 
 from promptlathe.errors import InputError
 from promptlathe.job.answer_states import AnswerStates
@@ -22,15 +18,13 @@ from promptlathe.job.job import Job
 from promptlathe.job.plan import Plan
 from promptlathe.job.progress import View
 from promptlathe.job.stores import tracking_uri
+from promptlathe.job.taking_turns import promotes
 from promptlathe.ledger import Ledger
 from promptlathe.records import Candidate, FinalistName, Outcome
 from promptlathe.results import CurvePoint, Result
 from promptlathe.space import fields_of, with_sources
 from promptlathe.track.records import Champion, Conclusion
 from promptlathe.track.tracker import NoTracker, Tracker
-
-LOOK = 0.1
-"""Seconds between two looks whether it is this run's turn."""
 
 
 class Recorder:
@@ -39,7 +33,7 @@ class Recorder:
     def __init__(self, job: Job, plan: Plan, run: str, *, replay: bool) -> None:
         self._job, self._plan, self._run = job, plan, run
         self._began = time.time_ns() // 1_000_000
-        self._promotes = bool(job.track and job.track.promote == "if_better") and not replay
+        self._promotes = promotes(job) and not replay
         self._champion = Champion()
         self._notes: tuple[str, ...] = ()
         self._view: View | None = None
@@ -89,30 +83,6 @@ class Recorder:
             self._champion = Champion(aliased=self._champion.aliased)
         prompts = {name: one.prompt for name, one in self._champion.prompts.items()}
         return Candidate((), prompts) if prompts else None
-
-    @asynccontextmanager
-    async def turn(self, seconds: float, waiting: Callable[[], object]) -> AsyncGenerator[None]:
-        """From asking for the champion to promoting: one run of the workspace at a time for a
-        prompt, so that the second meets the champion that the first made.
-
-        Waits so many seconds at most, and tells `waiting` meanwhile; after that only the registry
-        keeps one from promoting over the other.
-        """
-        if not self._promotes:
-            yield
-            return
-        lock = FileLock(self._job.state / "running" / f"{self._job.prompt_name}.turn", timeout=0)
-        until = time.monotonic() + seconds
-        while not lock.is_locked and time.monotonic() <= until:
-            try:
-                lock.acquire()
-            except Timeout:
-                waiting()
-                await asyncio.sleep(LOOK)
-        try:
-            yield
-        finally:
-            lock.release()
 
     def progress(self, view: View, states: AnswerStates, *, last: bool = False) -> None:
         """How the run stands: call it at each outcome, and at the end; most is thinned out."""

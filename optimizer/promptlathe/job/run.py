@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ from promptlathe.job.stores import (
     point_to_ledger,
     storage,
 )
+from promptlathe.job.taking_turns import IfBusy, turn
 from promptlathe.job.warm import comparable
 from promptlathe.ledger import Asking, Ledger, RecordedRun
 from promptlathe.records import (
@@ -78,8 +80,6 @@ if TYPE_CHECKING:  # numpy and scipy load when they are needed
 
 SIDES = 3
 """Prompts that meet the test rows at most: the seed, the best and the champion."""
-TURN = 600.0
-"""Seconds that a run waits at most for another one that decides on the same prompt."""
 TICK = 1.0
 """Seconds between two looks at the clock."""
 HEAD_START = 0.05
@@ -104,6 +104,8 @@ def run(
     replay: str | None = None,
     tell: Callable[[Result], object] = lambda result: None,
     announce: Callable[[str], object] = lambda what: None,
+    if_busy: IfBusy = "wait",
+    waiting: Callable[[str], object] = lambda what: None,
 ) -> Result:
     """Run a job to the end.
 
@@ -111,13 +113,16 @@ def run(
     tell: given the result as soon as it is decided. What is returned, after seconds at most, says
     besides what MLflow made of it.
     announce: told what is done before the first call, where it may take a while.
-    Raises InputError, BudgetTooSmall, ModelUnavailable, StorageFailed, ClusterLost or Interrupted.
+    if_busy: whether to wait for another job that works on the same prompt; waiting: told of it.
+    Raises InputError, BudgetTooSmall, ModelUnavailable, StorageFailed, ClusterLost, Busy or
+    Interrupted.
     """
     plan = check(job)
     with storage(job.state):
         make_state(job.state)
         point_to_ledger(job)
-        return interruptible(lambda: _run(job, plan, progress, replay, tell, announce))
+        turns = partial(turn, if_busy=if_busy, waiting=waiting)
+        return interruptible(lambda: _run(job, plan, progress, replay, tell, announce, turns))
 
 
 async def _run(
@@ -127,6 +132,7 @@ async def _run(
     replay: str | None,
     tell: Callable[[Result], object],
     announce: Callable[[str], object],
+    turns: Callable[[Job, Ledger], AbstractAsyncContextManager[None]],
 ) -> Result:
     job = with_rivals(job, plan)
     ledger = Ledger(ledger_url(job))
@@ -145,7 +151,8 @@ async def _run(
             if replay and recorded:
                 with replayed(job, recorded, replay) as course:
                     return await _replayed(start, course)
-            return await _gone_on_with(start, job, plan, ledger)
+            async with turns(job, ledger):
+                return await _gone_on_with(start, job, plan, ledger)
     finally:
         job.objective.close()
         ledger.close()
@@ -296,14 +303,13 @@ class Running:
         ticking = asyncio.create_task(self._tick())
         try:
             reason = await self._search()
-            async with self._recorder.turn(self._spare(), self._wait_for_turn):
-                result = await self._decide(reason)
-                self._keep_result(result)
-                ticking.cancel()
-                self._tell(result)
-                settled = await self._recorder.settle(result)
-                self._keep_result(settled)
-                return settled
+            result = await self._decide(reason)
+            self._keep_result(result)
+            ticking.cancel()
+            self._tell(result)
+            settled = await self._recorder.settle(result)
+            self._keep_result(settled)
+            return settled
         finally:
             ticking.cancel()
 
@@ -367,17 +373,6 @@ class Running:
         """Of the search, as far as its limits allow."""
         limits, policy = self._job.objective.limits.all, self._policy
         return best_within(limits, policy.best, policy.seed, policy.standings, self._told)
-
-    def _spare(self) -> float:
-        """Seconds that the decision may wait."""
-        minutes = self._job.budget.minutes
-        if minutes is None or self._course.replay:
-            return TURN
-        left = 60 * minutes - self._account.seconds - self._account.reserve.seconds
-        return min(TURN, max(0.0, left))
-
-    def _wait_for_turn(self) -> None:
-        self._view.stage = "waiting for another run's decision"
 
     def _known_then(self, champion: Candidate | None) -> Candidate | None:
         """None for one that did not take part in the decision that is replayed."""

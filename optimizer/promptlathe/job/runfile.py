@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from promptlathe import documents
+from promptlathe.cron import Cron, check_cron, check_zone
 from promptlathe.documents import Document, Loc, Within
 from promptlathe.errors import InputError
 from promptlathe.models.pricing import Prices
@@ -173,6 +174,23 @@ class RunFile(documents.Model):
     ledger: str | None = Field(
         default=None, description="SQLAlchemy URL; by default in the workspace"
     )
+    schedule: str | None = Field(
+        default=None,
+        description="Cron expression: when `promptlathe schedule run` starts the job",
+    )
+    timezone: str | None = Field(
+        default=None, description="Of the schedule, as Europe/Paris; by default the machine's"
+    )
+
+    @field_validator("schedule")
+    @classmethod
+    def _fires(cls, expression: str | None) -> str | None:
+        return expression if expression is None else check_cron(expression)
+
+    @field_validator("timezone")
+    @classmethod
+    def _exists(cls, name: str | None) -> str | None:
+        return name if name is None else check_zone(name)
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -183,9 +201,20 @@ class RunFile(documents.Model):
         return self
 
     @property
+    def cron(self) -> Cron | None:
+        """When the job is started by a scheduler."""
+        return Cron(self.schedule, self.timezone) if self.schedule else None
+
+    @property
     def made(self) -> str | None:
         """The space that is made in Python."""
         return self.space if isinstance(self.space, str) and ".py:" in self.space else None
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """The run file alone, without the files that it names. Raises InputError, with a line."""
+        document = documents.load(path)
+        return documents.parse(cls, document, context=document)
 
     @classmethod
     def load(

@@ -52,7 +52,7 @@ def check_stores(job: Job) -> list[str]:
         runs = "another run is" if len(others) == 1 else f"{len(others)} other runs are"
         notes.append(
             f"{runs} under way in this workspace ({', '.join(others)}): calls that are equal are "
-            "paid once, and decisions on the same prompt wait for each other"
+            "paid once, and jobs on the same prompt wait for each other"
         )
     return notes
 

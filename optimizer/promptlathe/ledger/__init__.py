@@ -3,6 +3,7 @@
 from promptlathe.ledger.asking import Asking
 from promptlathe.ledger.database import check_ledger, file_of, sqlite_url
 from promptlathe.ledger.ledger import Ledger
+from promptlathe.ledger.locks import BEAT, Holder
 from promptlathe.ledger.records import (
     BegunRun,
     EarlierOutcome,
@@ -14,9 +15,11 @@ from promptlathe.ledger.records import (
 )
 
 __all__ = [
+    "BEAT",
     "Asking",
     "BegunRun",
     "EarlierOutcome",
+    "Holder",
     "KeptResult",
     "Ledger",
     "Opening",

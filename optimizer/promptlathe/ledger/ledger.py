@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from promptlathe import clock
-from promptlathe.ledger import tables
+from promptlathe.ledger import locks, tables
 from promptlathe.ledger.database import (
     UNUSABLE,
     Deleted,
@@ -37,6 +37,7 @@ from promptlathe.ledger.database import (
     restore,
     unusable,
 )
+from promptlathe.ledger.locks import Holder
 from promptlathe.ledger.openings import find_openings, mark_promoted, write_opening
 from promptlathe.ledger.records import (
     BegunRun,
@@ -379,6 +380,16 @@ class Ledger:
             raise Deleted("another file took the place of the ledger's while the run went on")
         restore(connection, file)
         raise Deleted("its file was deleted while the run went on, and was written once more")
+
+    def take(self, prompt: str, me: Holder) -> Holder | None:
+        """Hold the lock of a prompt, or keep it fresh; who has it, when that is another job."""
+        with self._transaction(self._connection):
+            return locks.take(self._connection, self._engine.dialect.name, prompt, me)
+
+    def release(self, prompt: str, me: Holder) -> None:
+        """Let another job work on the prompt."""
+        with self._transaction(self._connection):
+            locks.release(self._connection, prompt, me)
 
     def close(self) -> None:
         self._connection.close()

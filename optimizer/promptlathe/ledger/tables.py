@@ -11,6 +11,7 @@
 `stops`       where each stage of a run's search ended, and those of its decision (DECISION, and
               below)
 `results`     each finished run's result, whole and in short
+`locks`       the job that works on a prompt now (locks.py)
 `openings`    each look at test rows to decide between two prompts, written before the first answer
 """
 
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
     Float,
     Integer,
     LargeBinary,
@@ -106,6 +108,17 @@ results = Table(
     Column("at", DateTime(timezone=True), nullable=False),
     Column("summary", Text, nullable=False),
     Column("content", LargeBinary(2**30), nullable=False),
+)
+locks = Table(
+    "locks",
+    metadata,
+    Column("prompt", String(200), primary_key=True),
+    Column("holder", String(32), nullable=False),
+    Column("machine", String(200), nullable=False),
+    Column("process", Integer, nullable=False),
+    Column("born", Double, nullable=False),
+    Column("since", String(40), nullable=False),
+    Column("beat", Double, nullable=False),
 )
 ANSWER_COLUMNS = (
     "text",

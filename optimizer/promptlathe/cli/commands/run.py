@@ -4,7 +4,7 @@ import gc
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -30,7 +30,8 @@ from promptlathe.cli.terminal import say
 EXITS = """\b
 Exit codes: 0 finished (with or without an improvement), 1 something else
 went wrong, 2 bad input, 3 the verdict is one that --fail-on names,
-4 budget too small to compare anything, 5 model unavailable, 130 interrupted."""
+4 budget too small to compare anything, 5 model unavailable, 6 another job
+works on the prompt, 130 interrupted."""
 FAILING = {"no-gain": ("no significant gain", "worse"), "worse": ("worse",)}
 """Verdicts by the word of `--fail-on`."""
 
@@ -60,6 +61,12 @@ FAILING = {"no-gain": ("no significant gain", "worse"), "worse": ("worse",)}
 @click.option(
     "--replay", metavar="RUN", help="Tell outcomes in the order recorded for an earlier run."
 )
+@click.option(
+    "--if-busy",
+    type=click.Choice(["wait", "leave"]),
+    default="wait",
+    help="When another job works on the same prompt: wait for its end, or leave (exit code 6).",
+)
 @Workspace
 @Outside
 @reported
@@ -76,6 +83,7 @@ def carry_out(
     quiet: bool,
     fail_on: str | None,
     replay: str | None,
+    if_busy: Literal["wait", "leave"],
     workspace: Path | None,
     allow_outside: bool,
 ) -> None:
@@ -115,7 +123,15 @@ def carry_out(
             progress.end()
             telling.decided(decided)
 
-        result = run_job(job, progress=progress, replay=replay, tell=tell, announce=announce)
+        result = run_job(
+            job,
+            progress=progress,
+            replay=replay,
+            tell=tell,
+            announce=announce,
+            if_busy=if_busy,
+            waiting=logged if quiet else said,
+        )
     telling.recorded(result)
     if result.verdict in failing:
         sys.exit(VERDICT)
