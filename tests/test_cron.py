@@ -87,4 +87,4 @@ def test_in_a_run_file(tmp_path: Path):
     with pytest.raises(InputError, match="did you mean 'Europe/Rome'"):
         RunFile.read(file)
     file.write_text("space: s\nobjective: o\nmodel: m\nschedule: 0 3 * * 1\ntimezone: Asia/Tokyo\n")
-    assert RunFile.read(file).cron == Cron("0 3 * * 1", "Asia/Tokyo")
+    assert RunFile.read(file).crons == {"run": Cron("0 3 * * 1", "Asia/Tokyo")}

@@ -27,7 +27,7 @@ from tests.outcomes import scored
 import promptlathe
 from promptlathe import errors
 from promptlathe.cli.main import main
-from promptlathe.cli.outcome import VERDICT
+from promptlathe.cli.outcome import DRIFT, VERDICT
 from promptlathe.documents import Document, load
 from promptlathe.job import Job, check, make_plan
 from promptlathe.job.resolved import resolved
@@ -249,7 +249,7 @@ def test_the_run_files_keys_and_defaults():
     least = {"space": {"a": 1}, "objective": {"a": 1}, "model": {"name": "m"}}
     file = RunFile.model_validate(least)
     real: dict[str, Any] = dict(file)
-    for part in ("model", "budget", "search", "parallel", "track", "report"):
+    for part in ("model", "budget", "search", "parallel", "track", "report", "watch"):
         real |= {f"{part}.{key}": value for key, value in getattr(file, part)}
     assert documented.keys() == real.keys()
     for key, said in documented.items():
@@ -265,7 +265,7 @@ def test_the_exit_codes():
     rows = table("docs/reference/exit-codes.md", "code", "meaning", "what was recorded")
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     real = {kind.exit_code for kind in kinds if issubclass(kind, errors.PromptlatheError)}
-    assert {int(row[0]) for row in rows} == {0, VERDICT} | real
+    assert {int(row[0]) for row in rows} == {0, VERDICT, DRIFT} | real
 
 
 def test_the_message_of_the_exit_codes_page(workspace: Path):

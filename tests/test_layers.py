@@ -42,6 +42,7 @@ LAYERS = (
     ("decide",),
     ("results",),
     ("report",),
+    ("notify",),
     ("track",),
     ("job",),
     ("notebook",),

@@ -23,6 +23,7 @@ from promptlathe.cli.commands.schedule import schedule
 from promptlathe.cli.commands.show import show
 from promptlathe.cli.commands.sync import sync
 from promptlathe.cli.commands.ui import ui
+from promptlathe.cli.commands.watch import watch
 from promptlathe.cli.options import example
 from promptlathe.cli.terminal import say, visible
 
@@ -80,7 +81,7 @@ def main() -> None:
 for command in (
     *(init, optimize, import_, check, run),
     *(runs, show, compare, report, guide, ui),
-    *(schedule, history, rollback),
+    *(watch, schedule, history, rollback),
     *(export, export_data, judge, sync, pocket),
 ):
     main.add_command(command)

@@ -21,6 +21,8 @@ from promptlathe.whole_files import write_whole
 
 VERDICT = 3
 """Exit code of a run whose verdict is one that `--fail-on` names."""
+DRIFT = 7
+"""Exit code of a watch that sees a drift."""
 STATUS = {
     0: "finished",
     2: "bad input",
@@ -28,6 +30,7 @@ STATUS = {
     4: "budget too small",
     5: "model unavailable",
     6: "busy",
+    DRIFT: "finished",
     130: "interrupted",
 }
 """By exit code; `failed` for any other."""

@@ -15,6 +15,7 @@ from promptlathe.models.images import check_picture
 from promptlathe.models.seam import check_key
 from promptlathe.models.settings import FLEX, PARAMETERS, POCKET, QUESTIONS, ModelSettings
 from promptlathe.models.shutdown import shutdown_dates
+from promptlathe.notify import check_ways
 from promptlathe.records import LIMITS, Budget, Call, Example, Json
 from promptlathe.scoring import Objective, ToolCall
 from promptlathe.scoring.builtin.citations import Citations
@@ -50,6 +51,7 @@ def check_inputs(job: Job) -> None:
     _check_batches(job)
     for place, settings in _models(job):
         _check_key(job, place, settings)
+    check_ways(job.notify, job.workspace, job.place("run", ("notify",)))
     _check_parameters(job)
     for name, component in job.space.components.items():
         if isinstance(component, Demos):

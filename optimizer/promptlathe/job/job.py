@@ -14,9 +14,11 @@ from promptlathe.job.runfile import (
     RunFile,
     SearchOptions,
     TrackOptions,
+    WatchOptions,
 )
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
+from promptlathe.notify import Notify
 from promptlathe.records import Budget
 from promptlathe.runtime.engine import Engine
 from promptlathe.scoring import Objective
@@ -71,6 +73,9 @@ class Job:
     parallel: ParallelOptions = field(default_factory=ParallelOptions)
     track: TrackOptions | Literal[False] = field(default_factory=TrackOptions)
     report: ReportOptions | Literal[False] = field(default_factory=ReportOptions)
+    notify: tuple[Notify, ...] = ()
+    """Whom commands tell how it ended."""
+    watch: WatchOptions = field(default_factory=WatchOptions)
     ledger: str | None = None
     workspace: Path = field(default_factory=Path.cwd)
     within: Within = None
@@ -131,6 +136,8 @@ class Job:
             parallel=file.parallel,
             track=file.track,
             report=file.report,
+            notify=file.notify,
+            watch=file.watch,
             ledger=file.ledger,
             workspace=home,
             within=within,

@@ -63,7 +63,7 @@ class Recorder:
             return
         self._checked = True
         if started := self._tracker.started.result():
-            _check_fits(started.champion, self._job, self._plan)
+            check_fits(started.champion, self._job, self._plan)
 
     async def champion(self) -> Candidate | None:
         """The registered champion of this moment, if there is one.
@@ -75,9 +75,9 @@ class Recorder:
         note = found.complaint if found else _unasked(self._tracker.away)
         self._notes = (note,) if note else ()
         self._champion = found or Champion()
-        _check_fits(self._champion, self._job, self._plan)
+        check_fits(self._champion, self._job, self._plan)
         try:
-            self._champion = _with_sources(self._champion, self._plan)
+            self._champion = with_champions_sources(self._champion, self._plan)
         except InputError as error:
             self._notes += (f"no champion is compared with: {error.what}",)
             self._champion = Champion(aliased=self._champion.aliased)
@@ -200,7 +200,7 @@ def _tracker(job: Job, run: str) -> Tracker:
     return MlflowTracker(job.state, run, tracking_uri(job), default_artifacts(job.state))
 
 
-def _with_sources(champion: Champion, plan: Plan) -> Champion:
+def with_champions_sources(champion: Champion, plan: Plan) -> Champion:
     """With what its rules take from. Raises InputError for rows or a corpus that have changed."""
     rows = [example.row for example in plan.space.train]
     corpora = plan.space.corpora.values()
@@ -218,7 +218,7 @@ def _unasked(why: str) -> str:
     )
 
 
-def _check_fits(champion: Champion, job: Job, plan: Plan) -> None:
+def check_fits(champion: Champion, job: Job, plan: Plan) -> None:
     """Raises InputError for one with placeholders that nothing can fill."""
     known = set(job.objective.fields)
     for name, one in champion.prompts.items() if job.function is None else ():

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from promptlathe.errors import InputError
 from promptlathe.job.job import Job
@@ -13,6 +14,9 @@ from promptlathe.runtime.seam import Context
 from promptlathe.targets import StepsTarget
 from promptlathe.track.records import registered_names
 from promptlathe.track.store import default_artifacts, sqlite_file
+
+if TYPE_CHECKING:
+    from promptlathe.track.backend import Backend
 
 
 @dataclass(frozen=True)
@@ -59,16 +63,27 @@ def with_rivals(job: Job, plan: Plan) -> Job:
 
 def registered_champion(job: Job, seed: Candidate) -> Candidate | None:
     """The one that MLflow knows by now; asking takes seconds. Raises InputError."""
-    uri = tracking_uri(job)
-    file = sqlite_file(uri)
-    if file is not None and not file.exists():
-        return None  # the first run makes it
-    from promptlathe.track.backend import ENVIRONMENT, Backend
+    backend = opened(job)
+    if backend is None:
+        return None  # the first run makes the store
     from promptlathe.track.registry import champion
 
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    backend = Backend(uri, default_artifacts(job.state))
     found = champion(backend, registered_names(job.prompt_name, seed.prompts))
     prompts = {name: one.prompt for name, one in found.prompts.items()}
     return Candidate((), prompts) if prompts else None
+
+
+def opened(job: Job) -> "Backend | None":
+    """The job's MLflow store, in this process, which takes seconds; None when there is none yet.
+
+    Raises InputError when it cannot be used, and Away when it does not answer.
+    """
+    uri = tracking_uri(job)
+    file = sqlite_file(uri)
+    if file is not None and not file.exists():
+        return None
+    from promptlathe.track.backend import ENVIRONMENT, Backend
+
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    return Backend(uri, default_artifacts(job.state))

@@ -14,6 +14,7 @@ from promptlathe.documents import Document, Loc, Within
 from promptlathe.errors import InputError
 from promptlathe.models.pricing import Prices
 from promptlathe.models.settings import ModelSettings
+from promptlathe.notify import Notify
 from promptlathe.records import Budget
 from promptlathe.report.languages import LanguageCode
 from promptlathe.scoring import Objective
@@ -113,12 +114,35 @@ class TrackOptions(documents.Model):
         return name
 
 
+class WatchOptions(documents.Model):
+    """Looks at whether the champion still does what it did (`promptlathe watch`)."""
+
+    rows: Count = Field(default=60, description="Held-out rows of a look, the same ones each time")
+    schedule: str | None = Field(
+        default=None, description="Cron expression: when `promptlathe schedule run` looks"
+    )
+    alpha: float = Field(
+        default=0.01, gt=0, lt=1, description="Chance of a false alarm, in all looks together"
+    )
+    on_drift: Literal["notify", "optimize"] = Field(
+        default="notify",
+        description="What follows on an alarm: it is told (notify); and the job is run (optimize)",
+    )
+
+    @field_validator("schedule")
+    @classmethod
+    def _fires(cls, expression: str | None) -> str | None:
+        return expression if expression is None else check_cron(expression)
+
+
 class ReportOptions(documents.Model):
     """The page that explains a finished run."""
 
     language: LanguageCode = Field(default="en", description="Of the page")
 
 
+Work = Literal["run", "watch"]
+"""A command that a scheduler carries out."""
 Part = Annotated[str | dict[str, Any], Field(description="A path, or the content itself")]
 AModel = Annotated[
     ModelSettings,
@@ -174,12 +198,16 @@ class RunFile(documents.Model):
     ledger: str | None = Field(
         default=None, description="SQLAlchemy URL; by default in the workspace"
     )
+    notify: tuple[Notify, ...] = Field(
+        default=(), description="Who is told when a command ends: webhook, command or email"
+    )
+    watch: WatchOptions = Field(default_factory=lambda: WatchOptions())
     schedule: str | None = Field(
         default=None,
         description="Cron expression: when `promptlathe schedule run` starts the job",
     )
     timezone: str | None = Field(
-        default=None, description="Of the schedule, as Europe/Paris; by default the machine's"
+        default=None, description="Of schedules, as Europe/Paris; by default the machine's"
     )
 
     @field_validator("schedule")
@@ -201,9 +229,10 @@ class RunFile(documents.Model):
         return self
 
     @property
-    def cron(self) -> Cron | None:
-        """When the job is started by a scheduler."""
-        return Cron(self.schedule, self.timezone) if self.schedule else None
+    def crons(self) -> dict[Work, Cron]:
+        """When a scheduler starts what."""
+        times: dict[Work, str | None] = {"run": self.schedule, "watch": self.watch.schedule}
+        return {work: Cron(one, self.timezone) for work, one in times.items() if one}
 
     @property
     def made(self) -> str | None:

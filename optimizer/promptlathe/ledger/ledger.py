@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -380,6 +380,20 @@ class Ledger:
             raise Deleted("another file took the place of the ledger's while the run went on")
         restore(connection, file)
         raise Deleted("its file was deleted while the run went on, and was written once more")
+
+    def keep_look(self, stream: str, at: datetime, content: str) -> None:
+        """A look of a watch; those of a stream belong together."""
+        with self._transaction(self._connection):
+            row = {"stream": stream, "at": at, "content": content}
+            self._connection.execute(insert(tables.looks), row)
+
+    def looks(self, stream: str) -> list[tuple[datetime, str]]:
+        """When, and what was seen, the first look first."""
+        looks = tables.looks
+        query = select(looks.c.at, looks.c.content).where(looks.c.stream == stream)
+        with self._transaction(self._connection):
+            found = self._connection.execute(query.order_by(looks.c.number)).all()
+        return [(at.replace(tzinfo=at.tzinfo or UTC), content) for at, content in found]
 
     def take(self, prompt: str, me: Holder) -> Holder | None:
         """Hold the lock of a prompt, or keep it fresh; who has it, when that is another job."""

@@ -12,6 +12,7 @@
               below)
 `results`     each finished run's result, whole and in short
 `locks`       the job that works on a prompt now (locks.py)
+`looks`       each look of a watch at a champion: its moment, and as JSON what was seen
 `openings`    each look at test rows to decide between two prompts, written before the first answer
 """
 
@@ -119,6 +120,14 @@ locks = Table(
     Column("born", Double, nullable=False),
     Column("since", String(40), nullable=False),
     Column("beat", Double, nullable=False),
+)
+looks = Table(
+    "looks",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("stream", String(16), nullable=False, index=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("content", Text, nullable=False),
 )
 ANSWER_COLUMNS = (
     "text",

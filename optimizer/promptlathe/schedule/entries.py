@@ -11,25 +11,28 @@ from promptlathe import documents
 from promptlathe.cron import Cron
 from promptlathe.errors import InputError
 from promptlathe.job.job import STATE, job_name, workspace_of
-from promptlathe.job.runfile import RunFile
+from promptlathe.job.runfile import RunFile, Work
 
 ENDINGS = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A job and its times."""
+    """A job, or the watch of its champion, and its times."""
 
     file: Path
     cron: Cron
     prompt: str
     """Its name in the prompt registry."""
     workspace: Path
+    work: Work = "run"
+    """The command that is carried out."""
 
     @cached_property
     def name(self) -> str:
         """As people know it."""
-        return job_name(self.file)
+        name = job_name(self.file)
+        return name if self.work == "run" else f"{name}-{self.work}"
 
     @cached_property
     def key(self) -> str:
@@ -42,18 +45,17 @@ class Entry:
         return self.workspace / STATE / "schedule"
 
 
-def entry_of(file: Path, workspace: Path | None = None) -> Entry:
-    """The run file's entry. Raises InputError with file and line, also for one without times."""
+def entries_of(file: Path, workspace: Path | None = None) -> list[Entry]:
+    """The run file's entries. Raises InputError with file and line, also for one without times."""
     path = documents.find(Path(), str(file))
     read = RunFile.read(path)
-    if read.cron is None:
+    if not read.crons:
         raise InputError(
             f"{file} has no schedule", str(file), 'give it one, as  schedule: "0 3 * * 1"'
         )
-    named = read.track.prompt if read.track else None
-    return Entry(
-        path.resolve(), read.cron, named or job_name(path), workspace or workspace_of(path)
-    )
+    prompt = (read.track and read.track.prompt) or job_name(path)
+    home = workspace or workspace_of(path)
+    return [Entry(path.resolve(), cron, prompt, home, work) for work, cron in read.crons.items()]
 
 
 def entries_in(paths: Sequence[Path], workspace: Path | None = None) -> list[Entry]:
@@ -69,7 +71,7 @@ def entries_in(paths: Sequence[Path], workspace: Path | None = None) -> list[Ent
             shown,
             'give one a schedule, as  schedule: "0 3 * * 1"',
         )
-    return sorted((entry_of(file, workspace) for file in files), key=lambda one: str(one.file))
+    return [one for file in sorted(files) for one in entries_of(file, workspace)]
 
 
 def stamps(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
@@ -90,7 +92,9 @@ def _files(path: Path) -> Iterator[Path]:
             yield file
             continue
         data = documents.load(file).data
-        if isinstance(data, Mapping) and data.get("schedule") is not None:
+        watch = data.get("watch") if isinstance(data, Mapping) else None
+        parts = [one for one in (data, watch) if isinstance(one, Mapping)]
+        if any(one.get("schedule") is not None for one in parts):
             yield file
 
 

@@ -138,7 +138,7 @@ def _kubernetes(entry: Entry) -> Files:
             {
                 "name": "promptlathe",
                 "image": "promptlathe:latest",
-                "args": ["run", _in_workspace(entry), "--quiet"],
+                "args": [entry.work, _in_workspace(entry), "--quiet"],
                 "workingDir": "/work",
                 "envFrom": [{"secretRef": {"name": "promptlathe", "optional": True}}],
                 "volumeMounts": [{"name": "work", "mountPath": "/work"}],
@@ -184,7 +184,7 @@ def _github(entry: Entry) -> Files:
             },
         },
         {"run": "pip install promptlathe"},
-        {"run": shlex.join(["promptlathe", "run", _in_workspace(entry), "--quiet"])},
+        {"run": shlex.join(["promptlathe", entry.work, _in_workspace(entry), "--quiet"])},
     ]
     job: dict[str, object] = {"runs-on": "ubuntu-latest", "timeout-minutes": 360}
     if len(crons) > 1:
@@ -340,7 +340,7 @@ def _program() -> str:
 
 
 def _words(entry: Entry) -> list[str]:
-    return [_program(), "run", _in_workspace(entry), "--quiet", "--log", f"{entry.name}.log"]
+    return [_program(), entry.work, _in_workspace(entry), "--quiet", "--log", f"{entry.name}.log"]
 
 
 def _in_workspace(entry: Entry) -> str:

@@ -1,4 +1,4 @@
-"""A job as a process of its own: `promptlathe run FILE`, and how it ended."""
+"""A job as a process of its own, `promptlathe run FILE` or `watch FILE`, and how it ended."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ async def start_job(entry: Entry, began: Callable[[int], object]) -> Ended:
     entry.folder.mkdir(parents=True, exist_ok=True)
     out.unlink(missing_ok=True)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "promptlathe", "run", str(entry.file), "--quiet"),
+        *(sys.executable, "-m", "promptlathe", entry.work, str(entry.file), "--quiet"),
         *("--workspace", str(entry.workspace)),
         *("--json", str(out), "--log", str(entry.folder / f"{entry.key}.log")),
         stdin=asyncio.subprocess.DEVNULL,

@@ -35,6 +35,8 @@ def ended_line(entry: Entry, ended: Ended, took: timedelta) -> str:
         what = f"failed: {error['what']} (exit code {ended.code}; {log})"
     elif ended.code < 0:
         what = f"was killed by signal {-ended.code} ({log})"
+    elif entry.work == "watch" and "verdict" in found:
+        what = watch_verdict(found)
     elif "verdict" not in found:
         what = f"ended with exit code {ended.code} and no result ({log})"
     else:
@@ -53,6 +55,17 @@ def verdict(found: dict[str, Any]) -> str:
     )
     registered = ", ".join(f"{name}/{number}" for name, number in found["registered"].items())
     return f"{said}; {registered} is the champion" if registered else said
+
+
+def watch_verdict(found: dict[str, Any]) -> str:
+    """Of a look as data."""
+    champion = ", ".join(f"{name}/{number}" for name, number in found["champion"].items())
+    said = f"{champion}: {found['verdict']}"
+    if found["drop"] is not None:
+        said += f", {100 * found['drop']:.0f} points lower since {found['began'][:10]}"
+    elif found["verdict"] == "not enough looks yet":
+        said += f" ({found['looks']})"
+    return said
 
 
 def overlaps(entries: Sequence[Entry], now: datetime) -> Iterator[str]:

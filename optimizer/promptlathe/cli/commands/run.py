@@ -97,6 +97,7 @@ def carry_out(
     # takes a tenth of the time to the first call.
     gc.set_threshold(20_000, 20, 20)
     from promptlathe.cli.display import display
+    from promptlathe.cli.notifying import failures_told, result_told
     from promptlathe.cli.printing import code_line
     from promptlathe.cli.telling import Telling
     from promptlathe.job import Job, Result
@@ -114,25 +115,29 @@ def carry_out(
         announce=lambda code: (logged if quiet else said)(code_line(code)),
     )
     announce("checking the space, the data and where results are kept")
-    check_job(job)  # what is wrong is said before the first line of progress
+    with failures_told(job):
+        check_job(job)  # what is wrong is said before the first line of progress
     failing = FAILING[fail_on] if fail_on else ()
     telling = Telling(job, json_file, failing, log=log, metrics=metrics, quiet=quiet)
-    with display(job, log, quiet=quiet) as progress:
+    with failures_told(job):
+        with display(job, log, quiet=quiet) as progress:
 
-        def tell(decided: Result) -> None:
-            progress.end()
-            telling.decided(decided)
+            def tell(decided: Result) -> None:
+                progress.end()
+                telling.decided(decided)
 
-        result = run_job(
-            job,
-            progress=progress,
-            replay=replay,
-            tell=tell,
-            announce=announce,
-            if_busy=if_busy,
-            waiting=logged if quiet else said,
-        )
-    telling.recorded(result)
+            result = run_job(
+                job,
+                progress=progress,
+                replay=replay,
+                tell=tell,
+                announce=announce,
+                if_busy=if_busy,
+                waiting=logged if quiet else said,
+            )
+        telling.recorded(result)
+    if not replay:
+        result_told(job, result)
     if result.verdict in failing:
         sys.exit(VERDICT)
 

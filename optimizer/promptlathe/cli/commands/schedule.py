@@ -36,13 +36,13 @@ def schedule() -> None:
 def show_next(file: Path, count: int) -> None:
     """Print the next times of the job in FILE."""
     from promptlathe import clock
-    from promptlathe.schedule.entries import entry_of
+    from promptlathe.schedule.entries import entries_of
     from promptlathe.schedule.wording import shown
 
-    entry = entry_of(file)
-    say(f"{entry.name}: {entry.cron.words}, {entry.cron.zone or entry.cron.tz}")
-    for moment in islice(entry.cron.after(clock.now()), count):
-        say(shown(moment))
+    for entry in entries_of(file):
+        say(f"{entry.name}: {entry.cron.words}, {entry.cron.zone or entry.cron.tz}")
+        for moment in islice(entry.cron.after(clock.now()), count):
+            say(shown(moment))
 
 
 @schedule.command(
@@ -109,10 +109,12 @@ def show_as(file: Path, form: "Format", out: Path | None, workspace: Path | None
     """Write the job's schedule for a scheduler that you have."""
     from promptlathe.command_line import shown_path
     from promptlathe.new_files import write_files
-    from promptlathe.schedule.entries import entry_of
+    from promptlathe.schedule.entries import entries_of
     from promptlathe.schedule.formats import written
 
-    files = written(entry_of(file, workspace and workspace.resolve()), form)
+    entries = entries_of(file, workspace and workspace.resolve())
+    entries = entries[:1] if form == "ray" else entries  # its program serves all of a file
+    files = {name: text for one in entries for name, text in written(one, form).items()}
     if out is None:
         for name, text in files.items():
             say((f"# {name}\n" if len(files) > 1 else "") + text)

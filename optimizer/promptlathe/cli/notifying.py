@@ -1,0 +1,46 @@
+"""Whom a command tells how it ended."""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from promptlathe.cli.ending import headline
+from promptlathe.cli.outcome import error_form
+from promptlathe.cli.terminal import say
+from promptlathe.errors import Interrupted, PromptlatheError
+from promptlathe.job import Job, Result
+from promptlathe.notify import Message, Moment, tell
+
+
+def notify(job: Job, moment: Moment, text: str, data: Mapping[str, Any]) -> None:
+    """Tell those who want to know; what went wrong with it is said on stderr."""
+    message = Message(moment, job.name, f"{job.name}: {text}", data)
+    for note in tell(job.notify, message, job.workspace):
+        say(f"note: {note}", err=True)
+
+
+@contextmanager
+def failures_told(job: Job) -> Generator[None]:
+    """Within, whatever ends the command is told, too, and raised; an interruption is not."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except PromptlatheError as error:
+        notify(job, "failed", f"failed: {error}", {"error": error_form(error)})
+        raise
+    except Exception as error:
+        notify(job, "failed", f"failed: {type(error).__name__}: {error}", {})
+        raise
+
+
+def result_told(job: Job, result: Result) -> None:
+    """The end of a run: `promoted` where it was, and `finished` in any case."""
+    data = result.to_dict()
+    if result.registered:
+        made = ", ".join(f"{name}/{version}" for name, version in result.registered.items())
+        test = result.decisive
+        low, high = test.interval
+        better = f"{test.gain:+.3f} [{low:+.3f}, {high:+.3f}] over the {result.compared_with}"
+        notify(job, "promoted", f"{made} is the champion: {better}", data)
+    notify(job, "finished", headline(result), data)
