@@ -37,6 +37,64 @@ def promoted(state: Path, record: str, given: Any = None, **changes: Any) -> Non
     assert concluded.registered, concluded.problems
 
 
+def proposed(state: Path, record: str, **changes: Any) -> None:
+    one = Teller(state, record)
+    one.start(about())
+    concluded = one.conclude(conclusion(alias="challenger", **changes))
+    assert concluded.registered, concluded.problems
+    assert concluded.alias == "challenger"
+
+
+def version_with(client: Any, alias: str) -> int | None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return int(client.get_prompt_version_by_alias(NAME, alias).version)
+    except MlflowException:
+        return None
+
+
+def test_a_challenger_waits_for_somebody_to_promote_it(store: Path, client: Any):
+    promoted(store, "one")
+    proposed(store, "two", best={"prompt": prompt("Other.")}, aliased={NAME: 1})
+    assert [version_with(client, one) for one in ("champion", "challenger")] == [1, 2]
+    (_, first) = json.loads(told("history", NAME, "--json", "-").stdout)["versions"]
+    assert first["aliases"] == ["champion"]
+    assert told("promote", NAME).output == f"champion  {NAME}/2 (was {NAME}/1)\n"
+    assert holders(client) == (2, 1)
+    assert version_with(client, "challenger") is None
+    again = told("promote", NAME)
+    assert again.exit_code == 2
+    assert "has no challenger" in again.output
+
+
+def test_the_first_champion_may_be_a_challenger(store: Path, client: Any):
+    proposed(store, "one")
+    assert version_with(client, "champion") is None
+    assert told("promote", NAME).output == f"champion  {NAME}/1\n"
+    assert version_with(client, "champion") == 1
+
+
+def test_a_challenger_of_another_champion_is_refused(store: Path, client: Any):
+    promoted(store, "one")
+    proposed(store, "two", best={"prompt": prompt("Other.")}, aliased={NAME: 1})
+    promoted(store, "three", best={"prompt": prompt("Third.")}, aliased={NAME: 1})
+    assert holders(client) == (3, 1)
+    refused = told("promote", NAME)
+    assert refused.exit_code == 2
+    assert f"{NAME}/2 was compared with the champion {NAME}/1" in refused.output
+    assert told("promote", NAME, "--anyway").exit_code == 0
+    assert holders(client) == (2, 3)
+
+
+def test_a_proposal_that_is_written_again_is_one_version(store: Path, client: Any):
+    one = Teller(store, "one")
+    one.start(about())
+    for _ in range(2):
+        one.conclude(conclusion(alias="challenger"))
+    assert version_with(client, "challenger") == 1
+
+
 def test_a_champion_goes_and_the_next_run_follows_the_one_before(store: Path, client: Any):
     promoted(store, "one")
     promoted(store, "two", best=SEED.prompts, aliased={NAME: 1})

@@ -209,7 +209,11 @@ def _spent(result: Result) -> str:
 
 
 def _promotion(result: Result) -> str:
-    if not result.registered:
+    there = result.registered or result.proposed
+    if not there:
         return "; nothing was promoted"
-    named = " and ".join(f"prompts:/{name}/{one}" for name, one in result.registered.items())
-    return f"; {named} {'is' if len(result.registered) == 1 else 'are'} the champion"
+    named = " and ".join(f"prompts:/{name}/{one}" for name, one in there.items())
+    verb = "is" if len(there) == 1 else "are"
+    if result.registered:
+        return f"; {named} {verb} the champion"
+    return f"; {named} {verb} the challenger: promptlathe promote NAME makes it the champion"

@@ -15,6 +15,7 @@ from promptlathe.cli.commands.init import init
 from promptlathe.cli.commands.judge import judge
 from promptlathe.cli.commands.optimize import optimize
 from promptlathe.cli.commands.pocket import pocket
+from promptlathe.cli.commands.promote import promote
 from promptlathe.cli.commands.report import report
 from promptlathe.cli.commands.rollback import rollback
 from promptlathe.cli.commands.run import run
@@ -81,7 +82,7 @@ def main() -> None:
 for command in (
     *(init, optimize, import_, check, run),
     *(runs, show, compare, report, guide, ui),
-    *(watch, schedule, history, rollback),
+    *(watch, schedule, history, promote, rollback),
     *(export, export_data, judge, sync, pocket),
 ):
     main.add_command(command)

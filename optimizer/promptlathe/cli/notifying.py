@@ -35,12 +35,14 @@ def failures_told(job: Job) -> Generator[None]:
 
 
 def result_told(job: Job, result: Result) -> None:
-    """The end of a run: `promoted` where it was, and `finished` in any case."""
+    """The end of a run: `promoted` or `proposed` where it was, and `finished` in any case."""
     data = result.to_dict()
-    if result.registered:
-        made = ", ".join(f"{name}/{version}" for name, version in result.registered.items())
+    if there := result.registered or result.proposed:
+        made = ", ".join(f"{name}/{version}" for name, version in there.items())
         test = result.decisive
         low, high = test.interval
         better = f"{test.gain:+.3f} [{low:+.3f}, {high:+.3f}] over the {result.compared_with}"
-        notify(job, "promoted", f"{made} is the champion: {better}", data)
+        moment: Moment = "promoted" if result.registered else "proposed"
+        role = "champion" if result.registered else "challenger"
+        notify(job, moment, f"{made} is the {role}: {better}", data)
     notify(job, "finished", headline(result), data)

@@ -18,7 +18,7 @@ from promptlathe.job.job import Job
 from promptlathe.job.plan import Plan
 from promptlathe.job.progress import View
 from promptlathe.job.stores import tracking_uri
-from promptlathe.job.taking_turns import promotes
+from promptlathe.job.taking_turns import registers
 from promptlathe.ledger import Ledger
 from promptlathe.records import Candidate, FinalistName, Outcome
 from promptlathe.results import CurvePoint, Result
@@ -33,7 +33,7 @@ class Recorder:
     def __init__(self, job: Job, plan: Plan, run: str, *, replay: bool) -> None:
         self._job, self._plan, self._run = job, plan, run
         self._began = time.time_ns() // 1_000_000
-        self._promotes = promotes(job) and not replay
+        self._registers = registers(job) and not replay
         self._champion = Champion()
         self._notes: tuple[str, ...] = ()
         self._view: View | None = None
@@ -146,8 +146,9 @@ class Recorder:
                 recommended=result.recommended,
                 opening=result.opened,
                 notes=result.notes,
-                promote=self._promotes and decided.promotes,
-                registers=self._promotes,
+                promote=self._registers and decided.promotes,
+                alias="challenger" if self._job.track.promote == "propose" else "champion",
+                registers=self._registers,
                 description=description(result),
                 metrics=metrics(result),
                 result=json.dumps(result.to_dict(), ensure_ascii=False, indent=2),
@@ -165,11 +166,13 @@ class Recorder:
         concluded = await self._tracker.settle()
         self._tracker.close()
         versions = {one.name: one.version for one in concluded.registered.values()}
+        proposed = concluded.alias == "challenger"
         return replace(
             result,
             run_id=concluded.run_id,
-            promoted=next(iter(versions.values()), None),
-            registered=versions,
+            promoted=None if proposed else next(iter(versions.values()), None),
+            registered={} if proposed else versions,
+            proposed=versions if proposed else {},
             notes=tuple(dict.fromkeys([*result.notes, *concluded.problems])),
         )
 

@@ -92,7 +92,11 @@ class TrackOptions(documents.Model):
     prompt: str | None = Field(
         default=None, max_length=LONGEST_NAME, description="Name in the prompt registry"
     )
-    promote: Literal["if_better", "never"] = "if_better"
+    promote: Literal["if_better", "propose", "never"] = Field(
+        default="if_better",
+        description="A better prompt becomes the champion (if_better); or the challenger, which "
+        "waits for `promptlathe promote` (propose)",
+    )
     candidates: Literal["front", "all"] = Field(
         default="front",
         description="Which candidates have runs of their own: seed, best, champion and those on "

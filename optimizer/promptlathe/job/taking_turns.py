@@ -14,9 +14,9 @@ LOOK = 0.5
 """Seconds between two looks whether it is this job's turn."""
 
 
-def promotes(job: Job) -> bool:
+def registers(job: Job) -> bool:
     """It may change what is registered: only such jobs are in each other's way."""
-    return bool(job.track and job.track.promote == "if_better")
+    return bool(job.track and job.track.promote != "never")
 
 
 @asynccontextmanager
@@ -27,7 +27,7 @@ async def turn(
 
     waiting: told once whom this one waits for. Raises Busy, when it shall not wait.
     """
-    if not promotes(job):
+    if not registers(job):
         yield
         return
     prompt, me = job.prompt_name, Holder()

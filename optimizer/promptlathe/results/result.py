@@ -182,6 +182,8 @@ class Result:
     seconds: float
     registered: Mapping[str, int] = field(default_factory=dict[str, int])
     """Versions by name in the prompt registry, of all prompts that were promoted."""
+    proposed: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The same of those that became the challenger, and wait for somebody to promote them."""
     limits: tuple[Checked, ...] = ()
     """The objective's limits, with what seed and best took on `test`."""
     judges: tuple[JudgeReport, ...] = ()
@@ -278,6 +280,7 @@ class Result:
             "opened": self.opened,
             "promoted": self.promoted,
             "registered": dict(self.registered),
+            "proposed": dict(self.proposed),
             "notes": list(self.notes),
             "limits": [checked.to_dict() for checked in self.limits],
             "judges": [one.to_dict() for one in self.judges],

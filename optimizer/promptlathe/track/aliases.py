@@ -14,8 +14,10 @@ from promptlathe.documents import nearest
 from promptlathe.errors import InputError
 from promptlathe.track.backend import Backend
 from promptlathe.track.registry import SET, versions_listed, with_alias
-from promptlathe.track.store import ALIAS, PREVIOUS
+from promptlathe.track.store import ALIAS, CHALLENGER, PREVIOUS
 
+AGAINST = "promptlathe.against"
+"""Version tag of a challenger: the champion that it was compared with."""
 ROLLED_BACK = "promptlathe.rolled_back."
 """Version tags, each with the moment in its name: the version lost the alias then; as JSON the
 moment, the version that got it, and the reason."""
@@ -64,7 +66,7 @@ class Version:
 def history(backend: Backend, name: str) -> list[Version]:
     """All versions, the latest first. Raises InputError for a name that is not registered."""
     found = _versions(backend, name)
-    aliased = {alias: with_alias(backend, name, alias) for alias in (ALIAS, PREVIOUS)}
+    aliased = {alias: with_alias(backend, name, alias) for alias in (ALIAS, CHALLENGER, PREVIOUS)}
     holders = {alias: int(one.version) for alias, one in aliased.items() if one is not None}
     versions = [_read(one, holders) for one in found]
     return sorted(versions, key=lambda one: one.number, reverse=True)
@@ -117,6 +119,42 @@ def roll_back(
         said = asdict(Rollback(at.isoformat(), new[one], reason))
         backend.client.set_prompt_version_tag(one, number, key, json.dumps(said))
     return {one: (number, new[one]) for one, number in old.items()}
+
+
+def promote(backend: Backend, name: str, *, anyway: bool = False) -> dict[str, tuple[int, int]]:
+    """Give the alias `champion` to the challenger; what had it is `previous` then.
+
+    For each prompt of the set by its name: the version that had the alias, 0 for none, and the one
+    that has it now. Raises InputError, also when it was compared with another champion than there
+    is now, unless `anyway`.
+    """
+    _versions(backend, name)
+    waiting = with_alias(backend, name, CHALLENGER)
+    if waiting is None:
+        raise InputError(
+            f"{name} has no challenger",
+            "NAME",
+            "a run with  track: {promote: propose}  proposes its best prompt when it is better",
+        )
+    new = _together(waiting)
+    holders = {one: with_alias(backend, one) for one in new}
+    old = {one: int(version.version) for one, version in holders.items() if version is not None}
+    met, there = waiting.tags.get(AGAINST, ""), versions_listed(old) or "none"
+    if met and met != there and not anyway:
+        raise InputError(
+            f"{versions_listed(new)} was compared with {_champion(met)}, and now there is "
+            f"{_champion(there)}",
+            "NAME",
+            "run the job again, which compares with that one, or promote it with --anyway",
+        )
+    _move(backend, old, new)
+    for one in new:
+        backend.client.delete_prompt_alias(one, CHALLENGER)
+    return {one: (old.get(one, 0), number) for one, number in new.items()}
+
+
+def _champion(listed: str) -> str:
+    return "no champion" if listed == "none" else f"the champion {listed}"
 
 
 def was_rolled_back(version: Any) -> bool:

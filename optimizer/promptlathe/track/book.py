@@ -217,7 +217,7 @@ class Book:
         self._try("summary", lambda: self._write_summary(conclusion, at))
         self._try("experiment's description", lambda: self._lead_here(conclusion))
         self._try("end", lambda: runs.end(self._backend, self._run, at))
-        return Concluded(self._run.id, registered, tuple(self.problems))
+        return Concluded(self._run.id, registered, conclusion.alias, tuple(self.problems))
 
     def stop(self, stopped: Stopped, at: int) -> Concluded:
         """End the run without a result."""

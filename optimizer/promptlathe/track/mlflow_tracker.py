@@ -222,7 +222,9 @@ class MlflowTracker:
         if others := left.total():
             problems.append(f"{_wait(others)} (of earlier runs): promptlathe sync")
         run = ended.run_id if ended else started and started.run_id
-        return Concluded(run, ended.registered if ended else {}, tuple(problems))
+        if ended is None:
+            return Concluded(run, problems=tuple(problems))
+        return Concluded(run, ended.registered, ended.alias, tuple(problems))
 
     async def _comes(self, future: "Future[Any]", most: float) -> bool:
         """Whether it is done while the store shows signs of life, within `most` seconds."""

@@ -1,4 +1,5 @@
-"""A promotion: new versions into the registry, then the alias `champion` on all of them.
+"""A promotion: new versions into the registry, then the alias `champion` on all of them; or a
+proposal, with the alias `challenger`.
 
 The versions that had it get the alias `previous`.
 
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptlathe.records import Candidate, Prompt
-from promptlathe.track.aliases import was_rolled_back
+from promptlathe.track.aliases import AGAINST, was_rolled_back
 from promptlathe.track.backend import Backend
 from promptlathe.track.records import About, Conclusion, RegisteredPrompt
 from promptlathe.track.registry import (
@@ -34,10 +35,11 @@ from promptlathe.track.registry import (
     versions_listed,
     with_alias,
 )
-from promptlathe.track.store import ALIAS, PREVIOUS
+from promptlathe.track.store import ALIAS, CHALLENGER, PREVIOUS
 
 OVER = "promptlathe.over"
-"""Version tag: the versions that had the alias when this one was made to follow them."""
+"""Version tag: the versions that had the alias when this one was made to follow them. A challenger
+has AGAINST in its place: it holds up nobody who would follow the same ones."""
 SEED = "finalist"
 """Version tag of a seed that a run began from."""
 STALE = 600_000
@@ -61,8 +63,9 @@ def promote(
 ) -> Promotion:
     """A new version of each prompt, linked both ways with the run, then the alias on all.
 
-    The aliases move last and together: what fails before leaves the champion as it was. May be
-    done again: what an earlier attempt made is gone on with, unless somebody rolled it back.
+    A challenger gets its own alias, and the champion stays. The aliases move last and together:
+    what fails before leaves the champion as it was. May be done again: what an earlier attempt
+    made is gone on with, unless somebody rolled it back.
     """
     names, base = about.registered, conclusion.aliased
     mine = {name: _made(backend, name, run_id) for name in names.values()}
@@ -89,14 +92,15 @@ def promote(
             experiment,
         )
     first = next(iter(versions))
-    if before := _before(backend, first, base, versions[first]):
+    proposed = conclusion.alias == CHALLENGER
+    if not proposed and (before := _before(backend, first, base, versions[first])):
         _withdraw(backend, versions)
         return Promotion(refused=_overtaken({first: before}, base))
     _bind(backend, run_id, versions)
-    for name, number in base.items():
+    for name, number in base.items() if not proposed else ():
         backend.client.set_prompt_alias(name, PREVIOUS, number)
     for name, number in versions.items():
-        backend.client.set_prompt_alias(name, ALIAS, number)
+        backend.client.set_prompt_alias(name, conclusion.alias, number)
     return Promotion(
         {
             name: RegisteredPrompt(names[name], versions[names[name]], prompt, run_id)
@@ -173,7 +177,7 @@ def _made(backend: Backend, name: str, run_id: str) -> int | None:
     made = [
         int(one.version)
         for one in _versions(backend, name)
-        if one.tags.get(RUN_IDS) == run_id and OVER in one.tags
+        if one.tags.get(RUN_IDS) == run_id and not one.tags.keys().isdisjoint((OVER, AGAINST))
     ]
     return max(made, default=None)
 
@@ -288,7 +292,7 @@ def _ensure_prompt(backend: Backend, name: str, experiment: str) -> None:
 def _tags(conclusion: Conclusion, run_id: str) -> dict[str, str]:
     tags = {
         RUN_IDS: run_id,
-        OVER: _over(conclusion.aliased),
+        AGAINST if conclusion.alias == CHALLENGER else OVER: _over(conclusion.aliased),
         "candidate": Candidate((), conclusion.best).id,
         "verdict": conclusion.verdict or "not compared",
         "compared_with": conclusion.compared_with,

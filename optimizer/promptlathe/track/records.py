@@ -156,11 +156,13 @@ class Conclusion:
     comparison: "Comparison | None"
     """Seed (baseline) and best (challenger) on `test`."""
     promote: bool
-    """Register the best prompts and give them the alias `champion`."""
+    """Register the best prompts and give them the alias."""
     description: str
     """Markdown, shown on top of the run's page."""
     champion: "Comparison | None" = None
     """Registered champion (baseline) and best (challenger) on `test`."""
+    alias: Literal["champion", "challenger"] = "champion"
+    """Which one; a challenger waits for somebody to promote it."""
     compared_with: Literal["seed", "champion"] = "seed"
     aliased: Mapping[str, int] = field(default_factory=dict[str, int])
     """The versions with the alias `champion` when it was decided, by registry name: nothing is
@@ -198,6 +200,8 @@ class Concluded:
     run_id: str | None
     registered: Mapping[str, RegisteredPrompt] = field(default_factory=dict[str, RegisteredPrompt])
     """By the space's names; none without a promotion."""
+    alias: Literal["champion", "challenger"] = "champion"
+    """Which those have."""
     problems: tuple[str, ...] = ()
     """What could not be written; the result itself is not touched by it."""
 

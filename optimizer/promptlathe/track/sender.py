@@ -138,7 +138,7 @@ def _send_one(
             if not isinstance(one, Concluded):
                 continue
             for prompt in one.registered.values():
-                say(f"{of}: {prompt.uri} is the champion")
+                say(f"{of}: {prompt.uri} is the {one.alias}")
             for problem in one.problems:
                 say(f"{of}: {problem}")
     except (Away, InputError) as error:

@@ -15,6 +15,8 @@ from promptlathe.documents import find, shown_url
 from promptlathe.errors import InputError
 
 ALIAS = "champion"
+CHALLENGER = "challenger"
+"""Alias of the version that waits for somebody to promote it."""
 PREVIOUS = "previous"
 """Alias of the version that was the champion before."""
 URI = "MLFLOW_TRACKING_URI"
