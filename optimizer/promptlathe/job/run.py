@@ -12,6 +12,7 @@ from promptlathe.data.splits import SPLITS
 from promptlathe.errors import InputError, Interrupted, PromptlatheError, StorageFailed
 from promptlathe.job.answer_states import AnswerStates
 from promptlathe.job.calibrated import judge_reports
+from promptlathe.job.champions_levels import from_champion
 from promptlathe.job.checks import portfolio
 from promptlathe.job.decision import Decided, Decision
 from promptlathe.job.facts import facts
@@ -117,7 +118,9 @@ def run(
     Raises InputError, BudgetTooSmall, ModelUnavailable, StorageFailed, ClusterLost, Busy or
     Interrupted.
     """
+    job, champion = from_champion(job, replay)
     plan = check(job)
+    plan = replace(plan, notes=(*plan.notes, champion)) if champion else plan
     with storage(job.state):
         make_state(job.state)
         point_to_ledger(job)
