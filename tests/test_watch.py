@@ -195,7 +195,7 @@ async def test_bad_input(workspace: Path):
         served(service)
         file = run_file(workspace, url)
         job = Job.load(file)
-        with pytest.raises(InputError, match="there is no champion of teams to watch"):
+        with pytest.raises(InputError, match="there is no champion of teams"):
             await asyncio.to_thread(lambda: watch(job, check(job)))
         off = Job.load(run_file(workspace, url, track=False))
         with pytest.raises(InputError, match="track is false"):

@@ -13,6 +13,7 @@ from promptlathe.cli.commands.history import history
 from promptlathe.cli.commands.import_ import import_
 from promptlathe.cli.commands.init import init
 from promptlathe.cli.commands.judge import judge
+from promptlathe.cli.commands.migrate import migrate
 from promptlathe.cli.commands.optimize import optimize
 from promptlathe.cli.commands.pocket import pocket
 from promptlathe.cli.commands.promote import promote
@@ -82,7 +83,7 @@ def main() -> None:
 for command in (
     *(init, optimize, import_, check, run),
     *(runs, show, compare, report, guide, ui),
-    *(watch, schedule, history, promote, rollback),
+    *(watch, migrate, schedule, history, promote, rollback),
     *(export, export_data, judge, sync, pocket),
 ):
     main.add_command(command)

@@ -14,22 +14,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from promptlathe.errors import BudgetTooSmall, Interrupted
+from promptlathe.job.asking import ask
 from promptlathe.job.interrupts import interruptible
 from promptlathe.job.job import Job
-from promptlathe.job.lanes import engine_of, fixed_models, lanes_of
-from promptlathe.job.loop import Fixed, drive
 from promptlathe.job.plan import Plan
 from promptlathe.job.rivals import with_rivals
 from promptlathe.job.stores import asking_file, ledger_url, make_state, storage
-from promptlathe.job.warm import terms
 from promptlathe.ledger import Asking, Ledger
-from promptlathe.records import Budget, Candidate, Cell, Event, Example, Outcome, Standing
+from promptlathe.records import Budget, Candidate, Cell, Example, Outcome
 from promptlathe.runtime.account import Account, Spent
-from promptlathe.runtime.caller import Caller
-from promptlathe.runtime.evaluator import Evaluator
-from promptlathe.runtime.forecast import Forecast
-from promptlathe.runtime.health import Health, check_reachable
-from promptlathe.runtime.writer import Writer
 
 if TYPE_CHECKING:  # numpy loads when it is needed
     from promptlathe.decide.headroom import Headroom
@@ -136,45 +129,30 @@ class _Looking:
         return self._seen(candidates, rows)
 
     async def _ask(self, candidates: Sequence[Candidate], rows: Sequence[Example]) -> None:
-        job, run, lanes = self._job, self._run, lanes_of(self._job)
-        asking = Asking(asking_file(job))
-        ledger = Ledger(ledger_url(job))
+        """Row by row: where the budget ends early, whole rows are known."""
+        job, cells = self._job, [Cell(candidate, row) for row in rows for candidate in candidates]
+
+        def seen(outcome: Outcome) -> None:
+            cell = outcome.cell
+            self._values[cell.candidate.id, cell.example.id] = outcome.value
+            self._tell(len(self._values), len(cells))
+
+        asking, ledger = Asking(asking_file(job)), Ledger(ledger_url(job))
         try:
-            if job.parallel.engine != "ray":
-                for name, lane in lanes.by_name.items():
-                    if name != "rewrite":  # it is not asked
-                        await check_reachable(lane.settings)
-            async with engine_of(job) as engine:
-                ledger.begin(run, terms(job), warm=False)
-                writer = Writer(ledger, run, kept=asking.leave)
-                health = Health(fixed_models(job))
-                caller = Caller(engine, ledger, self._account, lanes, health, writer, asking=asking)
-                forecast = Forecast(self._plan.first_guess)
-                evaluator = Evaluator(caller, writer, job.target, job.objective, forecast)
-                try:
-                    await self._drive(evaluator, candidates, rows)
-                finally:
-                    await evaluator.close()
-                ledger.end(run)
+            guess = self._plan.first_guess
+            await ask(
+                job,
+                cells,
+                self._account,
+                ledger,
+                run=self._run,
+                first_guess=guess,
+                asking=asking,
+                seen=seen,
+            )
         finally:
             asking.close()
             ledger.close()
-
-    async def _drive(
-        self, evaluator: Evaluator, candidates: Sequence[Candidate], rows: Sequence[Example]
-    ) -> None:
-        """Row by row: where the budget ends early, whole rows are known."""
-        cells = [Cell(candidate, row) for row in rows for candidate in candidates]
-
-        def watch(event: Event, settled: Sequence[Standing]) -> None:
-            if isinstance(event, Outcome):
-                cell = event.cell
-                self._values[cell.candidate.id, cell.example.id] = event.value
-                self._tell(len(self._values), len(cells))
-
-        await drive(
-            Fixed(cells), evaluator, concurrency=self._job.parallel.concurrency, watch=watch
-        )
 
     def _seen(self, candidates: Sequence[Candidate], rows: Sequence[Example]) -> Seen:
         import numpy as np

@@ -23,34 +23,25 @@ from typing import Any
 from promptlathe import clock
 from promptlathe.decide.drift import Drift, drift_of
 from promptlathe.errors import InputError, Interrupted
+from promptlathe.job.asking import ask
 from promptlathe.job.checks import shutdown_notes
 from promptlathe.job.described import experiment_of
 from promptlathe.job.interrupts import interruptible
 from promptlathe.job.job import Job
-from promptlathe.job.lanes import engine_of, fixed_models, lanes_of
-from promptlathe.job.loop import Fixed, drive
 from promptlathe.job.plan import Plan
 from promptlathe.job.recording import check_fits, with_champions_sources
 from promptlathe.job.rivals import opened, with_rivals
 from promptlathe.job.stores import ledger_url, make_state, point_to_ledger, storage, tracking_uri
-from promptlathe.job.warm import terms
 from promptlathe.ledger import Asking, Ledger, sqlite_url
 from promptlathe.records import (
     Budget,
     Candidate,
     Cell,
-    Event,
     Example,
     Outcome,
-    Standing,
     content_hash,
 )
 from promptlathe.runtime.account import Account, Spent
-from promptlathe.runtime.caller import Caller
-from promptlathe.runtime.evaluator import Evaluator
-from promptlathe.runtime.forecast import Forecast
-from promptlathe.runtime.health import Health, check_reachable
-from promptlathe.runtime.writer import Writer
 from promptlathe.track.backend import Away, Backend, away, said
 from promptlathe.track.records import registered_names
 from promptlathe.track.registry import champion as champion_of
@@ -137,24 +128,10 @@ def watch(job: Job, plan: Plan, tell: Told = lambda done, total: None) -> Watche
     Raises InputError, also when there is no champion, ModelUnavailable, StorageFailed, ClusterLost
     or Interrupted.
     """
-    if not job.track:
-        raise InputError(
-            "there is no champion to watch: track is false",
-            job.place("run", ("track",)),
-            "track the job: what it promotes can be watched",
-        )
     with storage(job.state):
         make_state(job.state)
         point_to_ledger(job)
-        try:
-            backend = opened(job)
-            candidate, versions = _champion(job, plan, backend)
-        except Away as error:
-            raise InputError(
-                f"MLflow does not say who the champion is: {error.said}",
-                tracking_uri(job),
-                "see that the store can be reached",
-            ) from None
+        backend, candidate, versions = registered_now(job, plan)
         job = with_rivals(job, plan)
         rows = canaries(plan.test, job.watch.rows)
         try:
@@ -180,7 +157,6 @@ def watch(job: Job, plan: Plan, tell: Told = lambda done, total: None) -> Watche
             "nothing about the prompt"
         )
     watched = Watched(versions, look, looks, drift, tuple(notes), None)
-    assert backend is not None
     return _recorded(job, backend, watched)
 
 
@@ -189,23 +165,40 @@ def canaries(test: Sequence[Example], count: int) -> list[Example]:
     return sorted(test, key=lambda row: content_hash(["canary", row.id]))[:count]
 
 
-def _champion(
-    job: Job, plan: Plan, backend: "Backend | None"
-) -> tuple[Candidate, Mapping[str, int]]:
-    """Raises InputError when there is none, or when the data has changed below it."""
+def registered_now(job: Job, plan: Plan) -> tuple[Backend, Candidate, Mapping[str, int]]:
+    """The store, the champion there, and its versions by registry name; asking takes seconds.
+
+    Raises InputError when there is none, when the store does not say it, and when the data has
+    changed below it.
+    """
+    if not job.track:
+        raise InputError(
+            "there is no champion: track is false",
+            job.place("run", ("track",)),
+            "track the job: it promotes its best prompt when that is better",
+        )
     names = registered_names(job.prompt_name, plan.space.seed.prompts)
-    found = champion_of(backend, names) if backend else None
-    if found is None or not found.prompts:
+    try:
+        backend = opened(job)
+        found = champion_of(backend, names) if backend else None
+    except Away as error:
+        raise InputError(
+            f"MLflow does not say who the champion is: {error.said}",
+            tracking_uri(job),
+            "see that the store can be reached",
+        ) from None
+    if backend is None or found is None or not found.prompts:
         why = found.complaint if found and found.complaint else "no version has the alias champion"
         raise InputError(
-            f"there is no champion of {', '.join(names.values())} to watch: {why}",
+            f"there is no champion of {', '.join(names.values())}: {why}",
             job.place("run", ("track", "prompt")) or job.place("run", ()),
             "run the job first: it promotes its best prompt when that is better",
         )
     check_fits(found, job, plan)
     found = with_champions_sources(found, plan)
     prompts = {name: one.prompt for name, one in found.prompts.items()}
-    return Candidate((), prompts), {one.name: one.version for one in found.prompts.values()}
+    versions = {one.name: one.version for one in found.prompts.values()}
+    return backend, Candidate((), prompts), versions
 
 
 def _asked(job: Job) -> list[Any]:
@@ -235,37 +228,26 @@ class _Looking:
         return self._seen(self._account.spent)
 
     async def _ask(self, folder: Path) -> None:
-        job, lanes = self._job, lanes_of(self._job)
         ledger, asking = Ledger(sqlite_url(folder / "ledger.db")), Asking()
+
+        def seen(outcome: Outcome) -> None:
+            self._outcomes[outcome.cell.example.id] = outcome
+            self._tell(len(self._outcomes), len(self._rows))
+
         try:
-            if job.parallel.engine != "ray":
-                for name, lane in lanes.by_name.items():
-                    if name != "rewrite":  # it is not asked
-                        await check_reachable(lane.settings)
-            async with engine_of(job) as engine:
-                ledger.begin("look", terms(job), warm=False)
-                writer = Writer(ledger, "look", kept=asking.leave)
-                health = Health(fixed_models(job))
-                caller = Caller(engine, ledger, self._account, lanes, health, writer, asking=asking)
-                forecast = Forecast(self._plan.first_guess)
-                evaluator = Evaluator(caller, writer, job.target, job.objective, forecast)
-                try:
-                    await drive(
-                        Fixed([Cell(self._champion, row) for row in self._rows]),
-                        evaluator,
-                        concurrency=job.parallel.concurrency,
-                        watch=self._watch,
-                    )
-                finally:
-                    await evaluator.close()
+            await ask(
+                self._job,
+                [Cell(self._champion, row) for row in self._rows],
+                self._account,
+                ledger,
+                run="look",
+                first_guess=self._plan.first_guess,
+                asking=asking,
+                seen=seen,
+            )
         finally:
             asking.close()
             ledger.close()
-
-    def _watch(self, event: Event, settled: Sequence[Standing]) -> None:
-        if isinstance(event, Outcome):
-            self._outcomes[event.cell.example.id] = event
-            self._tell(len(self._outcomes), len(self._rows))
 
     def _seen(self, spent: Spent) -> Look:
         outcomes = (self._outcomes.get(row.id) for row in self._rows)
@@ -301,7 +283,7 @@ def _read(at: datetime, content: str) -> Look:
     return Look(at=at, **json.loads(content))
 
 
-def _recorded(job: Job, backend: "Backend", watched: Watched) -> Watched:
+def _recorded(job: Job, backend: Backend, watched: Watched) -> Watched:
     """With the run that shows the looks over time; MLflow's failure is a note."""
     scores = [score for score in watched.look.scores.values() if score is not None]
     drift = watched.drift

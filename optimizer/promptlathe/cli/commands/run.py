@@ -2,9 +2,10 @@
 
 import gc
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -26,6 +27,9 @@ from promptlathe.cli.options import (
 )
 from promptlathe.cli.outcome import VERDICT, JsonFile
 from promptlathe.cli.terminal import say
+
+if TYPE_CHECKING:
+    from promptlathe.job import Result
 
 EXITS = """\b
 Exit codes: 0 finished (with or without an improvement), 1 something else
@@ -86,8 +90,9 @@ def carry_out(
     if_busy: Literal["wait", "leave"],
     workspace: Path | None,
     allow_outside: bool,
+    recorded: Callable[["Result"], object] = lambda result: None,
 ) -> None:
-    """What the command does; errors are raised."""
+    """What the command does; errors are raised. recorded: told of the result at the end."""
     # In a terminal nothing is silent for seconds; elsewhere the first line is the job's.
     said = partial(say, err=True)
     logged = log.line if log else _nothing
@@ -138,6 +143,7 @@ def carry_out(
         telling.recorded(result)
     if not replay:
         result_told(job, result)
+    recorded(result)
     if result.verdict in failing:
         sys.exit(VERDICT)
 

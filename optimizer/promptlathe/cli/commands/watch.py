@@ -74,9 +74,8 @@ def watch(
         plan = check_job(job)
         watched = look(job, plan, counting.tell if not quiet else lambda done, total: None)
     drift = watched.drift.verdict == "drift"
-    if json_file:
-        json_file.tell(watched.to_dict(), DRIFT if drift else 0)
-    if not (json_file and json_file.alone):
+    alone = json_file if json_file and json_file.alone else None
+    if not alone:
         show_watched(watched, job, quiet=quiet)
     if watched.new:
         notify(job, "drift", verdict(watched), watched.to_dict())
@@ -85,7 +84,7 @@ def watch(
         carry_out(
             file=file,
             settings=settings,
-            json_file=None,
+            json_file=alone,
             log=log,
             metrics=None,
             quiet=quiet,
@@ -95,5 +94,7 @@ def watch(
             workspace=workspace,
             allow_outside=allow_outside,
         )
+    if json_file:
+        json_file.tell(watched.to_dict(), DRIFT if drift else 0)
     if drift:
         sys.exit(DRIFT)
