@@ -125,6 +125,26 @@ def test_a_month_of_mondays(world: World):
     assert f"{better} (1,500 calls), after 10 min" in world.said
 
 
+def test_a_watch_has_times_of_its_own(world: World):
+    world.file("only.yaml", None, watch={"schedule": "30 6 * * *"}, timezone="UTC")
+    world.until = MONDAY + 2 * DAY
+    began = "2027-01-03T06:00"
+    look = {"verdict": "drift", "champion": {"triage": 2}, "drop": 0.09, "began": began}
+    world.ended = Ended(7, look)
+    world.file("triage.yaml", None, watch={"schedule": "0 6 * * *"}, timezone="UTC")
+    world.serve()
+    assert [name for name, _ in world.started] == [
+        "triage-watch",
+        "only-watch",
+        "triage-watch",
+        "only-watch",
+    ]
+    assert any(
+        line.startswith("triage-watch: triage/2: drift, 9 points lower since 2027-01-03")
+        for line in world.said
+    )
+
+
 def test_times_that_passed_while_no_scheduler_ran_are_made_up_once(world: World):
     world.file("triage.yaml", "0 3 * * *")
     world.until = MONDAY + 2 * HOUR
@@ -269,6 +289,16 @@ def test_how_a_job_ended_is_said(world: World, ended: Ended, said: str):
     world.ended, world.until = ended, MONDAY + 4 * HOUR
     world.serve()
     assert any(line.startswith(f"triage: {said}") for line in world.said), world.said
+
+
+def test_a_job_that_cannot_be_started_waits_for_its_next_time(world: World):
+    world.file("triage.yaml", "0 3 * * *")
+    world.file("other.yaml", "0 3 * * *")
+    world.until = MONDAY + 2 * DAY
+    world.ended = Ended(0, {"verdict": "of another version"})
+    world.serve()
+    assert len(world.started) == 4
+    assert any(line.startswith("triage: could not be carried out: KeyError") for line in world.said)
 
 
 def test_a_second_scheduler_refuses(world: World):

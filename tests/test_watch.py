@@ -152,6 +152,10 @@ async def test_a_model_that_changes(workspace: Path):
             assert shown.exit_code == 7
             assert "teams/1 drifts: " in shown.output
             assert "December 2026" in shown.output or "30 November 2026" in shown.output
+        command = ["history", "teams", "--workspace", str(workspace)]
+        told = await asyncio.to_thread(CliRunner().invoke, main, command)
+        (line,) = [one for one in told.output.splitlines() if "1 drifts: " in one]
+        assert "points lower since 2026-1" in line
         assert {len(one.look.scores) for one in found} == {60}
         assert service_rows(service) == 50 * 60, "each look asks anew"
     _shows_looks(workspace, last.mlflow_run)

@@ -1,7 +1,7 @@
 """The prompt registry of a workspace, for commands."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def registry(workspace: Path | None, name: str) -> Generator[Backend]:
 
 
 def version_lines(versions: list[Version]) -> list[str]:
-    """A table, and a line for each rollback."""
+    """A table, and a line for each rollback and each drift."""
     shown = (
         Column("version", [str(one.number) for one in versions], right=True),
         Column("when (UTC)", [one.at[:16].replace("T", " ") for one in versions]),
@@ -57,15 +57,21 @@ def version_lines(versions: list[Version]) -> list[str]:
         Column("opening", [_count(one.opening) for one in versions], right=True),
         Column("MLflow run", [(one.run or "")[:12] for one in versions]),
     )
-    moved = sorted((back.at, one.number, back) for one in versions for back in one.rollbacks)
-    return [
-        *table(shown),
-        *(
-            f"{at[:16].replace('T', ' ')}  rolled back from {number} to {back.to}: "
-            f"{short(visible(back.reason), 200) or 'no reason given'}"
-            for at, number, back in moved
-        ),
-    ]
+    return [*table(shown), *(line for _, line in sorted(_events(versions)))]
+
+
+def _events(versions: list[Version]) -> Iterator[tuple[str, str]]:
+    """Each with its moment: rollbacks and drifts."""
+    for one in versions:
+        for back in one.rollbacks:
+            reason = short(visible(back.reason), 200) or "no reason given"
+            said = f"rolled back from {one.number} to {back.to}: {reason}"
+            yield back.at, f"{back.at[:16].replace('T', ' ')}  {said}"
+        if seen := one.drift:
+            said = (
+                f"{one.number} drifts: {100 * seen.drop:.0f} points lower since {seen.since[:10]}"
+            )
+            yield seen.at, f"{seen.at[:16].replace('T', ' ')}  {said}"
 
 
 def _interval(one: Version) -> str:

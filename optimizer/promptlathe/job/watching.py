@@ -42,6 +42,7 @@ from promptlathe.records import (
     content_hash,
 )
 from promptlathe.runtime.account import Account, Spent
+from promptlathe.track.aliases import Drifted, note_drift
 from promptlathe.track.backend import Away, Backend, away, said
 from promptlathe.track.records import registered_names
 from promptlathe.track.registry import champion as champion_of
@@ -305,6 +306,9 @@ def _recorded(job: Job, backend: Backend, watched: Watched) -> Watched:
             metrics=metrics,
             verdict=drift.verdict,
         )
+        if watched.new and watched.began is not None and drift.drop is not None:
+            at, since = watched.look.at.isoformat(), watched.began.isoformat()
+            note_drift(backend, watched.versions, Drifted(at, since, drift.drop))
     except Exception as error:
         if not away(error):
             raise

@@ -83,7 +83,6 @@ class Scheduler:
                             self._jobs[entry.key] = task
                     await self._sleep(self._pause(clock.now()))
                     self._read_again()
-                    self._check_jobs()
             finally:
                 for task in self._jobs.values():
                     task.cancel()
@@ -135,6 +134,9 @@ class Scheduler:
             lock = self._prompts.setdefault((entry.workspace, entry.prompt), asyncio.Lock())
             async with lock, self._slots:
                 await self._run(entry)
+        except Exception as error:  # noqa: BLE001 - one job must not end the others
+            self._keep(entry, Kept(max(clock.now(), self._kept[entry.key].settled)))
+            self._say(f"{entry.name}: could not be carried out: {type(error).__name__}: {error}")
         finally:
             self._jobs.pop(entry.key, None)
 
@@ -198,12 +200,6 @@ class Scheduler:
         for gone in before.values():
             self._say(f"{gone.name}: has no schedule any more")
         self._entries = found
-
-    def _check_jobs(self) -> None:
-        """What must not happen is not hidden in a task."""
-        for task in self._jobs.values():
-            if task.done() and not task.cancelled() and (error := task.exception()):
-                raise error
 
 
 @contextmanager

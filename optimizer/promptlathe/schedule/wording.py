@@ -35,12 +35,10 @@ def ended_line(entry: Entry, ended: Ended, took: timedelta) -> str:
         what = f"failed: {error['what']} (exit code {ended.code}; {log})"
     elif ended.code < 0:
         what = f"was killed by signal {-ended.code} ({log})"
-    elif entry.work == "watch" and "verdict" in found:
-        what = watch_verdict(found)
     elif "verdict" not in found:
         what = f"ended with exit code {ended.code} and no result ({log})"
     else:
-        what = f"{verdict(found)} ({found['calls']['total']:,} calls)"
+        what = verdict(found) if entry.work == "run" else watch_verdict(found)
     return f"{entry.name}: {what}, after {lasting(took)}"
 
 
@@ -54,7 +52,8 @@ def verdict(found: dict[str, Any]) -> str:
         f"{test['gain']:+.3f} [{low:+.3f}, {high:+.3f}]"
     )
     registered = ", ".join(f"{name}/{number}" for name, number in found["registered"].items())
-    return f"{said}; {registered} is the champion" if registered else said
+    said += f"; {registered} is the champion" if registered else ""
+    return f"{said} ({found['calls']['total']:,} calls)"
 
 
 def watch_verdict(found: dict[str, Any]) -> str:

@@ -21,6 +21,8 @@ AGAINST = "promptlathe.against"
 ROLLED_BACK = "promptlathe.rolled_back."
 """Version tags, each with the moment in its name: the version lost the alias then; as JSON the
 moment, the version that got it, and the reason."""
+DRIFTED = "promptlathe.drifted"
+"""Version tag: as JSON, what a watch saw of the version, when its alarm came."""
 LONGEST = 1000
 """Characters of a reason."""
 KNOWN = 50
@@ -35,6 +37,18 @@ class Rollback:
     """ISO 8601, UTC."""
     to: int
     reason: str
+
+
+@dataclass(frozen=True)
+class Drifted:
+    """A watch saw the version's scores fall."""
+
+    at: str
+    """The look at which the alarm came: ISO 8601, UTC."""
+    since: str
+    """The look at which it probably began."""
+    drop: float
+    """In score units."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,7 @@ class Version:
     run: str | None
     """MLflow's id."""
     rollbacks: tuple[Rollback, ...]
+    drift: Drifted | None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-like."""
@@ -157,6 +172,12 @@ def _champion(listed: str) -> str:
     return "no champion" if listed == "none" else f"the champion {listed}"
 
 
+def note_drift(backend: Backend, versions: Mapping[str, int], seen: Drifted) -> None:
+    """Keep with each version what a watch saw."""
+    for name, number in versions.items():
+        backend.client.set_prompt_version_tag(name, number, DRIFTED, json.dumps(asdict(seen)))
+
+
 def was_rolled_back(version: Any) -> bool:
     """An MLflow `PromptVersion` that lost the alias by hand."""
     return any(key.startswith(ROLLED_BACK) for key in version.tags)
@@ -217,4 +238,5 @@ def _read(version: Any, holders: Mapping[str, int]) -> Version:
         opening=int(tags["test_opening"]) if "test_opening" in tags else None,
         run=json.loads(tags[SET])["run"] if SET in tags else None,
         rollbacks=tuple(Rollback(**json.loads(tags[key])) for key in moved),
+        drift=Drifted(**json.loads(tags[DRIFTED])) if DRIFTED in tags else None,
     )
