@@ -17,6 +17,7 @@ from promptlathe.cli.commands.migrate import migrate
 from promptlathe.cli.commands.optimize import optimize
 from promptlathe.cli.commands.pocket import pocket
 from promptlathe.cli.commands.promote import promote
+from promptlathe.cli.commands.prune import prune
 from promptlathe.cli.commands.report import report
 from promptlathe.cli.commands.rollback import rollback
 from promptlathe.cli.commands.run import run
@@ -84,6 +85,6 @@ for command in (
     *(init, optimize, import_, check, run),
     *(runs, show, compare, report, guide, ui),
     *(watch, migrate, schedule, history, promote, rollback),
-    *(export, export_data, judge, sync, pocket),
+    *(export, export_data, judge, sync, prune, pocket),
 ):
     main.add_command(command)

@@ -381,6 +381,29 @@ class Ledger:
         restore(connection, file)
         raise Deleted("its file was deleted while the run went on, and was written once more")
 
+    def finished(self) -> list[str]:
+        """The runs that have ended, the latest first."""
+        query = select(tables.runs.c.run).where(tables.runs.c.ended.is_not(None))
+        with self._transaction(self._connection):
+            found = self._connection.execute(query.order_by(tables.runs.c.number.desc()))
+            return list(found.scalars())
+
+    def drop_runs(self, runs: Sequence[str]) -> None:
+        """Forget what was told to these runs, their candidates and results; answers are kept, and
+        so are openings of test rows."""
+        with self._transaction(self._connection):
+            for start in range(0, len(runs), _CHUNK):
+                some = runs[start : start + _CHUNK]
+                for table in tables.OF_RUNS:
+                    self._connection.execute(delete(table).where(table.c.run.in_(some)))
+
+    def compact(self) -> None:
+        """Give the space of what was dropped back to the disk."""
+        if self._file is None:
+            return  # a server does it itself
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as alone:
+            alone.execute(text("VACUUM"))
+
     def keep_look(self, stream: str, at: datetime, content: str) -> None:
         """A look of a watch; those of a stream belong together."""
         with self._transaction(self._connection):

@@ -156,6 +156,8 @@ openings = Table(
     Column("promoted", Boolean, nullable=False),
     UniqueConstraint("objective", "split", "number"),
 )
+OF_RUNS = (told, stops, candidates, results, runs)
+"""What is kept of a run."""
 # Made once: SQLAlchemy takes longer to build and compare statements than SQLite to run them.
 FIND = select(*(answers.c[name] for name in ("key", *ANSWER_COLUMNS))).where(
     answers.c.key.in_(bindparam("keys", expanding=True))

@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -44,6 +44,8 @@ class Summary:
     calls: int
     usd: float | None
     seconds: float
+    proposed: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The same of challengers."""
     store: str = ""
     """MLflow's; empty for the workspace's own."""
 
@@ -140,6 +142,7 @@ def _summary(result: Result) -> Mapping[str, Any]:
         recommended=result.recommended,
         test=result.test.to_dict(),
         promoted=result.registered,
+        proposed=result.proposed,
         calls=result.spent.used_calls,
         usd=result.spent.usd,
         seconds=result.seconds,
