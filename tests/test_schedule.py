@@ -187,9 +187,14 @@ def test_a_job_that_was_cut_off_is_begun_again(world: World):
     assert "triage: begun again, due Mon 2027-01-04 03:00 UTC" in world.said
 
 
-def test_a_job_that_outlived_its_scheduler_is_waited_for(world: World):
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_job_that_outlived_its_scheduler_is_waited_for(world: World, finished: bool):
+    """When it comes to its end, it is not begun again."""
     world.file("triage.yaml")
     (entry,) = entries_in([world.folder / "runs"])
+    entry.folder.mkdir(parents=True)
+    left = {"status": "finished", "exit_code": 0, **RESULT} if finished else {"status": "running"}
+    (entry.folder / f"{entry.key}.json").write_text(json.dumps(left))
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         born = psutil.Process(other.pid).create_time()
         keep(entry, Kept(MONDAY, MONDAY, other.pid, born))
@@ -202,7 +207,9 @@ def test_a_job_that_outlived_its_scheduler_is_waited_for(world: World):
         world.until = MONDAY + 2 * HOUR
         world.serve()
     assert any(f"process {other.pid} still carries it out" in line for line in world.said)
-    assert world.when == ["01-04 01:00"]
+    assert world.when == ([] if finished else ["01-04 01:00"])
+    better = any(line.startswith("triage: better than the champion") for line in world.said)
+    assert better or not finished
 
 
 def test_a_clock_that_is_put_back_runs_nothing_twice(world: World):

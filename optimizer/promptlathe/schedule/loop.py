@@ -17,10 +17,10 @@ from filelock import FileLock, Timeout
 
 from promptlathe import clock
 from promptlathe.errors import Busy, InputError
-from promptlathe.job.stores import make_state
+from promptlathe.job.stores import make_state, writable
 from promptlathe.schedule.entries import Entry, entries_in, stamps
 from promptlathe.schedule.kept import Kept, born, keep, kept_of
-from promptlathe.schedule.starting import Ended, start_job
+from promptlathe.schedule.starting import Ended, left_result, start_job
 from promptlathe.schedule.wording import ended_line, overlaps, shown
 
 LOOK = 20.0
@@ -110,10 +110,10 @@ class Scheduler:
             )
             kept = None
         if kept is None:
-            kept = Kept(now)
-            keep(entry, kept)
-        self._kept[entry.key] = kept
-        self._times.pop(entry.key, None)
+            self._keep(entry, Kept(now))
+        else:
+            self._kept[entry.key] = kept
+            self._times.pop(entry.key, None)
 
     def _next(self, entry: Entry) -> datetime:
         if entry.key not in self._times:
@@ -147,6 +147,11 @@ class Scheduler:
             self._say(f"{entry.name}: process {kept.process} still carries it out: waiting for it")
             while kept.lives:
                 await self._sleep(1.0)
+            if left := left_result(entry):
+                now = clock.now()
+                self._keep(entry, Kept(max(now, kept.settled)))
+                self._say(ended_line(entry, left, now - kept.settled))
+                return
         due = kept.due or self._next(entry)
         began = clock.now()
         kept = replace(kept, settled=max(began, kept.settled), due=due, process=None, born=None)
@@ -208,6 +213,7 @@ def alone(entries: Sequence[Entry]) -> Generator[None]:
     with ExitStack() as stack:
         for workspace in sorted({entry.workspace for entry in entries}):
             folder = next(one.folder for one in entries if one.workspace == workspace)
+            writable(folder.parent)
             make_state(folder.parent)
             folder.mkdir(exist_ok=True)
             try:

@@ -32,7 +32,7 @@ async def start_job(entry: Entry, began: Callable[[int], object]) -> Ended:
     What it says goes to KEY.log in the entry's folder, its result to KEY.json. When this is
     cancelled, the job is interrupted: the next run goes on from there.
     """
-    out = entry.folder / f"{entry.key}.json"
+    out = _out(entry)
     entry.folder.mkdir(parents=True, exist_ok=True)
     out.unlink(missing_ok=True)
     process = await asyncio.create_subprocess_exec(
@@ -57,6 +57,16 @@ async def start_job(entry: Entry, began: Callable[[int], object]) -> Ended:
             await process.wait()
         raise
     return Ended(code, _read(out))
+
+
+def left_result(entry: Entry) -> Ended | None:
+    """How a job ended that somebody else had started; None when it did not come to its end."""
+    found = _read(_out(entry))
+    return Ended(int(found.get("exit_code", 1)), found) if found else None
+
+
+def _out(entry: Entry) -> Path:
+    return entry.folder / f"{entry.key}.json"
 
 
 def _read(file: Path) -> dict[str, Any]:
