@@ -257,7 +257,7 @@ def test_files(
         ("budget.cals=5", "--set budget.cals: unknown key 'cals' in budget; did you mean 'calls'?"),
         ("bugdet.calls=5", "--set bugdet.calls: unknown key 'bugdet'; did you mean 'budget'?"),
         ("budget=5", "--set budget: expected keys with values, found the number 5"),
-        ("track.promote=maybe", "--set track.promote: expected 'if_better' or 'never'"),
+        ("track.promote=maybe", "--set track.promote: expected 'if_better', 'propose' or 'never'"),
         ("budget.calls=", "--set: 'budget.calls=' has no value"),
         ("budget.calls=[1", "--set budget.calls: the value '[1' is not YAML"),
         ("search.seed=99999999999", "--set search.seed: must be less than 4294967296"),

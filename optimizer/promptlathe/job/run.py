@@ -1,6 +1,7 @@
 """A job from the first call to the result: search, then the decision, then the record."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -79,6 +80,7 @@ from promptlathe.whole_files import write_whole
 if TYPE_CHECKING:  # numpy and scipy load when they are needed
     from promptlathe.search.lathe import Earlier
 
+LOGGER = logging.getLogger("promptlathe")
 SIDES = 3
 """Prompts that meet the test rows at most: the seed, the best and the champion."""
 TICK = 1.0
@@ -106,7 +108,7 @@ def run(
     tell: Callable[[Result], object] = lambda result: None,
     announce: Callable[[str], object] = lambda what: None,
     if_busy: IfBusy = "wait",
-    waiting: Callable[[str], object] = lambda what: None,
+    waiting: Callable[[str], object] = LOGGER.warning,
 ) -> Result:
     """Run a job to the end.
 
@@ -114,7 +116,8 @@ def run(
     tell: given the result as soon as it is decided. What is returned, after seconds at most, says
     besides what MLflow made of it.
     announce: told what is done before the first call, where it may take a while.
-    if_busy: whether to wait for another job that works on the same prompt; waiting: told of it.
+    if_busy: whether to wait for another job that works on the same prompt; waiting: told of it, by
+    default as a warning of LOGGER.
     Raises InputError, BudgetTooSmall, ModelUnavailable, StorageFailed, ClusterLost, Busy or
     Interrupted.
     """
