@@ -281,9 +281,9 @@ class Year:
         print("commands", dict(self.ended), "kills", self.killed)
         changes = [*self.service.changes]
         for one in self.drifts:
-            why = [day for day in changes if 0 <= (one["day"] - day).days <= 60]
+            why = max((day for day in changes if day <= one["day"]), default="NOTHING")
             said = f"{100 * one['drop']:.0f} points since {one['began'][:10]}"
-            print(f"alarm {one['day']}: {said}; explained by the change of {why or 'NOTHING'}")
+            print(f"alarm {one['day']}: {said}; explained by the change of {why}")
         again = {key: n for key, n in self.service.paid.items() if n > 1}
         print(f"calls of runs that were paid again: {sum(again.values()) - len(again)}")
         self._promotions()
@@ -306,16 +306,14 @@ class Year:
             true = self.service.worth(model, system)
             old = before.get(model)
             gain = "first on this model" if old is None else f"true gain {true - old:+.3f}"
-            at = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
-            print(
-                f"version {version.version} {model} worth {true:.3f}: {gain} (made {at:%H:%M:%S})"
-            )
+            print(f"version {version.version} {model} worth {true:.3f}: {gain}")
             before[model] = true
 
 
 def child(at: str, command: list[str]) -> None:
-    moment = datetime.fromisoformat(at)
-    with clock.told_by(lambda: moment):
+    """From this moment on, as quickly as the machine's own clock."""
+    moment, began = datetime.fromisoformat(at), time.monotonic()
+    with clock.told_by(lambda: moment + timedelta(seconds=time.monotonic() - began)):
         cli(command)
 
 

@@ -1,11 +1,13 @@
 """The spool: what was told comes back as it was, whatever became of the process that told it."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.track_samples import BEST, COMPARISON, EXAMPLES, SEED, about, answered, conclusion
 
+from promptlathe import clock
 from promptlathe.records import (
     Answer,
     Call,
@@ -65,6 +67,17 @@ def test_a_record_is_read_back_as_it_was_told(tmp_path: Path, content: Content):
     assert record.content == content
     assert repr(record.content) == repr(content)
     spool.close()
+
+
+def test_a_clock_that_stands_still_gives_each_attempt_a_file(tmp_path: Path):
+    """A run that is gone on with at the very moment at which it had begun."""
+    with clock.told_by(lambda: datetime(2027, 1, 4, 3, tzinfo=UTC)):
+        spools = [Spool(tmp_path, "abc") for _ in range(3)]
+    paths = [one.path for one in spools]
+    assert sorted(set(paths)) == paths
+    assert {Spooled(path).run for path in paths} == {"abc"}
+    for one in spools:
+        one.close()
 
 
 def test_records_come_in_order_and_once(tmp_path: Path):

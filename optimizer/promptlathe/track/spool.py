@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from filelock import FileLock
@@ -66,10 +67,16 @@ class Spool:
 
     def __init__(self, folder: Path, run: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{clock.now():%Y%m%dT%H%M%S%f}-{run}.jsonl"
         self.records = 0
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        self._file = os.open(self.path, flags, 0o600)
+        moment = clock.now()
+        while True:
+            self.path = folder / f"{moment:%Y%m%dT%H%M%S%f}-{run}.jsonl"
+            try:
+                self._file = os.open(self.path, flags, 0o600)
+                return
+            except FileExistsError:  # the clock was put back, or stands still
+                moment += timedelta(microseconds=1)
 
     def append(self, content: Content) -> None:
         """One record more; it survives this process as soon as this returns."""
