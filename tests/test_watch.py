@@ -218,6 +218,8 @@ async def test_an_alarm_that_is_new_runs_the_job(workspace: Path):
         model = served(service)
         file = run_file(workspace, url, watch={"rows": 30, "on_drift": "optimize", "alpha": 0.1})
         command = ["watch", str(file), "--quiet"]
+        await asyncio.to_thread(CliRunner().invoke, main, ["run", str(file), "--quiet"])
+        paid = service_rows(service)
         codes: list[int] = []
         ran: list[bool] = []
         for day in range(40):
@@ -230,4 +232,7 @@ async def test_an_alarm_that_is_new_runs_the_job(workspace: Path):
         assert set(codes[:20]) == {0}
         assert ran.count(True) == 1
         assert codes[-1] == 7
+        # What the model said before it changed is not taken for what it says now.
+        assert "answers from before the drift are not used any more" in said.output
+        assert service_rows(service) - paid > 30 * len(codes) + 100
         assert "verdict" in said.output

@@ -13,6 +13,7 @@ decides on no prompt, so that it does not spend what `test` has left to decide w
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -101,7 +102,7 @@ class Watched:
     @property
     def new(self) -> bool:
         """The alarm is this look's."""
-        return self.drift.first is not None and self.drift.first == len(self.looks) - 1
+        return self.look.counts and self.drift.first == len(self.looks) - 1
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-like."""
@@ -152,6 +153,8 @@ def watch(job: Job, plan: Plan, tell: Told = lambda done, total: None) -> Watche
             ledger.close()
     drift = drift_of(_matrix(looks), alpha=job.watch.alpha, seed=int(stream, 16) % 2**32)
     notes = [*shutdown_notes(job, clock.now().date())]
+    if look.counts and drift.since is not None and drift.first == len(looks) - 1:
+        notes += _set_aside(job, looks[drift.since].at)
     if not look.counts:
         notes.append(
             f"{look.lost} of {len(rows)} rows have no answer: this look does not count, and says "
@@ -207,6 +210,14 @@ def _asked(job: Job) -> list[Any]:
     models = [job.model, *(one for _, one in sorted(job.step_models.items()))]
     models += [job.scorer] if job.objective.judges else []
     return [one.model_dump(mode="json", exclude_none=True) for one in models]
+
+
+def _set_aside(job: Job, since: datetime) -> list[str]:
+    """The models gave other answers then: a search asks them anew."""
+    with closing(Ledger(ledger_url(job))) as ledger:
+        models = (job.model, *job.step_models.values())
+        count = sum(ledger.set_aside(one.name, one.endpoint, since) for one in models)
+    return [f"{count:,} answers from before the drift are not used any more"] if count else []
 
 
 class _Looking:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
     or_,
     select,
     text,
@@ -67,6 +68,8 @@ EARLIER_RUNS = 50
 """The most recent ones that a run learns from."""
 EARLIER_OUTCOMES = 4000
 """The most recent ones that a run learns from."""
+ASIDE = "~"
+"""Begins the key of an answer that its model would not give any more; keys are hexadecimal."""
 PING = text("SELECT 1")
 RECONNECT = (0.2, 0.5, 1.0, 1.5)
 """Seconds between attempts to reach a database that does not answer."""
@@ -380,6 +383,20 @@ class Ledger:
             raise Deleted("another file took the place of the ledger's while the run went on")
         restore(connection, file)
         raise Deleted("its file was deleted while the run went on, and was written once more")
+
+    def set_aside(self, model: str, endpoint: str, before: datetime) -> int:
+        """Answers that a model gave before it changed: they stay, under keys that no call has. How
+        many."""
+        answers = tables.answers
+        which = (
+            answers.c.model == model,
+            answers.c.endpoint == endpoint,
+            answers.c.at < before,
+            answers.c.key.not_like(f"{ASIDE}%"),
+        )
+        key = literal(ASIDE) + func.substr(answers.c.key, 2)
+        with self._transaction(self._connection):
+            return self._connection.execute(update(answers).where(*which).values(key=key)).rowcount
 
     def finished(self) -> list[str]:
         """The runs that have ended, the latest first."""
