@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import fmean
@@ -18,7 +19,8 @@ from promptlathe.decide.drift import FEWEST, drift_of, evidence_of, ranks
 from promptlathe.errors import InputError
 from promptlathe.job import Job, check
 from promptlathe.job.watching import Watched, canaries, watch
-from promptlathe.records import Example
+from promptlathe.ledger import Ledger, sqlite_url
+from promptlathe.records import Answer, Call, Example, Message
 
 ROWS = 60
 
@@ -108,13 +110,28 @@ def test_canaries_are_the_same_rows_whatever_their_order():
     rows = [Example(f"e{number}", {"text": str(number)}, "test") for number in range(50)]
     chosen = canaries(rows, 20)
     assert canaries(rows[::-1], 20) == chosen
-    assert canaries(rows[:-1], 20) in (chosen, canaries(rows[:-1], 20))
+    others = [row for row in rows if row not in chosen]
+    assert canaries([*chosen, *others[1:]], 20) == chosen
     assert len(canaries(rows, 80)) == 50
 
 
 @pytest.fixture
 def workspace(tracked: Path) -> Path:
     return lay_out(tracked)
+
+
+def test_answers_are_set_aside_each_time_a_model_changes(tmp_path: Path):
+    """The same call is answered by the model as it was, as it is, and as it will be."""
+    call = Call("m", (Message("user", "hi"),), (), endpoint="http://x/v1")
+    with closing(Ledger(sqlite_url(tmp_path / "ledger.db"))) as ledger:
+        for day in range(1, 4):
+            with clock.told_by(lambda day=day: datetime(2027, 1, day, tzinfo=UTC)):
+                ledger.record([(call, Answer(f"day {day}", 1, 1, 0.1))])
+            assert ledger.find([call.key])[call.key].text == f"day {day}"
+            change = datetime(2027, 1, day, 12, tzinfo=UTC)
+            assert ledger.set_aside("other", call.endpoint, change) == 0
+            assert ledger.set_aside("m", call.endpoint, change) == 1
+            assert ledger.find([call.key]) == {}
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from promptlathe.cli.terminal import say
 from promptlathe.errors import Interrupted, PromptlatheError
 from promptlathe.job import Job, Result
 from promptlathe.notify import Message, Moment, tell
+from promptlathe.track.registry import versions_listed
 
 
 def notify(job: Job, moment: Moment, text: str, data: Mapping[str, Any]) -> None:
@@ -38,7 +39,7 @@ def result_told(job: Job, result: Result) -> None:
     """The end of a run: `promoted` or `proposed` where it was, and `finished` in any case."""
     data = result.to_dict()
     if there := result.registered or result.proposed:
-        made = ", ".join(f"{name}/{version}" for name, version in there.items())
+        made = versions_listed(there)
         test = result.decisive
         low, high = test.interval
         better = f"{test.gain:+.3f} [{low:+.3f}, {high:+.3f}] over the {result.compared_with}"

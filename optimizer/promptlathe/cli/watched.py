@@ -6,6 +6,7 @@ from promptlathe.cli.terminal import folded, say
 from promptlathe.decide.drift import FEWEST
 from promptlathe.job.job import Job
 from promptlathe.job.watching import Watched
+from promptlathe.track.registry import versions_listed
 
 NAME = 12
 """Columns of the names."""
@@ -24,7 +25,7 @@ def show_watched(watched: Watched, job: Job, *, quiet: bool) -> None:
 def verdict(watched: Watched) -> str:
     """In a line."""
     drift = watched.drift
-    listed = ", ".join(f"{name}/{number}" for name, number in watched.versions.items())
+    listed = versions_listed(watched.versions)
     match drift.verdict:
         case "holds":
             return f"{listed} holds: {drift.looks} looks since {watched.looks[0].at:%-d %B %Y}"

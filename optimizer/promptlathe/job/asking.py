@@ -16,6 +16,9 @@ from promptlathe.runtime.forecast import Forecast
 from promptlathe.runtime.health import Health, check_reachable
 from promptlathe.runtime.writer import Writer
 
+Told = Callable[[int, int], object]
+"""Told how many answers of how many are there."""
+
 
 async def ask(
     job: Job,

@@ -8,13 +8,13 @@ them again, and its search starts from them.
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from promptlathe.errors import BudgetTooSmall, Interrupted
-from promptlathe.job.asking import ask
+from promptlathe.job.asking import Told, ask
 from promptlathe.job.interrupts import interruptible
 from promptlathe.job.job import Job
 from promptlathe.job.plan import Plan
@@ -36,9 +36,6 @@ ROWS_EACH = 6
 better than few rows tell many."""
 FEWEST_PROMPTS, MOST_PROMPTS = 4, 24
 FEWEST_ROWS = 8
-
-Told = Callable[[int, int], object]
-"""Told how many answers of how many are there."""
 
 
 @dataclass(frozen=True)

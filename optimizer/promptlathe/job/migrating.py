@@ -5,7 +5,7 @@ promoted, so that a model that is gone can still be compared with. Nothing is de
 error of `test` is spent.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean
@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from promptlathe.decide import Comparison, compare_values
 from promptlathe.errors import InputError, ModelUnavailable
-from promptlathe.job.asking import ask
+from promptlathe.job.asking import Told, ask
 from promptlathe.job.interrupts import interruptible
 from promptlathe.job.job import Job
 from promptlathe.job.plan import Plan
@@ -25,9 +25,8 @@ from promptlathe.ledger import Asking, Ledger
 from promptlathe.records import Budget, Candidate, Cell, Outcome
 from promptlathe.results import Result
 from promptlathe.runtime.account import Account
+from promptlathe.track.registry import versions_listed
 
-Told = Callable[[int, int], object]
-"""Told how many answers of how many are there."""
 Advice = Literal["keep the prompt", "search again", "not clear"]
 
 
@@ -84,7 +83,7 @@ def migrate(
         make_state(job.state)
         point_to_ledger(job)
         _, candidate, versions = registered_now(job, plan)
-        listed = ", ".join(f"{name}/{number}" for name, number in versions.items())
+        listed = versions_listed(versions)
         notes: list[str] = []
         try:
             before = _asked(job, plan, candidate, tell, reach=False)
@@ -107,8 +106,7 @@ def migrate(
 def with_search(migrated: Migrated, result: Result) -> Migrated:
     """With the best prompt of a search on the new model."""
     test = result.decisive
-    versions = result.registered or result.proposed
-    listed = ", ".join(f"{name}/{number}" for name, number in versions.items())
+    listed = versions_listed(result.registered or result.proposed)
     prompt = listed or f"run {result.run}, {result.verdict}"
     side = Side(result.facts.model, prompt, test.best, test.examples, None, None)
     return replace(migrated, found=side)

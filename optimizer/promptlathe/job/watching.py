@@ -12,7 +12,7 @@ decides on no prompt, so that it does not spend what `test` has left to decide w
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -24,7 +24,7 @@ from typing import Any
 from promptlathe import clock
 from promptlathe.decide.drift import Drift, drift_of
 from promptlathe.errors import InputError, Interrupted
-from promptlathe.job.asking import ask
+from promptlathe.job.asking import Told, ask
 from promptlathe.job.checks import shutdown_notes
 from promptlathe.job.described import experiment_of
 from promptlathe.job.interrupts import interruptible
@@ -51,9 +51,6 @@ from promptlathe.track.watch_runs import log_look
 
 LOST = 0.1
 """Of the rows without an answer at most; a look with more does not count."""
-
-Told = Callable[[int, int], object]
-"""Told how many answers of how many are there."""
 
 
 @dataclass(frozen=True)
@@ -144,24 +141,21 @@ def watch(job: Job, plan: Plan, tell: Told = lambda done, total: None) -> Watche
         stream = content_hash(
             [dict(versions), sorted(row.id for row in rows), job.objective.scoring, *_asked(job)]
         )
-        ledger = Ledger(ledger_url(job))
-        try:
+        with closing(Ledger(ledger_url(job))) as ledger:
             if look.counts:
                 ledger.keep_look(stream, look.at, _written(look))
             looks = tuple(_read(at, content) for at, content in ledger.looks(stream))
-        finally:
-            ledger.close()
     drift = drift_of(_matrix(looks), alpha=job.watch.alpha, seed=int(stream, 16) % 2**32)
+    watched = Watched(versions, look, looks, drift, (), None)
     notes = [*shutdown_notes(job, clock.now().date())]
-    if look.counts and drift.since is not None and drift.first == len(looks) - 1:
-        notes += _set_aside(job, looks[drift.since].at)
+    if watched.new and watched.began is not None:
+        notes += _set_aside(job, watched.began)
     if not look.counts:
         notes.append(
             f"{look.lost} of {len(rows)} rows have no answer: this look does not count, and says "
             "nothing about the prompt"
         )
-    watched = Watched(versions, look, looks, drift, tuple(notes), None)
-    return _recorded(job, backend, watched)
+    return _recorded(job, backend, replace(watched, notes=tuple(notes)))
 
 
 def canaries(test: Sequence[Example], count: int) -> list[Example]:

@@ -385,8 +385,8 @@ class Ledger:
         raise Deleted("its file was deleted while the run went on, and was written once more")
 
     def set_aside(self, model: str, endpoint: str, before: datetime) -> int:
-        """Answers that a model gave before it changed: they stay, under keys that no call has. How
-        many."""
+        """Answers that a model gave before it changed: they stay, under keys that no call has, in
+        the place of those from before an earlier change. How many."""
         answers = tables.answers
         which = (
             answers.c.model == model,
@@ -396,7 +396,13 @@ class Ledger:
         )
         key = literal(ASIDE) + func.substr(answers.c.key, 2)
         with self._transaction(self._connection):
-            return self._connection.execute(update(answers).where(*which).values(key=key)).rowcount
+            # Two steps: one that both selects and deletes in a table is refused by MySQL.
+            keys = self._connection.execute(select(key).where(*which)).scalars().all()
+            for start in range(0, len(keys), _CHUNK):
+                earlier = answers.c.key.in_(keys[start : start + _CHUNK])
+                self._connection.execute(delete(answers).where(earlier))
+            self._connection.execute(update(answers).where(*which).values(key=key))
+        return len(keys)
 
     def finished(self) -> list[str]:
         """The runs that have ended, the latest first."""

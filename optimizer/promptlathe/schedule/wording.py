@@ -9,6 +9,7 @@ from typing import Any
 from promptlathe.command_line import shown_path
 from promptlathe.schedule.entries import Entry
 from promptlathe.schedule.starting import Ended
+from promptlathe.track.registry import versions_listed
 
 LOOKED_AT = 500
 """Times of each of two entries that are looked at for one they share."""
@@ -51,15 +52,14 @@ def verdict(found: dict[str, Any]) -> str:
         f"{found['verdict']} {joint} the {found['compared_with']}: "
         f"{test['gain']:+.3f} [{low:+.3f}, {high:+.3f}]"
     )
-    registered = ", ".join(f"{name}/{number}" for name, number in found["registered"].items())
+    registered = versions_listed(found["registered"])
     said += f"; {registered} is the champion" if registered else ""
     return f"{said} ({found['calls']['total']:,} calls)"
 
 
 def watch_verdict(found: dict[str, Any]) -> str:
     """Of a look as data."""
-    champion = ", ".join(f"{name}/{number}" for name, number in found["champion"].items())
-    said = f"{champion}: {found['verdict']}"
+    said = f"{versions_listed(found['champion'])}: {found['verdict']}"
     if found["drop"] is not None:
         said += f", {100 * found['drop']:.0f} points lower since {found['began'][:10]}"
     elif found["verdict"] == "not enough looks yet":
