@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from tests.stores import Door, door
@@ -36,7 +37,8 @@ def store(mlflow_server: str) -> Iterator[Door]:
 async def test_a_server_that_is_away_in_the_middle_gets_everything(
     tmp_path: Path, store: Door, client: Any
 ):
-    given = about(experiment="middle", prompt="middle")
+    name = f"middle-{uuid4().hex}"  # each attempt, also one that is made again, has its own
+    given = about(experiment=name, prompt=name)
     with lock_of(tmp_path, "run"), MlflowTracker(tmp_path, "run", store.url) as tracker:
         tracker.start(given)
         while not tracker.started.done():
@@ -58,7 +60,7 @@ async def test_a_server_that_is_away_in_the_middle_gets_everything(
         tracker.conclude(conclusion())
         concluded = await tracker.settle()
     assert concluded.problems == ()
-    assert concluded.registered["prompt"].uri == "prompts:/middle/1"
+    assert concluded.registered["prompt"].uri == f"prompts:/{name}/1"
     runs = client.search_runs([started.experiment_id])
     assert len(runs) == 5
     assert {one.info.status for one in runs} == {"FINISHED"}
@@ -72,20 +74,21 @@ def test_what_a_whole_run_could_not_tell_is_sent_later(
 ):
     monkeypatch.setattr("promptlathe.track.process.PATIENCE", 1.0)
     store.mood = "500"
-    track = TrackOptions(uri=store.url, prompt="later", experiment="later")
+    name = f"later-{uuid4().hex}"
+    track = TrackOptions(uri=store.url, prompt=name, experiment=name)
     told: list[Result] = []
     result = run(job(tmp_path, track=track), tell=told.append)
     assert (result.verdict, result.promoted, result.run_id) == ("better", None, None)
     assert told[0].notes == result.notes[:-1]
     assert "too many 500 error responses" in told[0].notes[-1]
     assert "wait for MLflow (too many 500 error responses): promptlathe sync" in result.notes[-1]
-    assert client.get_experiment_by_name("later") is None
+    assert client.get_experiment_by_name(name) is None
 
     store.mood = "through"
     said: list[str] = []
     assert sync(tmp_path / ".promptlathe", said.append)
-    assert said[1:] == [f"run {result.run}: prompts:/later/2 is the champion"]
-    experiment = client.get_experiment_by_name("later")
+    assert said[1:] == [f"run {result.run}: prompts:/{name}/2 is the champion"]
+    experiment = client.get_experiment_by_name(name)
     (parent,) = client.search_runs(
         [experiment.experiment_id], "tags.`promptlathe.kind` = 'optimization'"
     )

@@ -5,8 +5,7 @@ progress …    a line more in the spool now and then (microseconds)
 champion      asked in the store; at most PATIENCE seconds without a sign of life
 candidate …   a line each, at the end
 conclude      the last line: from here on nothing of the run can be lost
-settle        waits for the store, as long as it takes records; at most FINISH seconds,
-                NEAR for a SQLite store
+settle        waits for the store, as long as it takes records; at most FINISH seconds
 """
 
 import asyncio
@@ -40,12 +39,11 @@ if TYPE_CHECKING:
     from promptlathe.track.process import WriterProcess
     from promptlathe.track.writer import News
 
-FINISH = 30.0
+FINISH = 120.0
 """Seconds that a slow store may take for what is left at the end."""
-NEAR = 120.0
-"""The same for a SQLite store, whose records are work of this machine, which may be busy."""
 NEAR_PATIENCE = 30.0
-"""Seconds without a sign of life after which such a store counts as away."""
+"""Seconds without a sign of life after which a SQLite store counts as away: its records are work
+of this machine, which may be busy."""
 HURRY = 3.0
 """The same when the user has interrupted the run, or its disk is full."""
 LOOK = 0.05
@@ -61,7 +59,6 @@ class MlflowTracker:
 
     def __init__(self, state: Path, run: str, uri: str, artifacts: str | None = None) -> None:
         self._state, self._run, self._uri, self._artifacts = state, run, uri, artifacts
-        self._near = sqlite_file(uri) is not None
         self._spool: Spool | None = None
         self._process: WriterProcess | None = None
         self._started: Future[Started | None] = Future()
@@ -84,7 +81,7 @@ class MlflowTracker:
                 self._spool.path,
                 self._hear,
                 store=self._uri,
-                patience=NEAR_PATIENCE if self._near else PATIENCE,
+                patience=NEAR_PATIENCE if sqlite_file(self._uri) else PATIENCE,
             )
         except OSError as error:
             self._fail(error)
@@ -125,10 +122,6 @@ class MlflowTracker:
         return error if isinstance(error, InputError) else None
 
     @property
-    def _finish(self) -> float:
-        return NEAR if self._near else FINISH
-
-    @property
     def writer(self) -> int | None:
         """The process that sends, as long as there is one."""
         return self._process.pid if self._process else None
@@ -153,7 +146,7 @@ class MlflowTracker:
     async def settle(self) -> Concluded:
         """What MLflow holds now. Does not raise: when it is cancelled, it waits no longer."""
         try:
-            await self._comes(self._ended, self._finish)
+            await self._comes(self._ended, FINISH)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             assert task is not None
@@ -170,7 +163,7 @@ class MlflowTracker:
     ) -> Concluded:
         """End the run without a result; one that MLflow refused leaves nothing."""
         self._append(Stopped(status, reason, tables))
-        await self._comes(self._ended, HURRY if hurry else self._finish)
+        await self._comes(self._ended, HURRY if hurry else FINISH)
         if self._refusal and self._spool:
             self._spool.remove()
             return Concluded(None)

@@ -15,7 +15,7 @@ from promptlathe.track.backend import STORE, environment
 if TYPE_CHECKING:
     from promptlathe.track.writer import News
 
-PATIENCE = 5.0
+PATIENCE = 15.0
 """Seconds without a sign of life after which a store counts as away."""
 KNOWN = 1.0
 """The same when it was known for PATIENCE seconds already that it is."""
