@@ -83,7 +83,7 @@ def test_who_does_not_start_from_it(champion: tuple[Job, Result]):
     other = replace(first, track=TrackOptions(prompt="others"))
     assert from_champion(other)[1] is None
     # When the run was made that is replayed, there was no champion yet.
-    assert from_champion(first, result.run)[1] is None
+    assert from_champion(replace(first, as_of=result.facts.began))[1] is None
     elsewhere = replace(first, workspace=first.workspace / "empty")
     assert from_champion(elsewhere)[1] is None
 

@@ -40,6 +40,7 @@ def plan_form(job: "Job", plan: Plan, notes: Sequence[str]) -> dict[str, Any]:
             "select": len(plan.select),
             "test": len(plan.test),
         },
+        "unopened": plan.unopened,
         "budget": dict(job.budget.limits),
         "calls": plan.calls,
         "tokens": all_calls(one.tokens),
@@ -56,7 +57,8 @@ def show_plan(job: "Job", plan: Plan, notes: Sequence[str]) -> None:
         ("seed prompt", levels_line(plan.space.seed.levels)),
         (
             "data",
-            f"{len(plan.space.train)} train, {len(plan.select)} select, {len(plan.test)} test rows",
+            f"{len(plan.space.train)} train, {len(plan.select)} select, {len(plan.test)} test rows"
+            f" ({plan.unopened} never opened)",
         ),
         *([("labels", _counts(job.objective.label_counts))] if job.objective.labels else []),
         ("operators", ", ".join(job.operators) or "none"),

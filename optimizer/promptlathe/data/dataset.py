@@ -74,32 +74,54 @@ def load_rows(
     when the source itself is wrong; `store` is MLflow's tracking URI, None: MLFLOW_TRACKING_URI.
     Raises `InputError` (with file and line) and `MissingExtra`.
     """
+    rows = load_some(source, folder, where, within, store)
+    if not rows:
+        name = named_file(source, folder, within, where) or source_name(source) or where
+        raise InputError(
+            "the dataset is empty", str(name or "dataset"), "give it at least a few dozen rows"
+        )
+    _check_ids(rows)
+    return rows
+
+
+def named_file(
+    source: Source, folder: Path, within: Within = None, where: str | None = None
+) -> Path | None:
+    """The path of a source that is a file. Raises `InputError` for one out of `within`."""
+    if isinstance(source, str) and not source.startswith((HF, MLFLOW)):
+        return find(folder, source, within, where)
+    return None
+
+
+def load_some(
+    source: Source,
+    folder: Path,
+    where: str | None = None,
+    within: Within = None,
+    store: str | None = None,
+) -> Rows:
+    """The same of a source that may have no rows, and several with one `id`."""
     if isinstance(source, str) and source.startswith(HF):
         source = HuggingFace(hf=source.removeprefix(HF))
     match source:
         case str() if source.startswith(MLFLOW):
-            read, name = mlflow_rows(source.removeprefix(MLFLOW), store, where), source
+            read = mlflow_rows(source.removeprefix(MLFLOW), store, where)
         case Traces():
-            read, name = mlflow_rows(source, store, where), source.place
+            read = mlflow_rows(source, store, where)
         case str():
             path = find(folder, source, within, where)
-            name = str(path)
             if where and path.suffix.lower() in ENDINGS and not path.exists():
                 raise InputError(
                     f"names {source!r}, and there is no such file",
                     where,
-                    f"looked for {name}; paths are relative to this file",
+                    f"looked for {path}; paths are relative to this file",
                 )
             read = read_file(path, where)
         case HuggingFace():
-            read, name = _hub(source, folder, where, within), f"{HF}{source.hf}"
+            read = _hub(source, folder, where, within)
         case _:
-            read, name = _given(source), where or "dataset"
-    rows = tuple(_checked(row) for row in read)
-    if not rows:
-        raise InputError("the dataset is empty", name, "give it at least a few dozen rows")
-    _check_ids(rows)
-    return rows
+            read = _given(source)
+    return tuple(_checked(row) for row in read)
 
 
 def in_mlflow(source: Source | float | None) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,8 +16,10 @@ from promptlathe.data.dataset import (
     identify,
     load_rows,
 )
+from promptlathe.data.feedback import Corrections, Feedback, load_feedback
 from promptlathe.data.files import Row
 from promptlathe.data.mlflow_rows import Traces, answered
+from promptlathe.data.placements import NOWHERE, Placement, Placements, earlier_notes
 from promptlathe.data.quality import empty_notes, places
 from promptlathe.data.repeats import SPARED, Distinct, Inputs, contradiction_notes, distinct
 from promptlathe.data.splits import COMPARED, SPLITS, Splits, divide
@@ -36,13 +38,18 @@ class Sources:
 
     shared: Rows
     parts: Mapping[Split, Rows]
+    feedback: Rows = ()
+    """New rows that an application has gathered."""
+    corrected: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Ids of rows as feedback has made them, and those that they had before."""
     notes: tuple[str, ...] = ()
     """What was left out of them."""
 
     @cached_property
     def rows(self) -> Rows:
         """All of them."""
-        return (*self.shared, *(row for rows in self.parts.values() for row in rows))
+        of_parts = (row for rows in self.parts.values() for row in rows)
+        return (*self.shared, *of_parts, *self.feedback)
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,10 @@ class Examples:
     by_split: Mapping[Split, tuple[Example, ...]]
     repeated: Mapping[Split, int]
     """Rows of a split, those with equal inputs included."""
+    placements: tuple[Placement, ...] = ()
+    """Where each row is, of equal inputs one."""
+    unopened: frozenset[str] = frozenset()
+    """Ids of the `test` rows that no decision has seen."""
     notes: tuple[str, ...] = ()
     """What a reader should know of the data, in words."""
 
@@ -113,9 +124,10 @@ def read_sources(
     scorers: Sequence[Targeted],
     document: Document,
     store: str | None = None,
+    feedback: Source | None = None,
 ) -> Sources:
-    """Load and check; `store`: MLflow's tracking URI. Raises `InputError`, with file and line where
-    there is one."""
+    """Load, correct by `feedback`, and check; `store`: MLflow's tracking URI. Raises `InputError`,
+    with file and line where there is one."""
     notes: list[str] = []
     targets = [one.target_field for one in scorers if one.target_field and not one.whole_target]
 
@@ -137,9 +149,24 @@ def read_sources(
     shared: Rows = ()
     if dataset is not None:
         shared = load(dataset, "dataset")
+    gathered = Feedback()
+    if feedback is not None:
+        gathered = load_feedback(feedback, targets, document, store)
+        notes += gathered.notes
+    all_targets = [one.target_field for one in scorers if one.target_field]
+    corrections = Corrections.of(gathered.rows, all_targets)
+    shared = corrections.correct(shared)
+    parts = {name: corrections.correct(rows) for name, rows in parts.items()}
+    new, unknown = corrections.left
+    if corrections.corrected:
+        many = "rows" if len(corrections.corrected) > 1 else "row"
+        notes.append(f"feedback corrects {len(corrections.corrected)} {many}")
+    if unknown:
+        have = "rows of feedback have" if unknown > 1 else "row of feedback has"
+        notes.append(f"{unknown} {have} an id only, and no row has it: left out")
     for rows in filter(None, (shared, *parts.values())):
-        _check(rows, splits, scorers, document)
-    return Sources(shared, parts, tuple(notes))
+        _check((*rows, *new), splits, scorers, document)
+    return Sources(shared, parts, new, corrections.corrected, tuple(notes))
 
 
 def divided(
@@ -148,11 +175,12 @@ def divided(
     scorers: Sequence[Targeted],
     document: Document,
     shown: frozenset[str] | None = None,
+    earlier: Placements = NOWHERE,
 ) -> Examples:
     """The examples of each split: of equal inputs one, in one split.
 
-    shown: the fields that prompts show; None: all but `id` and the targets. Raises `InputError`
-    for a split that comes out empty.
+    shown: the fields that prompts show; None: all but `id` and the targets. earlier: where jobs had
+    the rows. Raises `InputError` for a split that comes out empty.
     """
     rows = sources.rows
     ids = dict(zip(map(id, rows), identify(rows), strict=True))
@@ -161,18 +189,22 @@ def divided(
     found: dict[Split, list[Example]] = {name: [] for name in SPLITS}
     repeated: dict[Split, int] = dict.fromkeys(SPLITS, 0)
     notes = [*sources.notes]
-    apart: list[tuple[Rows, Mapping[Split, float]]] = [(sources.shared, splits.shares)]
-    for name, part in sources.parts.items():
-        whole_of: Mapping[Split, float] = {name: 1.0}
-        apart.append((part, whole_of))
     places_of: dict[str, str] = {}
-    for given, shares in apart:
+    placements: list[Placement] = []
+    for given, shares, known in _apart(sources, splits, earlier):
         read = distinct(given, ids, inputs)
         notes += contradiction_notes(read.contradictions, targets[0] if targets else "")
-        for name, part in _cut(read, ids, shares, splits).items():
+        cut = _cut(read, ids, shares, splits, known, sources.corrected)
+        for name, part in cut.items():
             found[name] += [Example(ids[id(row)], row.values, name) for _, row in part]
             repeated[name] += sum(read.copies[key] for key in {key for key, _ in part})
             places_of |= {ids[id(row)]: row.where for _, row in part}
+            placements += [Placement(ids[id(row)], key, name) for key, row in part]
+        used = {id(row) for part in cut.values() for _, row in part}
+        rest = [(key, row) for key, some in read.kept.items() for row in some]
+        placements += [
+            Placement(ids[id(row)], key, None) for key, row in rest if id(row) not in used
+        ]
     whole: dict[Split, int] = {name: len(part) for name, part in found.items()}
     if sources.parts:
         notes += _take_apart(found, inputs, places_of)
@@ -185,11 +217,38 @@ def divided(
     ]
     if shown is not None:
         notes += empty_notes(rows, shown & {name for row in rows for name in row.values})
-    return Examples(rows, by_split, repeated, tuple(notes))
+    left = {example.id for part in by_split.values() for example in part}
+    kept = tuple(one for one in placements if one.row in left or one.place is None)
+    held = {one.row: one for one in kept if one.place == "test"}
+    notes += earlier_notes(kept, earlier)
+    unopened = frozenset(row for row, one in held.items() if not earlier.opened(one.names))
+    return Examples(rows, by_split, repeated, kept, unopened, tuple(notes))
+
+
+def _apart(
+    sources: Sources, splits: Splits, earlier: Placements
+) -> Iterator[tuple[Rows, Mapping[Split, float], Placements]]:
+    """The rows that are divided together, and by which shares. What has a file stays in its split;
+    feedback is divided with the dataset, or else as the splits are."""
+    files = splits.sources
+    shared = sources.shared if files else (*sources.shared, *sources.feedback)
+    yield shared, splits.shares, earlier
+    for name, part in sources.parts.items():
+        yield part, {name: 1.0}, NOWHERE
+    if files and sources.feedback:
+        rows = {name: len(part) for name, part in sources.parts.items()}
+        rows |= {name: share * len(sources.shared) for name, share in splits.shares.items()}
+        total = sum(rows.values())
+        yield sources.feedback, {name: rows[name] / total for name in SPLITS}, earlier
 
 
 def _cut(
-    read: Distinct, ids: Mapping[int, str], shares: Mapping[Split, float], splits: Splits
+    read: Distinct,
+    ids: Mapping[int, str],
+    shares: Mapping[Split, float],
+    splits: Splits,
+    earlier: Placements,
+    corrected: Mapping[str, str],
 ) -> dict[Split, list[tuple[str, Row]]]:
     """The rows of one source with their inputs' keys by split, in their seeded order."""
     keyed = [(key, row) for key, rows in read.kept.items() for row in rows]
@@ -200,6 +259,8 @@ def _cut(
         shares,
         seed=splits.seed,
         stratify=splits.stratify,
+        names=[(key, ids[id(row)], corrected.get(ids[id(row)], key)) for key, row in keyed],
+        earlier=earlier,
     )
     return {name: [keyed[i] for i in indices] for name, indices in cut.items()}
 

@@ -5,7 +5,8 @@ cut by the fractions: the order of the file does not matter, and a new row moves
 others. Rows with the same input (case and whitespace aside; data/repeats.py) stay on one side, so
 that a prompt is never judged on what it was fitted to. With `stratify`, each value of
 that field is spread evenly over the order, so that every split has its share of it (systematic
-sampling within strata).
+sampling within strata). Once a job has used rows, they stay where they are, and new ones are held
+out first (data/placements.py).
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Annotated, Any, Self
 
 from pydantic import Field, Strict, model_validator
 
 from promptlathe.data.dataset import Source
+from promptlathe.data.placements import NOWHERE, Placements, settle
 from promptlathe.data.values import as_text
 from promptlathe.documents import Model
 from promptlathe.documents.wording import choices
@@ -91,18 +93,29 @@ def divide(
     *,
     seed: int,
     stratify: str | None = None,
+    names: Sequence[Collection[str]] | None = None,
+    earlier: Placements = NOWHERE,
 ) -> dict[Split, list[int]]:
     """Indices of `rows` by split, each in the seeded order, whose prefixes are stratified too.
 
     `ids` identify the rows by content, `inputs` their inputs: rows with the same stay together.
+    `names`: by which `earlier` jobs may know each row; by default its id and its input.
     """
+    names = names or [*zip(ids, inputs, strict=True)]
     groups = _same(inputs, ids)
     strata: dict[str, list[list[int]]] = defaultdict(list)
     for group in groups:
         value = rows[group[0]].get(stratify) if stratify else None
         strata[as_text(value)].append(group)
     ordered = [group for _, group in sorted(_placed(strata, ids, seed), key=lambda item: item[0])]
-    return _cut(ordered, len(rows), shares)
+    known_by = [{name for index in group for name in names[index]} for group in ordered]
+    if not any(map(earlier.knows, known_by)):
+        return _cut(ordered, len(rows), shares)
+    places = settle(known_by, [*map(len, ordered)], shares, earlier)
+    return {
+        split: [i for group, at in zip(ordered, places, strict=True) if at == split for i in group]
+        for split in shares
+    }
 
 
 def _same(inputs: Sequence[str], ids: Sequence[str]) -> Iterable[list[int]]:

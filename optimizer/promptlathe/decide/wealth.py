@@ -88,14 +88,16 @@ def power(level: float, rows: int, gain: float = WORTH, spread: float = SPREAD) 
     return normal.cdf(gain * math.sqrt(rows) / spread - normal.inv_cdf(1 - level))
 
 
-def words(level: Level, *, rows: int, split: str = "test") -> str:
-    """A sentence for the terminal and the report; empty for a first opening."""
+def words(level: Level, *, rows: int, unopened: int = 0, split: str = "test") -> str:
+    """A sentence for the terminal and the report; empty for a first opening. unopened: how many of
+    the rows no earlier decision has seen."""
     if level.known:
         return f"{split}: the same decision as opening {level.number}, no new look"
     if level.number == 1:
         return ""
     shown = f"{split} opened {level.number} times: `better` needs the "
-    shown += f"{100 * (1 - level.alpha):.4g} % interval above zero"
+    shown += f"{100 * (1 - level.alpha):.4g} % interval above zero; "
+    shown += f"{unopened} of its {rows} rows were never opened before"
     if not level.exhausted:
         return shown
     return f"{shown}; fresh rows are due: add {rows} rows to {split}, or replace half of its {rows}"

@@ -4,14 +4,12 @@ The ledger knows them from the run that promoted it. They stand behind the decla
 the seed stays the seed; what the ledger knows of prompts with them then counts (warm.py).
 """
 
-from contextlib import closing
 from dataclasses import replace
-from datetime import datetime
 
 from promptlathe.errors import InputError
 from promptlathe.job.job import Job
 from promptlathe.job.stores import ledger_url
-from promptlathe.ledger import Ledger, check_ledger, file_of
+from promptlathe.ledger import existing_ledger
 from promptlathe.results import Result
 from promptlathe.results.kept import result_of, summaries
 from promptlathe.space import Choice, Demos, Level, SearchSpace
@@ -21,16 +19,12 @@ SELECT = ".select"
 """Behind the name of a component of demos: which rows it shows."""
 
 
-def from_champion(job: Job, replay: str | None = None) -> tuple[Job, str | None]:
+def from_champion(job: Job) -> tuple[Job, str | None]:
     """The job, whose space has the levels of the latest champion that the ledger knows; and what
-    to say of it.
-
-    replay: the run that is replayed: what was promoted after it began did not exist. A ledger that
-    cannot be used is left to `check`.
-    """
+    to say of it. A ledger that cannot be used is left to `check`."""
     if not (job.track and job.search.warm_start):
         return job, None
-    result = _latest(job, replay)
+    result = _latest(job)
     if result is None:
         return job, None
     train = {row.id for row in job.objective.examples("train")}
@@ -78,25 +72,15 @@ def extended(
     return (space.with_components(changed) if changed else space), tuple(added)
 
 
-def _latest(job: Job, replay: str | None) -> Result | None:
-    from sqlalchemy import make_url
-
+def _latest(job: Job) -> Result | None:
     try:
-        url = ledger_url(job)
-        file = file_of(make_url(url))
-        if file is not None and not file.exists():
-            return None
-        check_ledger(url)
-        with closing(Ledger(url)) as ledger:
-            before = _began(ledger, replay) if replay else None
+        with existing_ledger(ledger_url(job)) as ledger:
+            if ledger is None:
+                return None
             for one in summaries(ledger):
                 same = one.prompt == job.prompt_name and one.promoted
-                if same and (before is None or one.at < before):
+                if same and (job.as_of is None or one.at < job.as_of):
                     return result_of(ledger, one.run)
     except InputError:
         pass
     return None
-
-
-def _began(ledger: Ledger, replay: str) -> datetime | None:
-    return result_of(ledger, replay, "--replay").facts.began

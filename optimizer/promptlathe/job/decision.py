@@ -166,7 +166,8 @@ class Decision:
         )
         shown = best_champion or best_seed
         notes = [*shown.notes, *(note for one in limits if (note := one.note))]
-        if level and (said := words(level, rows=len(self.plan.test))):
+        all_rows, unopened = len(self.plan.test), self.plan.unopened
+        if level and (said := words(level, rows=all_rows, unopened=unopened)):
             notes.append(said)
         opened = level.number if level else 0
         seed, best = (tuple(self._outcomes.get(s.id, {}).values()) for s in (self.seed, self.best))

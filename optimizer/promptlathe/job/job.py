@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from promptlathe.documents import Loc, Within
+from promptlathe.job.placing import Memory, division
 from promptlathe.job.runfile import (
     BudgetOptions,
     ParallelOptions,
@@ -77,6 +79,8 @@ class Job:
     """Whom commands tell how it ended."""
     watch: WatchOptions = field(default_factory=WatchOptions)
     ledger: str | None = None
+    as_of: datetime | None = None
+    """When a run that is replayed began: what came later had not happened. None: now."""
     workspace: Path = field(default_factory=Path.cwd)
     within: Within = None
     """The folders that the paths of its operators may not lead out of; None: anywhere."""
@@ -94,6 +98,11 @@ class Job:
         if showing and self.objective.in_mlflow:
             store = store_uri(self.track.uri if self.track else None, self.state)
             object.__setattr__(self, "objective", self.objective.reading(store))
+        if showing:
+            objective = self.objective
+            terms = division(objective.splits)
+            memory = Memory(self.ledger, self.state, objective.name, terms, self.as_of)
+            object.__setattr__(self, "objective", objective.remembering(memory))
 
     @classmethod
     def load(

@@ -1,7 +1,7 @@
 """What a job is going to do, worked out before anything is sent."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -51,6 +51,9 @@ class Plan:
     space: BoundSpace
     select: tuple[Example, ...]
     test: tuple[Example, ...]
+    """Those that no decision has seen come first."""
+    unopened: int
+    """How many these are."""
     calls: int | None
     """The most calls that the budget affords, estimated; None when only time is limited."""
     calls_per_cell: int
@@ -124,10 +127,12 @@ def make_plan(job: Job) -> Plan:
         if used < there
     ]
     notes += too_few(objective.limits.all, rows[1], objective.ranges)
+    held = _some(test, rows[1], job.search.seed, first=objective.unopened)
     return Plan(
         space,
         _some(select, rows[0], job.search.seed),
-        _some(test, rows[1], job.search.seed),
+        held,
+        sum(row.id in objective.unopened for row in held),
         limit and limit.calls,
         each,
         one,
@@ -227,6 +232,10 @@ def _rows(limit: Affordable | None, each: int, select: int, test: int) -> tuple[
     return min(select, max(FEWEST_SELECT_ROWS, passes)), test
 
 
-def _some(examples: Iterable[Example], count: int, seed: int) -> tuple[Example, ...]:
-    """The first `count` in an order that depends on the seed and the rows only."""
-    return tuple(sorted(examples, key=lambda e: content_hash([seed, e.id]))[:count])
+def _some(
+    examples: Iterable[Example], count: int, seed: int, first: Collection[str] = ()
+) -> tuple[Example, ...]:
+    """`count` of them, those whose ids are in `first` before others, in an order that depends on
+    the seed and the rows only."""
+    ordered = sorted(examples, key=lambda e: (e.id not in first, content_hash([seed, e.id])))
+    return tuple(ordered[:count])

@@ -62,8 +62,9 @@ def _objective(job: Job) -> Any:
         """A path, or `file.py:function`; anything else as it is."""
         return str((folder / given).resolve()) if isinstance(given, str) else given
 
-    sources = [(content, "dataset"), *((content.get("splits", {}), split) for split in SPLITS)]
-    for part, name in sources:
+    parts = content.get("splits", {})
+    named = [(content, "dataset"), (content, "feedback"), *((parts, split) for split in SPLITS)]
+    for part, name in named:
         if name in part and not str(part[name]).startswith((HF, MLFLOW)):
             part[name] = located(part[name])
     content["scorers"] = [

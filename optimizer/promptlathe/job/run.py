@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from promptlathe.job.job import Job
 from promptlathe.job.lanes import engine_of, fixed_models, lanes_of
 from promptlathe.job.limits import best_within
 from promptlathe.job.loop import Proposer, Stopped, Units, drive
+from promptlathe.job.placing import division
 from promptlathe.job.plan import DECISION_SHARE, Plan, make_plan
 from promptlathe.job.progress import Progress, View
 from promptlathe.job.recording import Recorder
@@ -43,7 +45,7 @@ from promptlathe.job.stores import (
 )
 from promptlathe.job.taking_turns import IfBusy, turn
 from promptlathe.job.warm import comparable
-from promptlathe.ledger import Asking, Ledger, RecordedRun
+from promptlathe.ledger import Asking, Ledger, RecordedRun, existing_ledger
 from promptlathe.records import (
     Budget,
     Candidate,
@@ -121,25 +123,38 @@ def run(
     Raises InputError, BudgetTooSmall, ModelUnavailable, StorageFailed, ClusterLost, Busy or
     Interrupted.
     """
-    job, champion = from_champion(job, replay)
-    plan = check(job)
-    plan = replace(plan, notes=(*plan.notes, champion)) if champion else plan
+    job = replace(job, as_of=_began(job, replay)) if replay else job
+    prepared = _prepare(job)
     with storage(job.state):
         make_state(job.state)
         point_to_ledger(job)
         turns = partial(turn, if_busy=if_busy, waiting=waiting)
-        return interruptible(lambda: _run(job, plan, progress, replay, tell, announce, turns))
+        return interruptible(lambda: _run(job, prepared, progress, replay, tell, announce, turns))
+
+
+def _prepare(given: Job) -> tuple[Job, Plan]:
+    """The job as it is carried out now, and its plan."""
+    job, champion = from_champion(given)
+    plan = check(job)
+    return job, replace(plan, notes=(*plan.notes, champion)) if champion else plan
+
+
+def _began(job: Job, run: str) -> datetime | None:
+    """When a run of this ledger began; whether there is one, `recorded_run` says."""
+    with existing_ledger(ledger_url(job)) as ledger:
+        return next((one.at for one in ledger.begun() if one.run == run), None) if ledger else None
 
 
 async def _run(
-    job: Job,
-    plan: Plan,
+    given: Job,
+    prepared: tuple[Job, Plan],
     progress: Progress | None,
     replay: str | None,
     tell: Callable[[Result], object],
     announce: Callable[[str], object],
-    turns: Callable[[Job, Ledger], AbstractAsyncContextManager[None]],
+    turns: Callable[[Job, Ledger], AbstractAsyncContextManager[bool]],
 ) -> Result:
+    job, plan = prepared
     job = with_rivals(job, plan)
     ledger = Ledger(ledger_url(job))
     try:
@@ -153,11 +168,20 @@ async def _run(
         else:
             announce("starting Ray")
         async with engine_of(job) as engine:
-            start = partial(_carry_out, job, plan, ledger, engine, progress, tell)
             if replay and recorded:
                 with replayed(job, recorded, replay) as course:
+                    start = partial(_carry_out, job, plan, ledger, engine, progress, tell)
                     return await _replayed(start, course)
-            async with turns(job, ledger):
+            async with turns(job, ledger) as waited:
+                if waited:  # what the other job promoted and held out counts
+                    job.objective.close()
+                    job, plan = _prepare(given)
+                    job = with_rivals(job, plan)
+                objective = job.objective
+                ledger.keep_placements(
+                    objective.name, division(objective.splits), objective.placements
+                )
+                start = partial(_carry_out, job, plan, ledger, engine, progress, tell)
                 return await _gone_on_with(start, job, plan, ledger)
     finally:
         job.objective.close()
@@ -536,6 +560,7 @@ class Running:
             test=Test.of(decided.best_seed),
             test_champion=Test.of(decided.best_champion) if decided.best_champion else None,
             opened=decided.opened,
+            unopened=self._plan.unopened,
             promoted=None,
             notes=tuple(notes),
             answers=self._states.of(),

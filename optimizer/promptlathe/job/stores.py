@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """No room on the disk, in the user's share of it, or for a file of that size."""
 
-LEDGER = "PROMPTLATHE_LEDGER"
-"""The variable that names a ledger where the run file does not."""
 POINTER = "ledger.url"
 """In the state folder: where the latest run was kept, if elsewhere; without a password."""
 
@@ -100,10 +98,9 @@ def recorded_in(workspace: Path | None, latest: str = "") -> tuple[str, str | No
 def ledger_url(job: Job) -> "str | URL":
     """The run file's, PROMPTLATHE_LEDGER's, or the SQLite database in the workspace, whatever its
     path holds."""
-    from promptlathe.ledger import sqlite_url
+    from promptlathe.ledger import ledger_at
 
-    named = job.ledger or os.environ.get(LEDGER)
-    return named or sqlite_url(job.state.resolve() / "ledger.db")
+    return ledger_at(job.ledger, job.state)
 
 
 def point_to_ledger(job: Job) -> None:
@@ -126,7 +123,7 @@ def ledger_in(workspace: Path | None) -> "tuple[str | URL, Path]":
     of the latest run. Raises InputError when nothing was ever run there."""
     from sqlalchemy import make_url
 
-    from promptlathe.ledger import file_of, sqlite_url
+    from promptlathe.ledger import LEDGER, file_of, sqlite_url
 
     if named := os.environ.get(LEDGER):
         return named, (workspace or Path.cwd()) / STATE

@@ -22,13 +22,13 @@ def registers(job: Job) -> bool:
 @asynccontextmanager
 async def turn(
     job: Job, ledger: Ledger, if_busy: IfBusy, waiting: Callable[[str], object]
-) -> AsyncGenerator[None]:
-    """Within, no other job promotes over the same prompt.
+) -> AsyncGenerator[bool]:
+    """Within, no other job promotes over the same prompt. Gives whether this one has waited.
 
     waiting: told once whom this one waits for. Raises Busy, when it shall not wait.
     """
     if not registers(job):
-        yield
+        yield False
         return
     prompt, me = job.prompt_name, Holder()
     told = False
@@ -42,7 +42,7 @@ async def turn(
         await asyncio.sleep(LOOK)
     beating = asyncio.create_task(_beat(ledger, prompt, me))
     try:
-        yield
+        yield told
     finally:
         beating.cancel()
         with suppress(StorageFailed):  # what has failed is told already, and the row gets stale

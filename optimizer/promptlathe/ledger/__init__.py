@@ -1,8 +1,8 @@
 """The durable record of calls and events: cache, resume, warm start and replay are read from it."""
 
 from promptlathe.ledger.asking import Asking
-from promptlathe.ledger.database import check_ledger, file_of, sqlite_url
-from promptlathe.ledger.ledger import Ledger
+from promptlathe.ledger.database import LEDGER, check_ledger, file_of, ledger_at, sqlite_url
+from promptlathe.ledger.ledger import Ledger, existing_ledger
 from promptlathe.ledger.locks import BEAT, Holder
 from promptlathe.ledger.records import (
     BegunRun,
@@ -16,6 +16,7 @@ from promptlathe.ledger.records import (
 
 __all__ = [
     "BEAT",
+    "LEDGER",
     "Asking",
     "BegunRun",
     "EarlierOutcome",
@@ -27,6 +28,8 @@ __all__ = [
     "ScoringTerms",
     "Segment",
     "check_ledger",
+    "existing_ledger",
     "file_of",
+    "ledger_at",
     "sqlite_url",
 ]

@@ -1,5 +1,6 @@
 """Opening a database, and what is said when it cannot be used."""
 
+import os
 import re
 import sqlite3
 import time
@@ -35,6 +36,8 @@ from sqlalchemy.schema import CreateColumn
 from promptlathe.documents import hiding, secrets_of, shown_url
 from promptlathe.errors import InputError, StorageFailed
 
+LEDGER = "PROMPTLATHE_LEDGER"
+"""The variable that names a ledger where the run file does not."""
 FULL = re.compile("disk is full|no space left|quota exceeded|file too large", re.IGNORECASE)
 """As SQLite, PostgreSQL and the operating system say it."""
 ATTEMPTS = 5
@@ -47,6 +50,11 @@ UNUSABLE = (SQLAlchemyError, OSError, ImportError, ValueError)
 def sqlite_url(path: Path) -> URL:
     """Of a SQLite database in a file. As a text, `?` and `%` in its path would mean something."""
     return URL.create("sqlite", database=str(path))
+
+
+def ledger_at(named: str | None, state: Path) -> str | URL:
+    """Its address: as named, or as PROMPTLATHE_LEDGER names it, or in the state folder."""
+    return named or os.environ.get(LEDGER) or sqlite_url(state.resolve() / "ledger.db")
 
 
 def check_ledger(url: str | URL) -> None:

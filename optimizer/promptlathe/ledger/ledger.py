@@ -6,7 +6,7 @@ Failures are told, not cached: a later run asks again.
 import json
 import time
 from collections.abc import Collection, Generator, Iterable, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    make_url,
     or_,
     select,
     text,
@@ -27,10 +28,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from promptlathe import clock
+from promptlathe.data.placements import Placement, Placements
 from promptlathe.ledger import locks, tables
 from promptlathe.ledger.database import (
     UNUSABLE,
     Deleted,
+    check_ledger,
     failed,
     file_of,
     insert_new,
@@ -40,6 +43,7 @@ from promptlathe.ledger.database import (
 )
 from promptlathe.ledger.locks import Holder
 from promptlathe.ledger.openings import find_openings, mark_promoted, write_opening
+from promptlathe.ledger.placements import find_placements, write_placements
 from promptlathe.ledger.records import (
     BegunRun,
     EarlierOutcome,
@@ -73,6 +77,21 @@ ASIDE = "~"
 PING = text("SELECT 1")
 RECONNECT = (0.2, 0.5, 1.0, 1.5)
 """Seconds between attempts to reach a database that does not answer."""
+
+
+@contextmanager
+def existing_ledger(url: str | URL) -> "Generator[Ledger | None]":
+    """The ledger; None, and none is made, for a file that is not there.
+
+    Raises InputError when it cannot be used.
+    """
+    check_ledger(url)
+    file = file_of(make_url(url))
+    if file is not None and not file.exists():
+        yield None
+        return
+    with closing(Ledger(url)) as ledger:
+        yield ledger
 
 
 class Ledger:
@@ -256,7 +275,10 @@ class Ledger:
         columns = (table.c.run, table.c.model, table.c.at, table.c.ended, table.c.file)
         with self._transaction(self._connection):
             found = self._connection.execute(select(*columns).order_by(table.c.number.desc()))
-            return [BegunRun(**row) for row in found.mappings()]
+            rows = [dict(row) for row in found.mappings()]
+        for row in rows:  # SQLite keeps no zone
+            row["at"] = row["at"].replace(tzinfo=row["at"].tzinfo or UTC)
+        return [BegunRun(**row) for row in rows]
 
     def _told_now(self, run: str, connection: Connection) -> int:
         query = select(func.count()).select_from(tables.told).where(tables.told.c.run == run)
@@ -322,6 +344,19 @@ class Ledger:
             (decision if row.stage < 0 else stages).append(segment)
         unfinished = _segment(told[start:], "") if told[start:] else None
         return RecordedRun(tuple(stages), tuple(decision), named, unfinished)
+
+    def placements(
+        self, objective: str, division: str, before: datetime | None = None
+    ) -> Placements:
+        """Where earlier jobs had the rows of an objective, under its splits' terms `division` and
+        under others, and which rows their decisions have seen; before: at that moment."""
+        with self._transaction(self._connection):
+            return find_placements(self._connection, objective, division, before)
+
+    def keep_placements(self, objective: str, division: str, now: Iterable[Placement]) -> None:
+        """Where a job has the rows."""
+        with self._transaction(self._connection):
+            write_placements(self._connection, objective, division, now)
 
     def openings(self, objective: str) -> tuple[Opening, ...]:
         """All openings of test rows under an objective, in order."""

@@ -13,6 +13,7 @@
 `results`     each finished run's result, whole and in short
 `locks`       the job that works on a prompt now (locks.py)
 `looks`       each look of a watch at a champion: its moment, and as JSON what was seen
+`placements`  in which split of an objective a row was, from when on; `division`: the splits' terms
 `openings`    each look at test rows to decide between two prompts, written before the first answer
 """
 
@@ -139,6 +140,17 @@ ANSWER_COLUMNS = (
     "cached_tokens",
     "cache_write_tokens",
     "reasoning_tokens",
+)
+placements = Table(
+    "placements",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("objective", String(200), nullable=False, index=True),
+    Column("division", String(16), nullable=False),
+    Column("row", String(40), nullable=False),
+    Column("input", String(16), nullable=False),
+    Column("place", String(10)),
+    Column("at", DateTime(timezone=True), nullable=False),
 )
 openings = Table(
     "openings",

@@ -180,6 +180,8 @@ class Result:
     usd_at_most: float | None
     """USD, with attempts that failed and may be charged for; None when a price is unknown."""
     seconds: float
+    unopened: int | None = None
+    """Of these test rows those that no earlier decision has seen; None: a version did not count."""
     registered: Mapping[str, int] = field(default_factory=dict[str, int])
     """Versions by name in the prompt registry, of all prompts that were promoted."""
     proposed: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -278,6 +280,7 @@ class Result:
             "test": self.test.to_dict(),
             "test_champion": self.test_champion.to_dict() if self.test_champion else None,
             "opened": self.opened,
+            "unopened": self.unopened,
             "promoted": self.promoted,
             "registered": dict(self.registered),
             "proposed": dict(self.proposed),

@@ -14,6 +14,7 @@ from promptlathe import documents
 from promptlathe.data.dataset import Source, in_mlflow
 from promptlathe.data.examples import Examples, Sources, divided, first_target, read_sources
 from promptlathe.data.mlflow_rows import MLFLOW
+from promptlathe.data.placements import NOWHERE, Placement, Placements
 from promptlathe.data.quality import label_counts, label_notes
 from promptlathe.data.splits import SPLITS, Splits
 from promptlathe.errors import InputError
@@ -44,6 +45,8 @@ class Objective(documents.Model):
     scorers: one or more (`scorer=` for one): `exact_match("label")`, `"metric.py:function"`, …
     goal: `maximize NAME`, `minimize NAME` or a weighted sum; by default, maximize the first.
     splits: `Splits(...)` or its fields as a dict.
+    feedback: what an application gathers: rows with the labels of people, and corrections of rows
+        by `id` or by their input. New rows are held out first (docs/guide/fresh-rows.md).
     limits: what a prompt may take at most, `{"output_tokens": "<= 200"}`, and score, `">= 0.99"`.
     license: of the data, which is said where they are exported.
 
@@ -52,6 +55,7 @@ class Objective(documents.Model):
     """
 
     dataset: Source | None = None
+    feedback: Source | None = None
     splits: Splits = Splits()
     scorers: Annotated[tuple[AnyScorer, ...], Field(min_length=1)]
     goal: str | None = None
@@ -64,6 +68,8 @@ class Objective(documents.Model):
     """Where rows are that MLflow keeps; None: MLFLOW_TRACKING_URI."""
     _rivals: Mapping[str, Rival] = PrivateAttr(default_factory=dict)
     """Prompts that answers are compared with."""
+    _memory: Callable[[], Placements] | None = PrivateAttr(default=None)
+    """Says where earlier jobs had the rows."""
     _shown: frozenset[str] | None = PrivateAttr(default=None)
     """The fields that prompts show, which make a row's input; None: all but `id` and targets."""
 
@@ -76,11 +82,13 @@ class Objective(documents.Model):
         goal: str | None = None,
         splits: Splits | Mapping[str, Any] | None = None,
         limits: Limits | Mapping[str, Any] | None = None,
+        feedback: Any = None,
         license: str | None = None,
     ) -> None:
         given = [*([] if scorer is None else [scorer]), *scorers]
         data = {
             "dataset": dataset,
+            "feedback": feedback,
             "scorers": given,
             "goal": goal,
             "splits": splits,
@@ -129,7 +137,7 @@ class Objective(documents.Model):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """In a line: the data are named or counted, not shown."""
-        parts = {"dataset": self.dataset, **self.splits.sources}
+        parts = {"dataset": self.dataset, **self.splits.sources, "feedback": self.feedback}
         yield from ((name, _named(part)) for name, part in parts.items() if part is not None)
         yield "scorers", [scorer.name for scorer in self.scorers]
         yield "goal", str(self.goal or f"maximize {self.scorers[0].name}")
@@ -196,7 +204,8 @@ class Objective(documents.Model):
     @property
     def in_mlflow(self) -> bool:
         """Whether rows of it are kept by MLflow."""
-        return any(in_mlflow(one) for one in (self.dataset, *self.splits.sources.values()))
+        sources = (self.dataset, self.feedback, *self.splits.sources.values())
+        return any(in_mlflow(one) for one in sources)
 
     def reading(self, store: str) -> Self:
         """The same objective, whose rows are read from MLflow's store at this tracking URI."""
@@ -205,6 +214,17 @@ class Objective(documents.Model):
         other = self.model_copy()
         other._store = store
         for name in ("_sources", "_examples", "_scorecard", "digest", "scoring"):
+            vars(other).pop(name, None)
+        return other
+
+    def remembering(self, memory: Callable[[], Placements]) -> Self:
+        """The same objective, whose rows stay where earlier jobs had them, and new ones are held
+        out first. `memory` says where that was; it is asked when the rows are divided."""
+        if memory == self._memory:
+            return self
+        other = self.model_copy()
+        other._memory = memory
+        for name in ("_examples", "_scorecard", "digest", "scoring"):
             vars(other).pop(name, None)
         return other
 
@@ -375,6 +395,16 @@ class Objective(documents.Model):
         return self._examples.repeated
 
     @property
+    def unopened(self) -> frozenset[str]:
+        """Ids of the `test` examples that no decision has seen, as far as that is remembered."""
+        return self._examples.unopened
+
+    @property
+    def placements(self) -> Sequence[Placement]:
+        """Where each row is, of equal inputs one."""
+        return self._examples.placements
+
+    @property
     def label_counts(self) -> Mapping[str, int]:
         """Rows by label, the commonest first; none without labels."""
         if self.target is None or not self.labels:
@@ -467,7 +497,9 @@ class Objective(documents.Model):
 
     @cached_property
     def _sources(self) -> Sources:
-        sources = read_sources(self.dataset, self.splits, self.scorers, self._document, self._store)
+        sources = read_sources(
+            self.dataset, self.splits, self.scorers, self._document, self._store, self.feedback
+        )
         for index, scorer in enumerate(self.scorers):
             at = ("scorers", index, scorer.keyword)
             scorer.check_rows(sources.rows, lambda key, at=at: self._document.where((*at, key)))
@@ -475,7 +507,10 @@ class Objective(documents.Model):
 
     @cached_property
     def _examples(self) -> Examples:
-        return divided(self._sources, self.splits, self.scorers, self._document, self._shown)
+        earlier = self._memory() if self._memory else NOWHERE
+        return divided(
+            self._sources, self.splits, self.scorers, self._document, self._shown, earlier
+        )
 
     @cached_property
     def _scorecard(self) -> Scorecard:
@@ -511,13 +546,14 @@ class Objective(documents.Model):
 
     @property
     def _declared(self) -> tuple[Any, ...]:
-        return self.dataset, self.splits, self.scorers, self.goal, self.limits
+        return self.dataset, self.feedback, self.splits, self.scorers, self.goal, self.limits
 
     def __getstate__(self) -> dict[Any, Any]:
-        """The examples travel with a pickle, the compiled scorers do not."""
+        """The examples travel with a pickle; compiled scorers and the way to a ledger do not."""
         state = super().__getstate__()
         kept = {key: value for key, value in state["__dict__"].items() if key != "_scorecard"}
-        return {**state, "__dict__": kept}
+        private = {**state["__pydantic_private__"], "_memory": None}
+        return {**state, "__dict__": kept, "__pydantic_private__": private}
 
 
 def _named(source: Source) -> str:
