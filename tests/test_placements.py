@@ -1,4 +1,4 @@
-"""Rows stay where a job had them; new ones are held out first, and what was searched on never is."""
+"""Rows stay where a job had them; new ones are held out first, what was searched on never is."""
 
 import random
 from collections.abc import Sequence
