@@ -1,6 +1,7 @@
 """Tickets and their teams, and a model over HTTP that knows some and may change, for tests of what
 happens between runs."""
 
+import asyncio
 import json
 import random
 from pathlib import Path
@@ -30,20 +31,34 @@ class Model:
 
     def __init__(self) -> None:
         self.right, self.doubt, self.down = 0.9, 0.04, 0.0
+        self.seed_right: float | None = None
+        """Of the seed's system message, where it is another."""
+        self.fingerprint, self.seconds, self.tokens = "", 0.0, 2
+        self.ends: str | None = None
         self._rng = random.Random(1)
 
     async def answer(self, request: web.Request) -> web.Response:
         if request.method == "GET":  # who asks for the list of models
-            return web.Response(status=404)
+            if self.ends is None:
+                return web.Response(status=404)
+            return web.json_response({"data": [{"id": "m", "shutdown_date": self.ends}]})
         body = await request.json()
+        await asyncio.sleep(self.seconds)
         number = int(body["messages"][-1]["content"].split()[-1])
         if self._rng.random() < self.down:
             return web.Response(status=500)
-        sure = random.Random(number).random() < self.right
+        system = body["messages"][0]["content"]
+        lower = self.seed_right is not None and not system.startswith("Which")
+        right = self.seed_right if lower and self.seed_right is not None else self.right
+        sure = random.Random(number).random() < right
         known = self._rng.random() < 0.5 if self._rng.random() < self.doubt else sure
         label = ("billing", "login", "delivery")[number % 3]
         text = label if known else "nobody"
-        return web.Response(text=json.dumps(completion(text)), content_type="application/json")
+        said = completion(text)
+        said["usage"]["completion_tokens"] = self.tokens
+        if self.fingerprint:
+            said |= {"model": "m-2026-01-01", "system_fingerprint": self.fingerprint}
+        return web.Response(text=json.dumps(said), content_type="application/json")
 
 
 def lay_out(workspace: Path) -> Path:

@@ -249,7 +249,7 @@ def test_the_run_files_keys_and_defaults():
     least = {"space": {"a": 1}, "objective": {"a": 1}, "model": {"name": "m"}}
     file = RunFile.model_validate(least)
     real: dict[str, Any] = dict(file)
-    for part in ("model", "budget", "search", "parallel", "track", "report", "watch"):
+    for part in ("model", "budget", "search", "parallel", "track", "report", "watch", "retire"):
         real |= {f"{part}.{key}": value for key, value in getattr(file, part)}
     assert documented.keys() == real.keys()
     for key, said in documented.items():

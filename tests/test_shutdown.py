@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from tests.test_job import job
 
-from promptlathe.job.checks import shutdown_notes
+from promptlathe.job.checks import shutdown_notes, shutdowns
 from promptlathe.models.settings import ModelSettings
 from promptlathe.models.shutdown import shutdown_dates
 
@@ -62,7 +62,8 @@ async def test_it_is_named_with_the_date(
 ) -> None:
     lists, url = service
     one = job(tmp_path, model={"name": name, "base_url": url})
-    notes = await asyncio.to_thread(shutdown_notes, one, TODAY)
+    dates = await asyncio.to_thread(shutdowns, one)
+    notes = shutdown_notes(dates, TODAY, one.retire.warn_days)
     assert [note for note in notes if said and name in note and said in note] == notes
     assert len(notes) == (said is not None)
     assert lists.calls == 0

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import random
+import sys
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import fmean
@@ -18,7 +20,8 @@ from promptlathe.cli import main
 from promptlathe.decide.drift import FEWEST, drift_of, evidence_of, ranks
 from promptlathe.errors import InputError
 from promptlathe.job import Job, check
-from promptlathe.job.watching import Watched, canaries, watch
+from promptlathe.job.looking import Look, canaries
+from promptlathe.job.watching import Watched, watch
 from promptlathe.ledger import Ledger, sqlite_url
 from promptlathe.records import Answer, Call, Example, Message
 
@@ -115,6 +118,25 @@ def test_canaries_are_the_same_rows_whatever_their_order():
     assert len(canaries(rows, 80)) == 50
 
 
+def test_canaries_stay_when_rows_move_come_and_go():
+    rows = [Example(f"e{number}", {"text": str(number)}, "test") for number in range(50)]
+    chosen = canaries(rows, 20)
+    last = Look(
+        datetime(2026, 1, 1, tzinfo=UTC), {row.id: 1.0 for row in chosen}, None, None, 20, 20
+    )
+    moved = [replace(row, split="select") for row in rows]
+    new = [Example(f"n{number}", {"text": f"n{number}"}, "test") for number in range(50)]
+    again = canaries(new, 20, [*moved, *new], last)
+    assert {row.id for row in again} == {row.id for row in chosen}
+    gone = {chosen[0].id, chosen[1].id}
+    fewer = canaries(new, 20, [row for row in moved if row.id not in gone], last)
+    assert {row.id for row in fewer} == {row.id for row in chosen} - gone
+    half = {row.id for row in chosen[:10]}
+    others = canaries(new, 20, [row for row in moved if row.id not in half], last)
+    assert {row.id for row in others} <= {row.id for row in new}
+    assert len(canaries(rows, 30, rows, last)) == 30, "another number of rows is wanted"
+
+
 @pytest.fixture
 def workspace(tracked: Path) -> Path:
     return lay_out(tracked)
@@ -174,7 +196,7 @@ async def test_a_model_that_changes(workspace: Path):
         (line,) = [one for one in told.output.splitlines() if "1 drifts: " in one]
         assert "points lower since 2026-1" in line
         assert {len(one.look.scores) for one in found} == {60}
-        assert service_rows(service) == 50 * 60, "each look asks anew"
+        assert service_rows(service) == 50 * 120, "each look asks anew"
     _shows_looks(workspace, last.mlflow_run)
 
 
@@ -253,3 +275,79 @@ async def test_an_alarm_that_is_new_runs_the_job(workspace: Path):
         assert "answers from before the drift are not used any more" in said.output
         assert service_rows(service) - paid > 30 * len(codes) + 100
         assert "verdict" in said.output
+
+
+@pytest.mark.slow
+async def test_what_else_became_worse(workspace: Path):
+    """The seed, a call's time, a row's cost, and who answers; none of it is an alarm."""
+    register(workspace, "Which team?\n\n{{ text }}")
+    prices = {"m": {"input": 1.0, "output": 5.0}}
+    async with serving() as (service, url):
+        model = served(service)
+        model.fingerprint, model.seed_right = "fp_1", 0.7
+        file = run_file(workspace, url, watch={"rows": 20, "alpha": 0.05}, prices=prices)
+        now = datetime(2026, 11, 1, 6, tzinfo=UTC)
+
+        def look() -> Watched:
+            job = Job.load(file)
+            return watch(job, check(job))
+
+        found: list[Watched] = []
+        with clock.told_by(lambda: now):
+            for day in range(34):
+                if day == 22:
+                    model.seed_right, model.seconds, model.tokens = 0.2, 0.3, 9
+                    model.fingerprint = "fp_2"
+                found.append(await asyncio.to_thread(look))
+                now += timedelta(days=1)
+    first, last = found[0], found[-1]
+    assert first.look.seed is not None
+    assert fmean(v for v in first.look.seed.values() if v is not None) < fmean(
+        v for v in first.look.scores.values() if v is not None
+    )
+    assert first.look.calls == 40
+    assert {one.drift.verdict for one in found} <= {"holds", "not enough looks yet"}
+    said = " ".join(last.notes)
+    assert "the seed drifts, too: score 0." in said
+    assert "a call takes longer: seconds 0." in said
+    assert "a row costs more: USD 5e-05 since" in said
+    began = {name: one.began for name, one in last.beside.items()}
+    for moment in began.values():
+        assert moment is not None
+        assert abs(moment - datetime(2026, 11, 23, 6, tzinfo=UTC)) <= timedelta(days=2)
+    (told,) = [note for one in found for note in one.notes if "calls what answers" in note]
+    assert told == (
+        "the service calls what answers m-2026-01-01 fp_2; on 22 November 2026 it was "
+        "m-2026-01-01 fp_1"
+    )
+    form = last.to_dict()
+    assert form["beside"]["cost_per_row"]["verdict"] == "drift"
+    assert form["served"] == ["m-2026-01-01 fp_2"]
+    assert json.loads(json.dumps(form)) == form
+
+
+@pytest.mark.slow
+async def test_a_model_that_is_going_to_end_is_told_once(workspace: Path):
+    register(workspace)
+    (workspace / "tell.py").write_text(
+        "import json, sys\n"
+        "open('told.jsonl', 'a').write(json.dumps(json.load(sys.stdin)['text']) + '\\n')\n"
+    )
+    tell = [{"command": f"{sys.executable} tell.py"}]
+    async with serving() as (service, url):
+        model = served(service)
+        model.ends = "2026-12-20"
+        file = run_file(
+            workspace, url, watch={"rows": 10, "seed": False}, retire={"warn_days": 20}, notify=tell
+        )
+        notes: list[str] = []
+        for left in (21, 20, 19):
+            moment = datetime(2026, 12, 20, 6, tzinfo=UTC) - timedelta(days=left)
+            with clock.told_by(lambda moment=moment: moment):
+                said = await asyncio.to_thread(CliRunner().invoke, main, ["watch", str(file)])
+            assert said.exit_code == 0, said.output
+            notes.append(said.output)
+    assert ["shuts m down on 2026-12-20" in one for one in notes] == [False, True, True]
+    told = (workspace / "told.jsonl").read_text().splitlines()
+    assert len(told) == 1
+    assert "the service shuts m down soon" in told[0]

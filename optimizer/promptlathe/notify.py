@@ -27,7 +27,7 @@ from promptlathe.errors import InputError
 
 SECONDS = 20.0
 """That a message may take at most."""
-Moment = Literal["promoted", "proposed", "drift", "failed", "finished"]
+Moment = Literal["promoted", "proposed", "drift", "retiring", "failed", "finished"]
 PLACE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
 
@@ -62,9 +62,9 @@ class Notify(documents.Model):
     )
     email: Email | None = None
     on: tuple[Moment, ...] = Field(
-        default=("promoted", "proposed", "drift", "failed"),
-        description="When: promoted, proposed, drift (the first look that sees it), failed, "
-        "or finished",
+        default=("promoted", "proposed", "drift", "retiring", "failed"),
+        description="When: promoted, proposed, drift (the first look that sees it), retiring (the "
+        "first look within `retire.warn_days`), failed, or finished",
     )
 
     @model_validator(mode="after")

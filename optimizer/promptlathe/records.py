@@ -361,6 +361,8 @@ class Answer:
     """Of the input, those written to it."""
     reasoning_tokens: int | None = None
     """Of the output, those that reasoning took."""
+    served: str = field(default="", compare=False)
+    """How the service names what answered: a model's version and its fingerprint; not kept."""
     rest: float = field(default=0.0, compare=False)
     """Seconds that the service asks to wait before the next call; no part of what is kept."""
     drawn: bytes | None = field(default=None, compare=False, repr=False)

@@ -5,6 +5,7 @@ from statistics import fmean
 from promptlathe.cli.terminal import folded, say
 from promptlathe.decide.drift import FEWEST
 from promptlathe.job.job import Job
+from promptlathe.job.looking import Look
 from promptlathe.job.watching import Watched
 from promptlathe.track.registry import versions_listed
 
@@ -41,6 +42,11 @@ def verdict(watched: Watched) -> str:
             )
 
 
+def _seed(look: Look) -> list[tuple[str, str]]:
+    scores = [score for score in (look.seed or {}).values() if score is not None]
+    return [("seed", f"{fmean(scores):.3f} on the same rows")] if scores else []
+
+
 def _details(watched: Watched, job: Job) -> list[tuple[str, str]]:
     look, drift = watched.look, watched.drift
     scores = [score for score in look.scores.values() if score is not None]
@@ -59,6 +65,7 @@ def _details(watched: Watched, job: Job) -> list[tuple[str, str]]:
             "score",
             f"{fmean(scores):.3f} on {len(scores)} rows{before}" if scores else "no row answered",
         ),
+        *_seed(look),
         (
             "evidence",
             f"{drift.evidence:.3g} for a drift; {1 / drift.alpha:.3g} is an alarm, which comes "

@@ -245,21 +245,26 @@ def tier_notes(job: Job) -> list[str]:
     ]
 
 
-WARN_DAYS = 60
-"""Before a model is shut down."""
-
-
-def shutdown_notes(job: Job, today: date) -> list[str]:
-    """A line for each model of the job that its service will shut down soon; asks the services for
-    their lists of models, and sends no call."""
+def shutdowns(job: Job) -> dict[str, date]:
+    """By model of the job, when its service will shut it down; asks the services for their lists of
+    models, and sends no call."""
     services = {one.endpoint: one for _, one in _models(job) if not one.here}
     dates = {name: day for one in services.values() for name, day in shutdown_dates(one).items()}
+    return {name: dates[name] for name in models_of(job) if name in dates}
+
+
+def retiring(dates: Mapping[str, date], today: date, days: int) -> dict[str, date]:
+    """Those that are shut down within so many days."""
+    return {name: day for name, day in dates.items() if (day - today).days <= days}
+
+
+def shutdown_notes(dates: Mapping[str, date], today: date, days: int) -> list[str]:
+    """A line for each of them."""
     notes: list[str] = []
-    for name in dict.fromkeys(models_of(job)):
-        day = dates.get(name)
-        if day and (left := (day - today).days) <= WARN_DAYS:
-            when = f"in {left} days" if left > 0 else "it may be gone"
-            notes.append(f"the service shuts {name} down on {day} ({when}): choose another model")
+    for name, day in retiring(dates, today, days).items():
+        left = (day - today).days
+        when = f"in {left} days" if left > 0 else "it may be gone"
+        notes.append(f"the service shuts {name} down on {day} ({when}): choose another model")
     return notes
 
 

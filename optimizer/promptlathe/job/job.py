@@ -13,6 +13,7 @@ from promptlathe.job.runfile import (
     BudgetOptions,
     ParallelOptions,
     ReportOptions,
+    RetireOptions,
     RunFile,
     SearchOptions,
     TrackOptions,
@@ -78,6 +79,7 @@ class Job:
     notify: tuple[Notify, ...] = ()
     """Whom commands tell how it ended."""
     watch: WatchOptions = field(default_factory=WatchOptions)
+    retire: RetireOptions = field(default_factory=RetireOptions)
     ledger: str | None = None
     as_of: datetime | None = None
     """When a run that is replayed began: what came later had not happened. None: now."""
@@ -147,6 +149,7 @@ class Job:
             report=file.report,
             notify=file.notify,
             watch=file.watch,
+            retire=file.retire,
             ledger=file.ledger,
             workspace=home,
             within=within,

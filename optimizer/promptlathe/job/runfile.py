@@ -122,6 +122,9 @@ class WatchOptions(documents.Model):
     """Looks at whether the champion still does what it did (`promptlathe watch`)."""
 
     rows: Count = Field(default=60, description="Held-out rows of a look, the same ones each time")
+    seed: bool = Field(
+        default=True, description="Whether the seed prompt is asked as well, for comparison"
+    )
     schedule: str | None = Field(
         default=None, description="Cron expression: when `promptlathe schedule run` looks"
     )
@@ -137,6 +140,14 @@ class WatchOptions(documents.Model):
     @classmethod
     def _fires(cls, expression: str | None) -> str | None:
         return expression if expression is None else check_cron(expression)
+
+
+class RetireOptions(documents.Model):
+    """What is said of a model that its service will shut down."""
+
+    warn_days: int = Field(
+        default=60, ge=0, le=3650, description="From how many days before on it is told"
+    )
 
 
 class ReportOptions(documents.Model):
@@ -206,6 +217,7 @@ class RunFile(documents.Model):
         default=(), description="Who is told when a command ends: webhook, command or email"
     )
     watch: WatchOptions = Field(default_factory=lambda: WatchOptions())
+    retire: RetireOptions = Field(default_factory=lambda: RetireOptions())
     schedule: str | None = Field(
         default=None,
         description="Cron expression: when `promptlathe schedule run` starts the job",

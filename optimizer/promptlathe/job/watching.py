@@ -2,79 +2,64 @@
 
     champion   of the registry, now
     canaries   rows of `test`, the same ones at each look
-    stream     looks that belong together: of one version, its rows, its model, its scoring
-    a look     each canary's score; kept in the ledger (looks)
+    stream     looks that belong together: of one version, its model, its scoring
+    a look     each canary's score (looking.py); kept in the ledger (looks)
     drift      what all looks of the stream say (decide/drift.py)
+    beside     the same of the seed's score, of a call's time and of a row's cost: told, no alarm
 
-Answers that are known do not count: a look has a ledger of its own, which is thrown away. A look
-decides on no prompt, so that it does not spend what `test` has left to decide with.
+A look decides on no prompt, so that it does not spend what `test` has left to decide with.
 """
 
-import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from statistics import fmean
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from promptlathe import clock
+from promptlathe.data.splits import SPLITS
 from promptlathe.decide.drift import Drift, drift_of
-from promptlathe.errors import InputError, Interrupted
-from promptlathe.job.asking import Told, ask
-from promptlathe.job.checks import shutdown_notes
+from promptlathe.errors import InputError
+from promptlathe.job.asking import Told
+from promptlathe.job.checks import retiring, shutdown_notes, shutdowns
 from promptlathe.job.described import experiment_of
 from promptlathe.job.interrupts import interruptible
 from promptlathe.job.job import Job
+from promptlathe.job.looking import Look, Looking, canaries, matrix
 from promptlathe.job.plan import Plan
 from promptlathe.job.recording import check_fits, with_champions_sources
 from promptlathe.job.rivals import opened, with_rivals
 from promptlathe.job.stores import ledger_url, make_state, point_to_ledger, storage, tracking_uri
-from promptlathe.ledger import Asking, Ledger, sqlite_url
-from promptlathe.records import (
-    Budget,
-    Candidate,
-    Cell,
-    Example,
-    Outcome,
-    content_hash,
-)
-from promptlathe.runtime.account import Account, Spent
+from promptlathe.ledger import Ledger
+from promptlathe.records import Candidate, content_hash
 from promptlathe.track.aliases import Drifted, note_drift
 from promptlathe.track.backend import Away, Backend, away, said
 from promptlathe.track.records import registered_names
 from promptlathe.track.registry import champion as champion_of
 from promptlathe.track.watch_runs import log_look
 
-LOST = 0.1
-"""Of the rows without an answer at most; a look with more does not count."""
-
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen at a moment."""
+class Beside:
+    """What became of something else that a look sees."""
 
-    at: datetime
-    scores: Mapping[str, float | None]
-    """By example id; None where the service gave no answer."""
-    seconds: float | None
-    """Mean of a call."""
-    usd: float | None
-    """Of the look."""
-    calls: int
+    drift: Drift
+    began: datetime | None
+    """When it most probably began to be worse."""
+    before: float | None
+    """Mean of the looks before that."""
+    since: float | None
+    """Mean of the looks since."""
 
-    @property
-    def lost(self) -> int:
-        """Rows without an answer."""
-        return sum(1 for score in self.scores.values() if score is None)
-
-    @property
-    def counts(self) -> bool:
-        """It has enough answers."""
-        return self.lost <= LOST * len(self.scores)
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-like."""
+        return {
+            "verdict": self.drift.verdict,
+            "evidence": self.drift.evidence,
+            "began": self.began and self.began.isoformat(),
+            "before": self.before,
+            "since": self.since,
+        }
 
 
 @dataclass(frozen=True)
@@ -87,8 +72,12 @@ class Watched:
     looks: tuple[Look, ...]
     """All that count, the first one first; this one among them if it does."""
     drift: Drift
-    notes: tuple[str, ...]
-    mlflow_run: str | None
+    beside: Mapping[str, Beside]
+    """By `seed`, `seconds_per_call` and `cost_per_row`, of what all looks have seen."""
+    notes: tuple[str, ...] = ()
+    retiring: tuple[str, ...] = ()
+    """Models that are within `retire.warn_days` of their end since this look."""
+    mlflow_run: str | None = None
     """Where MLflow shows the looks over time."""
 
     @property
@@ -103,19 +92,23 @@ class Watched:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-like."""
-        scores = [score for score in self.look.scores.values() if score is not None]
         found = asdict(self.drift)
         return {
             **found,
             "began": self.began and self.began.isoformat(),
             "new": self.new,
             "champion": dict(self.versions),
-            "score": fmean(scores) if scores else None,
+            "score": _mean(self.look.scores),
+            "seed_score": _mean(self.look.seed),
             "rows": len(self.look.scores),
             "lost": self.look.lost,
             "calls": self.look.calls,
             "seconds_per_call": self.look.seconds,
             "cost_usd": self.look.usd,
+            "cost_per_row": self.look.cost,
+            "served": list(self.look.served),
+            "beside": {name: one.to_dict() for name, one in self.beside.items()},
+            "retiring": list(self.retiring),
             "notes": list(self.notes),
             "mlflow_run": self.mlflow_run,
         }
@@ -132,22 +125,34 @@ def watch(job: Job, plan: Plan, tell: Told = lambda done, total: None) -> Watche
         point_to_ledger(job)
         backend, candidate, versions = registered_now(job, plan)
         job = with_rivals(job, plan)
-        rows = canaries(plan.test, job.watch.rows)
+        stream = content_hash([dict(versions), job.objective.scoring, *_asked(job)])
+        with closing(Ledger(ledger_url(job))) as ledger:
+            earlier = [Look.read(at, content) for at, content in ledger.looks(stream)]
+        known = [example for split in SPLITS for example in job.objective.examples(split)]
+        last = earlier[-1] if earlier else None
+        rows = canaries(plan.test, job.watch.rows, known, last)
         try:
-            looking = _Looking(job, plan, candidate, rows, tell)
-            look = interruptible(looking.to_the_end)
+            look = interruptible(Looking(job, plan, candidate, rows, tell).to_the_end)
         finally:
             job.objective.close()
-        stream = content_hash(
-            [dict(versions), sorted(row.id for row in rows), job.objective.scoring, *_asked(job)]
-        )
-        with closing(Ledger(ledger_url(job))) as ledger:
-            if look.counts:
-                ledger.keep_look(stream, look.at, _written(look))
-            looks = tuple(_read(at, content) for at, content in ledger.looks(stream))
-    drift = drift_of(_matrix(looks), alpha=job.watch.alpha, seed=int(stream, 16) % 2**32)
-    watched = Watched(versions, look, looks, drift, (), None)
-    notes = [*shutdown_notes(job, clock.now().date())]
+        if look.counts:
+            with closing(Ledger(ledger_url(job))) as ledger:
+                ledger.keep_look(stream, look.at, look.written())
+    ids = sorted(row.id for row in rows)
+    all_looks = [*earlier, look] if look.counts else earlier
+    looks = tuple(one for one in all_looks if one.scores.keys() >= set(ids))
+    alpha, seed = job.watch.alpha, int(stream, 16) % 2**32
+    drift = drift_of(matrix([one.scores for one in looks], ids), alpha=alpha, seed=seed)
+    beside = _beside(looks, ids, alpha, seed)
+    today, ends = look.at.date(), shutdowns(job)
+    soon = retiring(ends, today, job.retire.warn_days)
+    if last is not None:
+        told = retiring(ends, last.at.date(), job.retire.warn_days)
+        soon = {name: day for name, day in soon.items() if name not in told}
+    watched = Watched(versions, look, looks, drift, beside, retiring=tuple(soon))
+    notes = [*shutdown_notes(ends, today, job.retire.warn_days)]
+    notes += [_words(name, one) for name, one in beside.items() if one.began is not None]
+    notes += _served_anew(look, earlier)
     if watched.new and watched.began is not None:
         notes += _set_aside(job, watched.began)
     if not look.counts:
@@ -156,11 +161,6 @@ def watch(job: Job, plan: Plan, tell: Told = lambda done, total: None) -> Watche
             "nothing about the prompt"
         )
     return _recorded(job, backend, replace(watched, notes=tuple(notes)))
-
-
-def canaries(test: Sequence[Example], count: int) -> list[Example]:
-    """The same rows of `test` each time, whatever their order."""
-    return sorted(test, key=lambda row: content_hash(["canary", row.id]))[:count]
 
 
 def registered_now(job: Job, plan: Plan) -> tuple[Backend, Candidate, Mapping[str, int]]:
@@ -214,87 +214,70 @@ def _set_aside(job: Job, since: datetime) -> list[str]:
     return [f"{count:,} answers from before the drift are not used any more"] if count else []
 
 
-class _Looking:
-    """One look, with an account and a ledger of its own."""
-
-    def __init__(
-        self, job: Job, plan: Plan, champion: Candidate, rows: Sequence[Example], tell: Told
-    ) -> None:
-        self._job, self._plan, self._champion, self._rows = job, plan, champion, rows
-        self._tell = tell
-        self._account = Account(Budget(), job.paid)
-        self._outcomes: dict[str, Outcome] = {}
-
-    async def to_the_end(self) -> Look:
-        try:
-            with TemporaryDirectory(prefix="promptlathe-look-") as folder:
-                await self._ask(Path(folder))
-        except asyncio.CancelledError:
-            raise Interrupted(len(self._outcomes)) from None
-        return self._seen(self._account.spent)
-
-    async def _ask(self, folder: Path) -> None:
-        ledger, asking = Ledger(sqlite_url(folder / "ledger.db")), Asking()
-
-        def seen(outcome: Outcome) -> None:
-            self._outcomes[outcome.cell.example.id] = outcome
-            self._tell(len(self._outcomes), len(self._rows))
-
-        try:
-            await ask(
-                self._job,
-                [Cell(self._champion, row) for row in self._rows],
-                self._account,
-                ledger,
-                run="look",
-                first_guess=self._plan.first_guess,
-                asking=asking,
-                seen=seen,
-            )
-        finally:
-            asking.close()
-            ledger.close()
-
-    def _seen(self, spent: Spent) -> Look:
-        outcomes = (self._outcomes.get(row.id) for row in self._rows)
-        values = {row.id: one and one.value for row, one in zip(self._rows, outcomes, strict=True)}
-        answers = [a for one in self._outcomes.values() for a in one.trace.answers()]
-        seconds = fmean(one.latency for one in answers) if answers else None
-        return Look(clock.now(), values, seconds, spent.usd, spent.calls)
+def _beside(
+    looks: Sequence[Look], rows: Sequence[str], alpha: float, seed: int
+) -> dict[str, Beside]:
+    """Of what each look has seen; of seconds and USD, more is worse."""
+    found: dict[str, Beside] = {}
+    seeds = [(one, one.seed) for one in looks if one.seed is not None]
+    if seeds:
+        found["seed"] = _became(
+            [one.at for one, _ in seeds], matrix([s for _, s in seeds], rows), alpha, seed
+        )
+    for name, of in (
+        ("seconds_per_call", [(one.at, one.seconds) for one in looks]),
+        ("cost_per_row", [(one.at, one.cost) for one in looks]),
+    ):
+        seen = [(at, -value) for at, value in of if value is not None]
+        if any(value for _, value in seen):
+            found[name] = _became([at for at, _ in seen], [[v] for _, v in seen], alpha, seed)
+    return found
 
 
-def _matrix(looks: Sequence[Look]) -> list[list[float]]:
-    """Scores, shape (looks, rows). A row without an answer has its mean over the other looks, or
-    that of the look: there are few (LOST)."""
-    if not looks:
+def _became(
+    moments: Sequence[datetime], looks: Sequence[Sequence[float]], alpha: float, seed: int
+) -> Beside:
+    drift = drift_of(looks, alpha=alpha, seed=seed)
+    if drift.since is None:
+        return Beside(drift, None, None, None)
+    means = [abs(fmean(one)) for one in looks]
+    before, since = means[: drift.since], means[drift.since :]
+    return Beside(drift, moments[drift.since], fmean(before) if before else None, fmean(since))
+
+
+def _words(name: str, one: Beside) -> str:
+    """What has become worse."""
+    was = "" if one.before is None else f", {one.before:.3g} before"
+    what = {
+        "seed": "the seed drifts, too: score",
+        "seconds_per_call": "a call takes longer: seconds",
+        "cost_per_row": "a row costs more: USD",
+    }[name]
+    return f"{what} {one.since:.3g} since {one.began:%-d %B %Y}{was}"
+
+
+def _served_anew(look: Look, earlier: Sequence[Look]) -> list[str]:
+    """Where the service names its model otherwise than at the look before."""
+    before = next((one for one in reversed(earlier) if one.served), None)
+    if not look.served or before is None or set(look.served) <= set(before.served):
         return []
-    ids = sorted(looks[0].scores)
-    known = {
-        row: [score for look in looks if (score := look.scores[row]) is not None] for row in ids
-    }
-    means = {row: fmean(scores) for row, scores in known.items() if scores}
-    overall = fmean(means.values())
     return [
-        [means.get(row, overall) if (score := look.scores[row]) is None else score for row in ids]
-        for look in looks
+        f"the service calls what answers {', '.join(look.served)}; on {before.at:%-d %B %Y} it was "
+        f"{', '.join(before.served)}"
     ]
 
 
-def _written(look: Look) -> str:
-    content = {key: value for key, value in asdict(look).items() if key != "at"}
-    return json.dumps(content, ensure_ascii=False)
-
-
-def _read(at: datetime, content: str) -> Look:
-    return Look(at=at, **json.loads(content))
+def _mean(scores: Mapping[str, float | None] | None) -> float | None:
+    known = [score for score in (scores or {}).values() if score is not None]
+    return fmean(known) if known else None
 
 
 def _recorded(job: Job, backend: Backend, watched: Watched) -> Watched:
     """With the run that shows the looks over time; MLflow's failure is a note."""
-    scores = [score for score in watched.look.scores.values() if score is not None]
-    drift = watched.drift
+    drift, counts = watched.drift, watched.look.counts
     metrics = {
-        "score": fmean(scores) if scores and watched.look.counts else None,
+        "score": _mean(watched.look.scores) if counts else None,
+        "score_seed": _mean(watched.look.seed) if counts else None,
         "evidence": drift.evidence,
         "evidence_for_alarm": 1 / drift.alpha,
         "seconds_per_call": watched.look.seconds,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from promptlathe.models.failures import failure_inside, short
@@ -25,6 +25,14 @@ def body_of(content: bytes, *, hide: Callable[[str], str]) -> Any | Failure:
             return failure_inside(error, hide=hide)
         case _:
             return data
+
+
+def served(data: Mapping[str, Any]) -> str:
+    """How a service names what answered: the model's version, and the fingerprint of what it ran
+    on; empty where it says neither."""
+    named = [data.get("model"), data.get("system_fingerprint")]
+    words = [one for one in named if isinstance(one, str) and one]
+    return short("".join(c for c in " ".join(words) if c.isprintable()))
 
 
 def _kind(said: str) -> str:

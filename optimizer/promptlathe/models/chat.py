@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from promptlathe.models.body import body_of
+from promptlathe.models.body import body_of, served
 from promptlathe.models.dialect import Dialect
 from promptlathe.models.failures import failure_inside, short
 from promptlathe.models.room import until_room
@@ -74,6 +74,7 @@ def read_answer(
         latency=latency,
         finish_reason=finish,
         tool_calls=calls,
+        served=served(data),
         rest=until_room(headers, tokens),
         **used,
     )

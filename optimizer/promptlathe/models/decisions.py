@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from promptlathe.models.body import body_of
+from promptlathe.models.body import body_of, served
 from promptlathe.models.dialect import Dialect
 from promptlathe.models.failures import short
 from promptlathe.models.room import until_room
@@ -60,6 +60,7 @@ def read_answer(
         cached_tokens=used["cached_tokens"],
         cache_write_tokens=used["cache_write_tokens"],
         reasoning_tokens=used["reasoning_tokens"],
+        served=served(data),
         rest=until_room(headers, (read or 0) + (wrote or 0)),
     )
 

@@ -58,7 +58,7 @@ def check(
     from promptlathe.job import Job
     from promptlathe.job import check as check_job
     from promptlathe.job.calibrated import judge_reports
-    from promptlathe.job.checks import shutdown_notes
+    from promptlathe.job.checks import shutdown_notes, shutdowns
     from promptlathe.job.headroom import look
     from promptlathe.results.judges import notes_of
 
@@ -70,7 +70,8 @@ def check(
         announce=show_code,
     )
     plan = check_job(job)
-    notes = [*plan.notes, *notes_of(judge_reports(job)), *shutdown_notes(job, date.today())]
+    ending = shutdown_notes(shutdowns(job), date.today(), job.retire.warn_days)
+    notes = [*plan.notes, *notes_of(judge_reports(job)), *ending]
     seen = look(job, plan, Counting("answered").tell) if headroom else None
     if json_file:
         json_file.tell(seen.to_dict() if seen else plan_form(job, plan, notes))

@@ -79,6 +79,9 @@ def watch(
         show_watched(watched, job, quiet=quiet)
     if watched.new:
         notify(job, "drift", verdict(watched), watched.to_dict())
+    if watched.retiring:
+        ending = f"the service shuts {', '.join(watched.retiring)} down soon"
+        notify(job, "retiring", ending, watched.to_dict())
     if watched.new and job.watch.on_drift == "optimize":
         say("the alarm is new: the job is run", err=True)
         carry_out(
