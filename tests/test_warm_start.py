@@ -1,13 +1,16 @@
 """Warm start: a run knows what earlier runs of the same objective were told."""
 
 import sqlite3
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import promptlathe as pl
+from promptlathe import clock
 from promptlathe.job import Job, Result, run
 from promptlathe.job.runfile import ParallelOptions, SearchOptions
 from promptlathe.job.warm import comparable
@@ -264,6 +267,25 @@ def test_what_is_told_later_is_not_known(ledger: Ledger) -> None:
     assert names(ledger, "nobody") == []
     ledger.begin("3", TERMS, warm=True)
     assert len(names(ledger, "3")) == 2
+
+
+def test_a_model_that_drifted_counts_as_another_one(ledger: Ledger) -> None:
+    def at(day: int) -> AbstractContextManager[None]:
+        return clock.told_by(lambda: datetime(2026, 11, day, tzinfo=UTC))
+
+    for day in (1, 5):
+        with at(day):
+            ledger.begin(f"{day}", TERMS, warm=True)
+            record(ledger, f"{day}", [told(f"of {day}", 0)])
+            ledger.stop(f"{day}", "calls", told=1)
+    with at(6):
+        ledger.begin("before the alarm", TERMS, warm=True)
+    with at(7):
+        ledger.set_aside("another", TERMS.endpoint, datetime(2026, 11, 6, tzinfo=UTC))
+        ledger.set_aside(TERMS.model, TERMS.endpoint, datetime(2026, 11, 3, tzinfo=UTC))
+        ledger.begin("after it", TERMS, warm=True)
+    assert names(ledger, "after it") == [("of 5", "e0", True), ("of 1", "e0", False)]
+    assert names(ledger, "before the alarm") == [("of 5", "e0", True), ("of 1", "e0", True)]
 
 
 def test_only_prompts_that_the_space_makes_are_comparable() -> None:

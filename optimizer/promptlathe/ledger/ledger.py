@@ -287,7 +287,8 @@ class Ledger:
     def earlier(self, run: str, examples: Collection[str]) -> list[EarlierOutcome]:
         """What the run knew when it began of these examples, the latest first; first repeats only.
 
-        At most EARLIER_OUTCOMES. The same whenever it is asked: what was told since is left out.
+        At most EARLIER_OUTCOMES. The same whenever it is asked: what was told since is left out. A
+        model from before it drifted counts as another one.
         """
         wanted = frozenset(examples)
         known: list[EarlierOutcome] = []
@@ -297,13 +298,20 @@ class Ledger:
             ).first()
             if own is None:  # a run of an older version
                 return []
+            drifted = select(func.max(tables.drifts.c.since)).where(
+                tables.drifts.c.model == own.model,
+                tables.drifts.c.endpoint == own.endpoint,
+                tables.drifts.c.at <= own.at,
+            )
+            since = self._connection.execute(drifted).scalar()
             for other, told in json.loads(own.earlier):
                 found = self._connection.execute(tables.OUTCOMES, {"of": other, "until": told})
-                for candidate, example, value, levels, *place in found.all():
+                for candidate, example, value, levels, *place, at in found.all():
                     if len(known) == EARLIER_OUTCOMES:
                         return known
                     if example in wanted:
                         same = tuple(place) == (own.model, own.endpoint, own.parameters)
+                        same &= since is None or at >= since
                         known.append(
                             EarlierOutcome(candidate, json.loads(levels), example, value, same)
                         )
@@ -421,7 +429,8 @@ class Ledger:
 
     def set_aside(self, model: str, endpoint: str, before: datetime) -> int:
         """Answers that a model gave before it changed: they stay, under keys that no call has, in
-        the place of those from before an earlier change. How many."""
+        the place of those from before an earlier change; and outcomes from before are taken for
+        another model's. How many answers."""
         answers = tables.answers
         which = (
             answers.c.model == model,
@@ -437,6 +446,8 @@ class Ledger:
                 earlier = answers.c.key.in_(keys[start : start + _CHUNK])
                 self._connection.execute(delete(answers).where(earlier))
             self._connection.execute(update(answers).where(*which).values(key=key))
+            drift = {"model": model, "endpoint": endpoint, "since": before, "at": clock.now()}
+            self._connection.execute(insert(tables.drifts), drift)
         return len(keys)
 
     def finished(self) -> list[str]:

@@ -13,6 +13,7 @@
 `results`     each finished run's result, whole and in short
 `locks`       the job that works on a prompt now (locks.py)
 `looks`       each look of a watch at a champion: its moment, and as JSON what was seen
+`drifts`      since when a model answers otherwise, and when that was seen
 `placements`  in which split of an objective a row was, from when on; `division`: the splits' terms
 `openings`    each look at test rows to decide between two prompts, written before the first answer
 """
@@ -130,6 +131,15 @@ looks = Table(
     Column("at", DateTime(timezone=True), nullable=False),
     Column("content", Text, nullable=False),
 )
+drifts = Table(
+    "drifts",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("model", String(200), nullable=False),
+    Column("endpoint", String(500), nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
 ANSWER_COLUMNS = (
     "text",
     "input_tokens",
@@ -184,6 +194,7 @@ OUTCOMES = (
         runs.c.model,
         runs.c.endpoint,
         runs.c.parameters,
+        runs.c.at,
     )
     .join_from(
         told,
