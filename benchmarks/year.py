@@ -50,6 +50,8 @@ TEAMS = ("billing", "login", "delivery", "returns")
 ROWS = 400
 TASKS = ["Name the team.", "Which team?", "Read the ticket and name the team.", "Team:"]
 FORMS = ["Say which.", "Answer with the label only.", "One word.", "Label, nothing else."]
+NOISE = 0.03
+"""Of the answers of a day those that are otherwise than ever."""
 TONES = [None, "Be exact.", "Think of the customer.", "Be quick."]
 
 
@@ -67,6 +69,7 @@ class Service:
     changes: list[date]
     retired: date
     outages: set[date]
+    seed: int
     looking: bool = False
     """Requests are a look's."""
     paid: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
@@ -104,7 +107,7 @@ class Service:
         number = int(messages[-1]["content"].split()[1])
         system = messages[0]["content"]
         known = self.knows(model, system, number)
-        if random.random() < 0.03:
+        if unit("noise", self.seed, today, model, system, number) < NOISE:
             known = not known
         self.calls += 1
         if not self.looking:
@@ -167,7 +170,7 @@ class Year:
         at = [self._day(share) for share in (0.3, 0.7)]
         retired = self._day(0.55)
         self.outages = {self._day(share) for share in (0.12, 0.45, 0.88)}
-        self.service = Service(lambda: self.now, at, retired, self.outages)
+        self.service = Service(lambda: self.now, at, retired, self.outages, seed)
         mondays = [n for n in range(days) if (START + timedelta(days=n)).weekday() == 0]
         picked = self._rng.sample(mondays, min(10, len(mondays)))
         self.kills = {(START + timedelta(days=n)).date() for n in picked}
