@@ -22,6 +22,7 @@ from promptlathe.data.mlflow_rows import Traces, answered
 from promptlathe.data.placements import NOWHERE, Placement, Placements, earlier_notes
 from promptlathe.data.quality import empty_notes, places
 from promptlathe.data.repeats import SPARED, Distinct, Inputs, contradiction_notes, distinct
+from promptlathe.data.shift import shift_note
 from promptlathe.data.splits import COMPARED, SPLITS, Splits, divide
 from promptlathe.data.values import as_text
 from promptlathe.documents import Document
@@ -64,6 +65,8 @@ class Examples:
     """Where each row is, of equal inputs one."""
     unopened: frozenset[str] = frozenset()
     """Ids of the `test` rows that no decision has seen."""
+    shift: str | None = None
+    """Whether new rows read otherwise than those before, in words."""
     notes: tuple[str, ...] = ()
     """What a reader should know of the data, in words."""
 
@@ -222,7 +225,27 @@ def divided(
     held = {one.row: one for one in kept if one.place == "test"}
     notes += earlier_notes(kept, earlier)
     unopened = frozenset(row for row, one in held.items() if not earlier.opened(one.names))
-    return Examples(rows, by_split, repeated, kept, unopened, tuple(notes))
+    shift = _shift(rows, ids, inputs, kept, earlier)
+    notes += [shift] if shift else []
+    return Examples(rows, by_split, repeated, kept, unopened, shift, tuple(notes))
+
+
+def _shift(
+    rows: Rows,
+    ids: Mapping[int, str],
+    inputs: Inputs,
+    placements: Sequence[Placement],
+    earlier: Placements,
+) -> str | None:
+    """Of rows that no job had, against the others."""
+    known: dict[bool, list[str]] = {True: [], False: []}
+    for one in placements:
+        known[earlier.knows(one.names)].append(one.row)
+    if not known[True] or not known[False]:
+        return None
+    text_of = {ids[id(row)]: inputs.text(row.values) for row in rows}
+    before, new = ([text_of[row] for row in known[there]] for there in (True, False))
+    return shift_note(before, new)
 
 
 def _apart(

@@ -39,6 +39,10 @@ class Inputs:
         """The same for rows whose inputs differ in whitespace at most."""
         return self._hash(row, lambda text: " ".join(text.split()))
 
+    def text(self, row: Mapping[str, Any]) -> str:
+        """What a prompt shows of it, in a line for each field."""
+        return "\n".join(as_text(value) for name, value in row.items() if self._has(name))
+
     def answer(self, row: Mapping[str, Any]) -> str:
         """The same for rows with the same right answers."""
         return content_hash([row.get(name) for name in self.targets])

@@ -153,6 +153,7 @@ def watch(job: Job, plan: Plan, tell: Told = lambda done, total: None) -> Watche
     notes = [*shutdown_notes(ends, today, job.retire.warn_days)]
     notes += [_words(name, one) for name, one in beside.items() if one.began is not None]
     notes += _served_anew(look, earlier)
+    notes += [job.objective.shift] if job.objective.shift else []
     if watched.new and watched.began is not None:
         notes += _set_aside(job, watched.began)
     if not look.counts:

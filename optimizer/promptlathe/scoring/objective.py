@@ -400,6 +400,11 @@ class Objective(documents.Model):
         return self._examples.unopened
 
     @property
+    def shift(self) -> str | None:
+        """Whether rows that no job had read otherwise than those before, in words."""
+        return self._examples.shift
+
+    @property
     def placements(self) -> Sequence[Placement]:
         """Where each row is, of equal inputs one."""
         return self._examples.placements
