@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from mlflow.tracking import MlflowClient
 from tests.test_job import job
 
 from promptlathe.cli import main
 from promptlathe.job import run
-from promptlathe.job.runfile import SearchOptions
+from promptlathe.job.runfile import SearchOptions, TrackOptions
 from promptlathe.ledger import Ledger, ScoringTerms, sqlite_url
 from promptlathe.results.kept import keep, result_of, summaries
+from promptlathe.track import default_uri
 
 
 def told(workspace: Path, *given: str) -> str:
@@ -65,3 +67,62 @@ def test_where_nothing_was_run(tmp_path: Path):
     assert said.exit_code == 2
     assert "no run was recorded here yet" in said.output
     assert CliRunner().invoke(main, ["prune", "--keep", "0"]).exit_code == 2
+
+
+@pytest.mark.slow
+def test_what_mlflow_keeps_below_old_runs_goes(tmp_path: Path, tracked: Path):
+    del tracked
+    search = SearchOptions(policy="random", warm_start=False)
+    track = TrackOptions(prompt="teams", promote="never", candidates="all")
+    results = [
+        run(job(tmp_path, calls=90, track=track, search=search.model_copy(update={"seed": seed})))
+        for seed in range(3)
+    ]
+    uri = default_uri(tmp_path / ".promptlathe")
+    file = tmp_path / ".promptlathe" / "mlflow.db"
+    client = MlflowClient(uri, uri)
+    (experiment,) = [e.experiment_id for e in client.search_experiments() if e.name != "Default"]
+
+    def below(run_id: str | None) -> int:
+        query = f"tags.`mlflow.parentRunId` = '{run_id}'"
+        return len(client.search_runs([experiment], query))
+
+    def traces() -> int:
+        return len(client.search_traces(locations=[experiment], max_results=500))
+
+    def spans() -> tuple[int, int]:
+        with closing(sqlite3.connect(file)) as store:
+            (count,) = store.execute("SELECT count(*) FROM spans").fetchone()
+            (free,) = store.execute("PRAGMA freelist_count").fetchone()
+            return count, free
+
+    before, rows = [below(one.run_id) for one in results], traces()
+    assert spans() == (2 * rows, 0)
+    assert min(before) > 0
+    assert rows > 60
+    would = told(tmp_path, "--keep", "1", "--dry-run")
+    assert "what is below 2 of MLflow's lines would go" in would
+    assert [below(one.run_id) for one in results] == before
+    gone = told(tmp_path, "--keep", "1")
+    assert f"; {sum(before[:2])} runs and " in gone
+    assert [below(one.run_id) for one in results] == [0, 0, before[2]]
+    assert f"{rows - traces()} traces in MLflow gone" in gone
+    assert 0 < traces() < rows / 2
+    assert spans() == (2 * traces(), 0), "what they took is given back to the disk"
+    for one in results:
+        assert client.get_run(str(one.run_id)).data.metrics["test_gain"] == one.test.gain
+
+
+@pytest.mark.slow
+def test_mlflow_may_be_left_alone(tmp_path: Path, tracked: Path):
+    del tracked
+    search = SearchOptions(policy="random", warm_start=False)
+    for seed in range(2):
+        track = TrackOptions(
+            prompt="teams", promote="never", uri="sqlite:///" + str(tmp_path / "m.db")
+        )
+        run(job(tmp_path, calls=90, track=track, search=search.model_copy(update={"seed": seed})))
+    (tmp_path / "m.db").unlink()
+    said = told(tmp_path, "--keep", "1", "--no-mlflow")
+    assert said.startswith("1 runs gone, 1 stay; ")
+    assert "MLflow" not in said

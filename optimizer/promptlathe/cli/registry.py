@@ -20,11 +20,21 @@ _REACH = "see that the store can be reached, or set MLFLOW_TRACKING_URI to anoth
 
 @contextmanager
 def registry(workspace: Path | None, name: str) -> Generator[Backend]:
-    """MLFLOW_TRACKING_URI's, the one of the latest run, or the workspace's own.
+    """The store, whose registry may have the prompt `name`.
 
     Raises InputError for a name that no prompt can have, and for a store that does not answer.
     """
     check_prompt_name(name, "NAME")
+    with store(workspace) as backend:
+        yield backend
+
+
+@contextmanager
+def store(workspace: Path | None) -> Generator[Backend]:
+    """MLFLOW_TRACKING_URI's, the one of the latest run, or the workspace's own.
+
+    Raises InputError for a store that does not answer.
+    """
     for key, value in ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     last = latest_recorded(workspace)

@@ -3,7 +3,7 @@
 kept      the latest `keep` finished runs of each prompt; every run that promoted or proposed;
           whatever is under way or was interrupted; answers, looks, and openings of test rows
 dropped   of the other finished runs: what they were told, their candidates and results, studies,
-          reports and pictures
+          reports and pictures; in MLflow what is below their line (track/pruning.py)
 """
 
 from collections.abc import Iterator
@@ -20,6 +20,8 @@ class Pruned:
 
     runs: tuple[str, ...]
     """The latest first."""
+    recorded: tuple[str, ...]
+    """MLflow's ids of those that it has."""
     kept: int
     """Finished runs that stay."""
     files: tuple[Path, ...]
@@ -40,7 +42,8 @@ def prunable(ledger: Ledger, state: Path, keep: int) -> Pruned:
             dropped.append(run)
     files = tuple(file for run in dropped for file in _files(state, run))
     freed = sum(file.stat().st_size for file in files)
-    return Pruned(tuple(dropped), len(finished) - len(dropped), files, freed)
+    recorded = tuple(id_ for run in dropped if run in known and (id_ := known[run].mlflow))
+    return Pruned(tuple(dropped), recorded, len(finished) - len(dropped), files, freed)
 
 
 def prune(ledger: Ledger, pruned: Pruned) -> None:
