@@ -3,7 +3,8 @@
     python benchmarks/year.py [--days 365] [--seed 1] [--keep FOLDER]
 
 A scheduler (the real one, on a clock that this script moves) serves one run file: a search each
-Monday at 3:00, a look each day at 6:00 with `on_drift: optimize`. The service is a simulated model
+Monday at 3:00, a look each day at 6:00 with `on_drift: optimize`; each first of a month old runs are
+pruned. The service is a simulated model
 over HTTP; what each prompt is truly worth is known. In the year:
 
     two changes of the model     some tickets that it knew are wrong from then on
@@ -72,7 +73,9 @@ class Service:
     seed: int
     looking: bool = False
     """Requests are a look's."""
-    paid: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    alarms: int = 0
+    """So far: each sets the answers from before it aside, so that they are asked again."""
+    paid: Counter[tuple[int, str, str]] = field(default_factory=Counter[tuple[int, str, str]])
     calls: int = 0
     arrived: threading.Event = field(default_factory=threading.Event)
 
@@ -111,7 +114,7 @@ class Service:
             known = not known
         self.calls += 1
         if not self.looking:
-            self.paid[model, json.dumps(messages)] += 1
+            self.paid[self.alarms, model, json.dumps(messages)] += 1
         self.arrived.set()
         await asyncio.sleep(0.002)
         text = TEAMS[number % 4] if known else "nobody"
@@ -248,6 +251,10 @@ class Year:
         found = json.loads(out.read_text())
         if found.get("new"):
             self.drifts.append({**found, "day": self.now.date()})
+            self.service.alarms += 1
+        if self.now.day == 1:
+            prune = ["prune", "--keep", "8", "--workspace", str(self.folder)]
+            await asyncio.to_thread(CliRunner().invoke, cli, prune)
         return Ended(said.exit_code, found)
 
     async def _run(self, entry: Entry, began: Callable[[int], object]) -> Ended:
@@ -287,8 +294,9 @@ class Year:
             why = max((day for day in changes if day <= one["day"]), default="NOTHING")
             said = f"{100 * one['drop']:.0f} points since {one['began'][:10]}"
             print(f"alarm {one['day']}: {said}; explained by the change of {why}")
-        again = {key: n for key, n in self.service.paid.items() if n > 1}
-        print(f"calls of runs that were paid again: {sum(again.values()) - len(again)}")
+        paid = self.service.paid
+        print(f"calls of runs that were paid again: {paid.total() - len(paid)}", end="; ")
+        print(f"asked anew after an alarm: {len(paid) - len({key[1:] for key in paid})}")
         self._promotions()
         for name in ("ledger.db", "mlflow.db"):
             size = (self.folder / ".promptlathe" / name).stat().st_size / 1e6

@@ -1,7 +1,6 @@
 """Tickets and their teams, and a model over HTTP that knows some and may change, for tests of what
 happens between runs."""
 
-import asyncio
 import json
 import random
 from pathlib import Path
@@ -33,7 +32,7 @@ class Model:
         self.right, self.doubt, self.down = 0.9, 0.04, 0.0
         self.seed_right: float | None = None
         """Of the seed's system message, where it is another."""
-        self.fingerprint, self.seconds, self.tokens = "", 0.0, 2
+        self.fingerprint, self.tokens = "", 2
         self.ends: str | None = None
         self._rng = random.Random(1)
 
@@ -43,7 +42,6 @@ class Model:
                 return web.Response(status=404)
             return web.json_response({"data": [{"id": "m", "shutdown_date": self.ends}]})
         body = await request.json()
-        await asyncio.sleep(self.seconds)
         number = int(body["messages"][-1]["content"].split()[-1])
         if self._rng.random() < self.down:
             return web.Response(status=500)

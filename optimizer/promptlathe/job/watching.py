@@ -51,6 +51,16 @@ class Beside:
     since: float | None
     """Mean of the looks since."""
 
+    def words(self, name: str) -> str:
+        """What has become worse."""
+        what = {
+            "seed": "the seed drifts, too: score",
+            "seconds_per_call": "a call takes longer: seconds",
+            "cost_per_row": "a row costs more: USD",
+        }[name]
+        was = "" if self.before is None else f", {self.before:.3g} before"
+        return f"{what} {self.since:.3g} since {self.began:%-d %B %Y}{was}"
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-like."""
         return {
@@ -143,15 +153,15 @@ def watch(job: Job, plan: Plan, tell: Told = lambda done, total: None) -> Watche
     looks = tuple(one for one in all_looks if one.scores.keys() >= set(ids))
     alpha, seed = job.watch.alpha, int(stream, 16) % 2**32
     drift = drift_of(matrix([one.scores for one in looks], ids), alpha=alpha, seed=seed)
-    beside = _beside(looks, ids, alpha, seed)
+    others = beside(looks, ids, alpha, seed)
     today, ends = look.at.date(), shutdowns(job)
     soon = retiring(ends, today, job.retire.warn_days)
     if last is not None:
         told = retiring(ends, last.at.date(), job.retire.warn_days)
         soon = {name: day for name, day in soon.items() if name not in told}
-    watched = Watched(versions, look, looks, drift, beside, retiring=tuple(soon))
+    watched = Watched(versions, look, looks, drift, others, retiring=tuple(soon))
     notes = [*shutdown_notes(ends, today, job.retire.warn_days)]
-    notes += [_words(name, one) for name, one in beside.items() if one.began is not None]
+    notes += [one.words(name) for name, one in others.items() if one.began is not None]
     notes += _served_anew(look, earlier)
     notes += [job.objective.shift] if job.objective.shift else []
     if watched.new and watched.began is not None:
@@ -215,7 +225,7 @@ def _set_aside(job: Job, since: datetime) -> list[str]:
     return [f"{count:,} answers from before the drift are not used any more"] if count else []
 
 
-def _beside(
+def beside(
     looks: Sequence[Look], rows: Sequence[str], alpha: float, seed: int
 ) -> dict[str, Beside]:
     """Of what each look has seen; of seconds and USD, more is worse."""
@@ -244,17 +254,6 @@ def _became(
     means = [abs(fmean(one)) for one in looks]
     before, since = means[: drift.since], means[drift.since :]
     return Beside(drift, moments[drift.since], fmean(before) if before else None, fmean(since))
-
-
-def _words(name: str, one: Beside) -> str:
-    """What has become worse."""
-    was = "" if one.before is None else f", {one.before:.3g} before"
-    what = {
-        "seed": "the seed drifts, too: score",
-        "seconds_per_call": "a call takes longer: seconds",
-        "cost_per_row": "a row costs more: USD",
-    }[name]
-    return f"{what} {one.since:.3g} since {one.began:%-d %B %Y}{was}"
 
 
 def _served_anew(look: Look, earlier: Sequence[Look]) -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from promptlathe.cli.commands.run import carry_out
+from promptlathe.cli.commands.run import RunOptions, carry_out
 from promptlathe.cli.log import Log
 from promptlathe.cli.options import (
     APath,
@@ -91,20 +91,16 @@ def migrate(
     )
     if optimize:
         found: list[Result] = []
-        carry_out(
+        job = RunOptions(
             file=file,
             settings=(*settings, *there),
             json_file=json_file if json_file and json_file.alone else None,
             log=log,
-            metrics=None,
             quiet=True,
-            fail_on=None,
-            replay=None,
-            if_busy="wait",
             workspace=workspace,
             allow_outside=allow_outside,
-            recorded=found.append,
         )
+        carry_out(job, found.append)
         migrated = with_search(migrated, found[-1])
     if json_file:
         json_file.tell(migrated.to_dict())

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from promptlathe.cli.commands.run import EXITS, carry_out, run
+from promptlathe.cli.commands.run import EXITS, RunOptions, carry_out, run
 from promptlathe.cli.drafting import draft_options, drafted
 from promptlathe.cli.options import APath, example, reported
 from promptlathe.cli.terminal import say
@@ -40,7 +40,7 @@ def optimize(prompt: str, data: str, directory: Path | None, **options: Any) -> 
 
     own = {name: options.pop(name) for name in OWN}
     file = drafted(prompt, data, directory, workspace=options["workspace"], tell=tell, **own)
-    carry_out(file, **options)
+    carry_out(RunOptions(file=file, **options))
 
 
 optimize.params += [one for one in run.params if one.name != "file"]

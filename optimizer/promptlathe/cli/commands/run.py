@@ -3,6 +3,7 @@
 import gc
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -75,29 +76,36 @@ FAILING = {"no-gain": ("no significant gain", "worse"), "worse": ("worse",)}
 @Outside
 @reported
 def run(**options: Any) -> None:
-    carry_out(**options)
+    carry_out(RunOptions(**options))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What the command is told; other commands that run a job tell a part of it."""
+
+    file: Path
+    settings: tuple[str, ...] = ()
+    json_file: JsonFile | None = None
+    log: Log | None = None
+    metrics: Metrics | None = None
+    quiet: bool = False
+    fail_on: str | None = None
+    replay: str | None = None
+    if_busy: Literal["wait", "leave"] = "wait"
+    workspace: Path | None = None
+    allow_outside: bool = False
 
 
 def carry_out(
-    file: Path,
-    settings: tuple[str, ...],
-    json_file: JsonFile | None,
-    log: Log | None,
-    metrics: Metrics | None,
-    quiet: bool,
-    fail_on: str | None,
-    replay: str | None,
-    if_busy: Literal["wait", "leave"],
-    workspace: Path | None,
-    allow_outside: bool,
-    recorded: Callable[["Result"], object] = lambda result: None,
+    given: RunOptions, recorded: Callable[["Result"], object] = lambda result: None
 ) -> None:
     """What the command does; errors are raised. recorded: told of the result at the end."""
+    quiet, log, metrics = given.quiet, given.log, given.metrics
     # In a terminal nothing is silent for seconds; elsewhere the first line is the job's.
     said = partial(say, err=True)
     logged = log.line if log else _nothing
     announce = said if sys.stderr.isatty() and not quiet else logged
-    announce(f"reading {file}")
+    announce(f"reading {given.file}")
     # The libraries below make 300,000 objects that stay: looking through them again and again
     # takes a tenth of the time to the first call.
     gc.set_threshold(20_000, 20, 20)
@@ -111,19 +119,19 @@ def carry_out(
     from promptlathe.job.job import job_name
 
     if metrics:
-        metrics.run_file = job_name(file)
+        metrics.run_file = job_name(given.file)
     job = Job.load(
-        file,
-        settings=pairs(settings),
-        workspace=workspace,
-        allow_outside=allow_outside,
+        given.file,
+        settings=pairs(given.settings),
+        workspace=given.workspace,
+        allow_outside=given.allow_outside,
         announce=lambda code: (logged if quiet else said)(code_line(code)),
     )
     announce("checking the space, the data and where results are kept")
     with failures_told(job):
         check_job(job)  # what is wrong is said before the first line of progress
-    failing = FAILING[fail_on] if fail_on else ()
-    telling = Telling(job, json_file, failing, log=log, metrics=metrics, quiet=quiet)
+    failing = FAILING[given.fail_on] if given.fail_on else ()
+    telling = Telling(job, given.json_file, failing, log=log, metrics=metrics, quiet=quiet)
     with failures_told(job):
         with display(job, log, quiet=quiet) as progress:
 
@@ -134,14 +142,14 @@ def carry_out(
             result = run_job(
                 job,
                 progress=progress,
-                replay=replay,
+                replay=given.replay,
                 tell=tell,
                 announce=announce,
-                if_busy=if_busy,
+                if_busy=given.if_busy,
                 waiting=logged if quiet else said,
             )
         telling.recorded(result)
-    if not replay:
+    if not given.replay:
         result_told(job, result)
     recorded(result)
     if result.verdict in failing:

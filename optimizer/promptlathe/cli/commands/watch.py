@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from promptlathe.cli.commands.run import carry_out
+from promptlathe.cli.commands.run import RunOptions, carry_out
 from promptlathe.cli.log import Log
 from promptlathe.cli.options import (
     APath,
@@ -85,17 +85,15 @@ def watch(
     if watched.new and job.watch.on_drift == "optimize":
         say("the alarm is new: the job is run", err=True)
         carry_out(
-            file=file,
-            settings=settings,
-            json_file=alone,
-            log=log,
-            metrics=None,
-            quiet=quiet,
-            fail_on=None,
-            replay=None,
-            if_busy="wait",
-            workspace=workspace,
-            allow_outside=allow_outside,
+            RunOptions(
+                file=file,
+                settings=settings,
+                json_file=alone,
+                log=log,
+                quiet=quiet,
+                workspace=workspace,
+                allow_outside=allow_outside,
+            )
         )
     if json_file:
         json_file.tell(watched.to_dict(), DRIFT if drift else 0)
