@@ -3,9 +3,9 @@
     python benchmarks/year.py [--days 365] [--seed 1] [--keep FOLDER]
 
 A scheduler (the real one, on a clock that this script moves) serves one run file: a search each
-Monday at 3:00, a look each day at 6:00 with `on_drift: optimize`; each first of a month old runs are
-pruned. The service is a simulated model
-over HTTP; what each prompt is truly worth is known. In the year:
+Monday at 3:00, a look each day at 6:00 with `on_drift: optimize`; on the first of each month old
+runs are pruned. The service is a simulated model over HTTP; what each prompt is truly worth is
+known. In the year:
 
     two changes of the model     some tickets that it knew are wrong from then on
     one retirement               the service tells of it for 60 days, then the model is gone; a week
