@@ -168,7 +168,7 @@ def test_feedback_is_new_rows_and_corrections(tmp_path: Path):
     feedback(
         tmp_path,
         {"id": "3", "label": "login"},
-        {"text": f" {rows[4]['text']}", "label": "delivery"},
+        {"text": f" {rows[4]['text']}", "label": "delivery", "at": "2026-11-28T04:00:00Z"},
         {"id": "5", "text": "Something else", "label": "billing"},
         {"id": "3", "label": "delivery"},
         {"text": "A new one", "label": "login"},

@@ -327,7 +327,7 @@ async def test_what_else_became_worse(workspace: Path):
     assert first.look.calls == 40
     assert {one.drift.verdict for one in found} <= {"holds", "not enough looks yet"}
     said = " ".join(last.notes)
-    assert "the seed drifts, too: score 0." in said
+    assert "the seed drifts: score 0." in said
     assert "a row costs more: USD 5e-05 since" in said
     assert last.beside.keys() == {"seed", "seconds_per_call", "cost_per_row"}
     for name in ("seed", "cost_per_row"):  # time depends on what else this machine does

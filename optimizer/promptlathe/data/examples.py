@@ -128,9 +128,10 @@ def read_sources(
     document: Document,
     store: str | None = None,
     feedback: Source | None = None,
+    shown: frozenset[str] | None = None,
 ) -> Sources:
-    """Load, correct by `feedback`, and check; `store`: MLflow's tracking URI. Raises `InputError`,
-    with file and line where there is one."""
+    """Load, correct by `feedback`, and check; `store`: MLflow's tracking URI, `shown`: as of
+    `divided`. Raises `InputError`, with file and line where there is one."""
     notes: list[str] = []
     targets = [one.target_field for one in scorers if one.target_field and not one.whole_target]
 
@@ -156,8 +157,10 @@ def read_sources(
     if feedback is not None:
         gathered = load_feedback(feedback, targets, document, store)
         notes += gathered.notes
-    all_targets = [one.target_field for one in scorers if one.target_field]
-    corrections = Corrections.of(gathered.rows, all_targets)
+    columns = {name for rows in (shared, *parts.values()) for row in rows for name in row.values}
+    answers = {one.target_field for one in scorers}
+    inputs = columns if shown is None else columns & shown
+    corrections = Corrections(gathered.rows, frozenset(inputs - answers - {"id"}))
     shared = corrections.correct(shared)
     parts = {name: corrections.correct(rows) for name, rows in parts.items()}
     new, unknown = corrections.left

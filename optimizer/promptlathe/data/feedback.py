@@ -1,11 +1,11 @@
 """Rows that an application has gathered since: labels of people, and corrections.
 
-One that has the `id` of a row, or the same in all fields but the right answers, corrects that row.
-Any other is a new row. Of several on one row the last counts.
+One that has the `id` of a row, or its input, corrects that row. Any other is a new row. Of several
+on one row the last counts.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from promptlathe.data.dataset import Rows, Source, load_some, named_file
@@ -44,67 +44,60 @@ def load_feedback(
     return Feedback(kept)
 
 
-@dataclass
 class Corrections:
-    """Feedback that is met with the rows that are there."""
+    """Feedback that is met with the rows that are there.
 
-    targets: frozenset[str]
-    rows: dict[str, Row] = field(default_factory=dict[str, Row])
-    """Feedback by what it says of which row, the last of each."""
-    by_id: dict[str, Row] = field(default_factory=dict[str, Row])
-    shapes: set[frozenset[str]] = field(default_factory=set[frozenset[str]])
-    """The fields that rows of feedback have, right answers aside."""
-    used: set[str] = field(default_factory=set[str])
-    corrected: dict[str, str] = field(default_factory=dict[str, str])
-    """Content hash of a row as it is now, and as it was."""
+    fields: what tells inputs apart, as far as the data have it.
+    """
 
-    @classmethod
-    def of(cls, feedback: Iterable[Row], targets: Iterable[str]) -> "Corrections":
-        made = cls(frozenset(targets))
+    def __init__(self, feedback: Iterable[Row], fields: frozenset[str]) -> None:
+        self._fields = fields
+        self._rows: dict[str, Row] = {}
+        """By what tells of which row it speaks, the last of each."""
+        self._by_id: dict[str, Row] = {}
+        self._used: set[str] = set()
+        self.corrected: dict[str, str] = {}
+        """Content hash of a row as it is now, and as it was."""
         for row in feedback:
-            key, shape = made._key(row.values)
-            made.rows[key] = row
-            made.shapes.add(shape)
+            self._rows[self._name(row.values)] = row
             if (given := row.values.get("id")) is not None:
-                made.by_id[str(given)] = row
-        return made
+                self._by_id[str(given)] = row
 
     def correct(self, rows: Rows) -> Rows:
         """The rows with what feedback says of them."""
-        return tuple(self._corrected(row) for row in rows)
+        return tuple(self._corrected(row) for row in rows) if self._rows else rows
 
     @property
     def left(self) -> tuple[Rows, int]:
         """The feedback that is new rows; and how much names a row that is not there."""
-        new = [row for key, row in self.rows.items() if key not in self.used]
-        bare = [row for row in new if self._key(row.values)[1] == frozenset()]
-        return tuple(row for row in new if row not in bare), len(bare)
+        new = [row for name, row in self._rows.items() if name not in self._used]
+        whole = tuple(row for row in new if not self._bare(row.values))
+        return whole, len(new) - len(whole)
 
     def _corrected(self, row: Row) -> Row:
-        found = self.by_id.get(str(row.values["id"])) if row.values.get("id") is not None else None
-        if found is None:
-            keys = (_key(row.values, shape) for shape in self.shapes if shape)
-            found = next((self.rows[key] for key in keys if key in self.rows), None)
+        given = row.values.get("id")
+        found = None if given is None else self._by_id.get(str(given))
+        found = found or self._rows.get(self._key(row.values))
         if found is None:
             return row
-        self.used.add(self._key(found.values)[0])
+        self._used.add(self._name(found.values))
         values = {**row.values, **found.values}
         if "id" in row.values:
-            values["id"] = row.values["id"]
+            values["id"] = given
         if values == row.values:
             return row
         self.corrected[content_hash(values)] = content_hash(row.values)
         return Row(values, found.where)
 
-    def _key(self, values: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
-        """What tells of which row it speaks, and the fields in it."""
-        shape = frozenset(values) - self.targets - {"id"}
-        return (_key(values, shape) if shape else f"id {values.get('id')}"), shape
+    def _bare(self, values: Mapping[str, Any]) -> bool:
+        return self._fields.isdisjoint(values)
 
+    def _name(self, values: Mapping[str, Any]) -> str:
+        return f"id {values.get('id')}" if self._bare(values) else self._key(values)
 
-def _key(values: Mapping[str, Any], fields: frozenset[str]) -> str:
-    """The same for rows that are equal in these fields, whitespace aside."""
-    given = {name: values.get(name) for name in sorted(fields)}
-    return content_hash(
-        {n: " ".join(v.split()) if isinstance(v, str) else v for n, v in given.items()}
-    )
+    def _key(self, values: Mapping[str, Any]) -> str:
+        """The same for rows that are equal in the fields, whitespace aside."""
+        given = {name: values.get(name) for name in self._fields}
+        return content_hash(
+            {n: " ".join(v.split()) if isinstance(v, str) else v for n, v in given.items()}
+        )

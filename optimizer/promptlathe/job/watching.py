@@ -54,7 +54,7 @@ class Beside:
     def words(self, name: str) -> str:
         """What has become worse."""
         what = {
-            "seed": "the seed drifts, too: score",
+            "seed": "the seed drifts: score",
             "seconds_per_call": "a call takes longer: seconds",
             "cost_per_row": "a row costs more: USD",
         }[name]

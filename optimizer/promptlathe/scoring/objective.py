@@ -268,6 +268,8 @@ class Objective(documents.Model):
         other._shown = fields
         for name in ("_examples", "_scorecard", "digest", "scoring"):
             vars(other).pop(name, None)
+        if self.feedback is not None:  # what it corrects depends on what an input is
+            vars(other).pop("_sources", None)
         return other
 
     def check(self) -> None:
@@ -503,7 +505,13 @@ class Objective(documents.Model):
     @cached_property
     def _sources(self) -> Sources:
         sources = read_sources(
-            self.dataset, self.splits, self.scorers, self._document, self._store, self.feedback
+            self.dataset,
+            self.splits,
+            self.scorers,
+            self._document,
+            self._store,
+            self.feedback,
+            self._shown,
         )
         for index, scorer in enumerate(self.scorers):
             at = ("scorers", index, scorer.keyword)
