@@ -1,6 +1,7 @@
 """How often a watch alarms when nothing changes, and how soon when something does.
 
     python benchmarks/watching.py [--years 400] [--rows 60] [--alpha 0.01] [--seed 1]
+    python benchmarks/watching.py --recorded ../shared/replay/capo
 
 A year of daily looks at the same canary rows. Each row is right with a probability of its own; a
 model that repeats itself flips few rows from day to day, one with a temperature many. After 30 days
@@ -11,9 +12,13 @@ latest look against the first, row by row (repeated daily), both at the same alp
 
 import argparse
 import random
+from itertools import permutations
 from math import sqrt
+from pathlib import Path
 from statistics import median
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import bdtr, ndtri
 
 from promptlathe.decide.drift import evidence_of
@@ -22,6 +27,10 @@ CHANGE = 30
 FLIPS = (0.0, 0.01, 0.05, 0.15)
 """Share of rows whose answer differs between two days."""
 DROPS = (0.0, 0.03, 0.05, 0.10)
+REASKED = 0.02
+"""Between 1.1 % and 4 % in these recordings, says the README beside them."""
+BANDS = ((-1.0, -0.05), (-0.05, 0.02), (0.02, 0.05), (0.05, 0.1), (0.1, 1.0))
+"""Of the drop on the rows that are looked at."""
 
 
 def chances(rng: random.Random, rows: int, flips: float, score: float = 0.85) -> list[float]:
@@ -71,6 +80,54 @@ def mcnemar(looks: list[list[int]], alpha: float) -> int | None:
     return first_alarm([low(day) for day in range(len(looks))])
 
 
+def pairs_of(folder: Path) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """What two models, the one before and the one after, made of the same prompt and 300 rows."""
+    known: dict[str, dict[str, dict[int, NDArray[np.uint8]]]] = {}
+    for file in sorted(folder.glob("*.npz")):
+        task, model = file.stem.rsplit("_", 1)
+        held = np.load(file)
+        outcomes, ids = held["outcomes"], held["prompt_id"]
+        whole = (outcomes != 255).all(1)
+        rows = zip(ids[whole], outcomes[whole], strict=True)
+        known.setdefault(task, {})[model] = {int(one): row for one, row in rows}
+    return [
+        (models[a][one], models[b][one])
+        for models in known.values()
+        for a, b in permutations(models, 2)
+        for one in sorted(models[a].keys() & models[b].keys())
+    ]
+
+
+def recorded(folder: Path, rows: int, alpha: float, seed: int, draws: int) -> None:
+    """A table by how much lower the second model is on the rows that are looked at."""
+    rng = random.Random(seed)
+    found: dict[tuple[float, float], list[int | None]] = {band: [] for band in BANDS}
+    early = 0
+    pairs = pairs_of(folder)
+    for number in range(draws):
+        before, after = rng.choice(pairs)
+        chosen = rng.sample(range(len(before)), rows)
+        drop = sum(int(before[i]) - int(after[i]) for i in chosen) / rows
+        looks = [
+            [int(side[i]) ^ (rng.random() < REASKED) for i in chosen]
+            for day in range(CHANGE + 120)
+            for side in (before if day < CHANGE else after,)
+        ]
+        alarm = watch(looks, alpha, number)
+        if alarm is not None and alarm < CHANGE:
+            early += 1
+            continue
+        band = next(one for one in BANDS if one[0] <= drop < one[1])
+        found[band].append(None if alarm is None else alarm - CHANGE + 1)
+    print(f"{len(pairs)} prompts and changes of model; {early} of {draws} alarms before the change")
+    print("| points lower | years | seen in 120 looks | median looks |\n|---|---|---|---|")
+    for (low, high), alarms in found.items():
+        seen = [one for one in alarms if one is not None]
+        after_ = f"{median(seen):.0f}" if seen else ""
+        share = f"{100 * len(seen) / len(alarms):.1f} %" if alarms else ""
+        print(f"| {100 * low:.0f} to {100 * high:.0f} | {len(alarms)} | {share} | {after_} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--years", type=int, default=400)
@@ -78,7 +135,16 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=60)
     parser.add_argument("--alpha", type=float, default=0.01)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--recorded", type=Path, metavar="FOLDER")
     args = parser.parse_args()
+    if args.recorded:
+        recorded(args.recorded, args.rows, args.alpha, args.seed, args.years)
+    else:
+        simulated(args)
+
+
+def simulated(args: argparse.Namespace) -> None:
+    """A line for each share of flips, drop and method."""
     print(f"{args.years} years of {args.days} looks at {args.rows} rows, alpha {args.alpha}")
     print("flips  drop   method   alarms before  after the change  median looks to it")
     for flips in FLIPS:
