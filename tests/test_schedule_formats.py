@@ -3,11 +3,14 @@
 import ast
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from promptlathe.cli import main
@@ -16,6 +19,14 @@ from promptlathe.documents.reading import read_yaml
 from promptlathe.errors import InputError
 from promptlathe.schedule.entries import Entry
 from promptlathe.schedule.formats import FORMATS, Format, written
+
+TWO = """\
+space: {messages: {system: "{{ t }}", user: "{{ text }}"}, components: {t: {choice: {a: x, b: y}}}}
+objective: {dataset: rows.csv, scorers: [exact_match: label]}
+model: pocket
+schedule: "0 3 * * 1"
+watch: {schedule: "0 6 * * *"}
+"""
 
 
 def entry(expression: str = "0 3 * * 1", zone: str | None = "Europe/Paris") -> Entry:
@@ -89,6 +100,37 @@ def test_kubernetes():
     assert {one["name"] for one in container["volumeMounts"]} == {
         one["name"] for one in pod["volumes"]
     }
+
+
+def test_kubernetes_own_schema_takes_it():
+    data = yaml.safe_load(only("kubernetes"))
+    kubernetes_validate.validate(data, "1.37", strict=True)
+    data["spec"]["jobTemplates"] = data["spec"].pop("jobTemplate")
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(data, "1.37", strict=True)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Paris", "UTC"])
+def test_githubs_own_schema_takes_it(zone: str, tmp_path: Path):
+    (tmp_path / "job.yml").write_text(only("github", zone=zone))
+    command = [sys.executable, "-m", "check_jsonschema"]
+    command += ["--builtin-schema", "vendor.github-workflows", str(tmp_path / "job.yml")]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0, checked.stdout
+    (tmp_path / "job.yml").write_text(only("github", zone=zone).replace("runs-on", "runs_on"))
+    assert subprocess.run(command, capture_output=True, timeout=60).returncode == 1
+
+
+def test_what_kubectl_reads_from_a_pipe_is_a_document_for_each_job(tmp_path: Path):
+    (tmp_path / "two.yaml").write_text(TWO)
+    said = CliRunner().invoke(
+        main, ["schedule", "show", str(tmp_path / "two.yaml"), "--as", "kubernetes"]
+    )
+    found = list(yaml.safe_load_all(said.output))
+    assert [one["metadata"]["name"] for one in found] == [
+        "promptlathe-two",
+        "promptlathe-two-watch",
+    ]
 
 
 @pytest.mark.parametrize(

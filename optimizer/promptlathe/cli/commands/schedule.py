@@ -116,8 +116,9 @@ def show_as(file: Path, form: "Format", out: Path | None, workspace: Path | None
     entries = entries[:1] if form == "ray" else entries  # its program serves all of a file
     files = {name: text for one in entries for name, text in written(one, form).items()}
     if out is None:
+        begins = "---\n" if form == "kubernetes" else ""  # kubectl reads all of a pipe
         for name, text in files.items():
-            say((f"# {name}\n" if len(files) > 1 else "") + text)
+            say((f"{begins}# {name}\n" if len(files) > 1 else "") + text)
         return
     write_files(
         out,
