@@ -65,6 +65,8 @@ class Examples:
     """Where each row is, of equal inputs one."""
     unopened: frozenset[str] = frozenset()
     """Ids of the `test` rows that no decision has seen."""
+    batches: Mapping[str, int] = field(default_factory=dict[str, int])
+    """With which job each `test` row came, by its id."""
     shift: str | None = None
     """Whether new rows read otherwise than those before, in words."""
     notes: tuple[str, ...] = ()
@@ -228,9 +230,10 @@ def divided(
     held = {one.row: one for one in kept if one.place == "test"}
     notes += earlier_notes(kept, earlier)
     unopened = frozenset(row for row, one in held.items() if not earlier.opened(one.names))
+    batches = {row: earlier.since(one.names)[0] for row, one in held.items()}
     shift = _shift(rows, ids, inputs, kept, earlier)
     notes += [shift] if shift else []
-    return Examples(rows, by_split, repeated, kept, unopened, shift, tuple(notes))
+    return Examples(rows, by_split, repeated, kept, unopened, batches, shift, tuple(notes))
 
 
 def _shift(

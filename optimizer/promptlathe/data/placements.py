@@ -27,6 +27,8 @@ class Placement:
     input: str
     """Its input's key."""
     place: Place
+    batch: int = 0
+    """Which job it came with, from 0."""
 
     @property
     def names(self) -> tuple[str, str]:
@@ -51,13 +53,15 @@ class Placements:
     ) -> None:
         self.past = past
         self._places: dict[str, Place] = {}
-        self._since: dict[str, int] = {}
+        self._since: dict[str, tuple[int, int]] = {}
         for number, one in enumerate(told):
             for name in one.names:
                 if self._places.get(name) in SEARCHED and one.place not in SEARCHED:
                     continue
                 self._places[name] = one.place
-                self._since.setdefault(name, number)
+                self._since.setdefault(name, (one.batch, number))
+        self.batch = max((one.batch + 1 for one in told), default=0)
+        """Of the rows that come now."""
         both = (*told, *elsewhere)
         self._searched = {n for one in both if one.place in SEARCHED for n in one.names}
         seen = frozenset(opened)
@@ -75,9 +79,10 @@ class Placements:
                 return place
         return known[0] if known else None
 
-    def since(self, names: Iterable[str]) -> int:
-        """Grows with the time from which on it was known."""
-        return min(self._since[name] for name in names if name in self._since)
+    def since(self, names: Iterable[str]) -> tuple[int, int]:
+        """The batch that it came with, and its number there: grows with time."""
+        known = [self._since[name] for name in names if name in self._since]
+        return min(known, default=(self.batch, 0))
 
     def opened(self, names: Iterable[str]) -> bool:
         """Whether a decision has seen it."""

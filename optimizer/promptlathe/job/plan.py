@@ -1,9 +1,10 @@
 """What a job is going to do, worked out before anything is sent."""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 
 from promptlathe.data.corpus import load_corpora
 from promptlathe.errors import BudgetTooSmall, InputError
@@ -42,6 +43,7 @@ FEWEST_TEST_ROWS = 10
 FULL_PASSES = 10
 """Not more `select` rows are used than leave the search this many full passes."""
 FEWEST_SELECT_ROWS = 16
+NO_BATCHES: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,9 @@ class Plan:
     space: BoundSpace
     select: tuple[Example, ...]
     test: tuple[Example, ...]
-    """Those that no decision has seen come first."""
+    """The newest come first."""
     unopened: int
-    """How many these are."""
+    """How many of them no decision has seen."""
     calls: int | None
     """The most calls that the budget affords, estimated; None when only time is limited."""
     calls_per_cell: int
@@ -127,7 +129,7 @@ def make_plan(job: Job) -> Plan:
         if used < there
     ]
     notes += too_few(objective.limits.all, rows[1], objective.ranges)
-    held = _some(test, rows[1], job.search.seed, first=objective.unopened)
+    held = _some(test, rows[1], job.search.seed, objective.batches)
     return Plan(
         space,
         _some(select, rows[0], job.search.seed),
@@ -233,9 +235,9 @@ def _rows(limit: Affordable | None, each: int, select: int, test: int) -> tuple[
 
 
 def _some(
-    examples: Iterable[Example], count: int, seed: int, first: Collection[str] = ()
+    examples: Iterable[Example], count: int, seed: int, batches: Mapping[str, int] = NO_BATCHES
 ) -> tuple[Example, ...]:
-    """`count` of them, those whose ids are in `first` before others, in an order that depends on
-    the seed and the rows only."""
-    ordered = sorted(examples, key=lambda e: (e.id not in first, content_hash([seed, e.id])))
+    """`count` of them, those of later batches before others, else in an order that depends on the
+    seed and the rows only."""
+    ordered = sorted(examples, key=lambda e: (-batches.get(e.id, 0), content_hash([seed, e.id])))
     return tuple(ordered[:count])

@@ -54,7 +54,7 @@ def sqlite_url(path: Path) -> URL:
 
 def ledger_at(named: str | None, state: Path) -> str | URL:
     """Its address: as named, or as PROMPTLATHE_LEDGER names it, or in the state folder."""
-    return named or os.environ.get(LEDGER) or sqlite_url(state.resolve() / "ledger.db")
+    return named or os.environ.get(LEDGER) or sqlite_url(state.absolute() / "ledger.db")
 
 
 def check_ledger(url: str | URL) -> None:

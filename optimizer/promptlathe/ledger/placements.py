@@ -28,9 +28,13 @@ def find_placements(
         seen = seen.where(openings.c.at < before)
     told: list[Placement] = []
     elsewhere: list[Placement] = []
+    batches: dict[object, int] = {}
     for one in connection.execute(found.order_by(placements.c.number)):
-        list_ = told if one.division == division else elsewhere
-        list_.append(Placement(one.row, one.input, one.place))
+        if one.division == division:
+            batch = batches.setdefault(one.at, len(batches))
+            told.append(Placement(one.row, one.input, one.place, batch))
+        else:
+            elsewhere.append(Placement(one.row, one.input, one.place))
     opened = {row for (rows,) in connection.execute(seen) for row in json.loads(rows)}
     return Placements(told, elsewhere, opened, past=before is not None)
 

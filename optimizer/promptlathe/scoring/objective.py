@@ -402,6 +402,11 @@ class Objective(documents.Model):
         return self._examples.unopened
 
     @property
+    def batches(self) -> Mapping[str, int]:
+        """With which job each `test` example came, by its id: 0 for the first one."""
+        return self._examples.batches
+
+    @property
     def shift(self) -> str | None:
         """Whether rows that no job had read otherwise than those before, in words."""
         return self._examples.shift
