@@ -1,6 +1,7 @@
 """The files for other schedulers, each read as its scheduler would."""
 
 import ast
+import inspect
 import shutil
 import subprocess
 import sys
@@ -188,6 +189,30 @@ def test_python_for_other_schedulers(form: Format):
         assert any("schedule run '/srv/my prompts 100%/runs" in str(one) for one in said)
     else:
         assert {"0 3 * * 1", "Europe/Paris"} <= {one for one in said if isinstance(one, str)}
+
+
+def test_airflow_imports_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where Airflow is installed: it pins what we pin otherwise."""
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "home"))
+    bags = pytest.importorskip("airflow.dag_processing.dagbag")
+    (tmp_path / "dag.py").write_text(only("airflow"))
+    bag = bags.DagBag(str(tmp_path))
+    assert bag.import_errors == {}
+    (dag,) = bag.dags.values()
+    assert (dag.dag_id, dag.catchup, dag.max_active_runs) == (
+        "promptlathe-support-triage",
+        False,
+        1,
+    )
+
+
+def test_prefect_imports_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    prefect = pytest.importorskip("prefect")
+    made: dict[str, Any] = {"__name__": "flows"}
+    exec(compile(only("prefect"), "flow.py", "exec"), made)
+    assert isinstance(made["job"], prefect.flows.Flow)
+    assert {"name", "schedule", "limit"} <= set(inspect.signature(made["job"].serve).parameters)
 
 
 def test_rays_job_library_has_what_the_file_uses():
