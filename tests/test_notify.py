@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 from tests.services import serving
 from tests.teams import lay_out, run_file, served
 
@@ -207,3 +208,11 @@ async def test_a_run_tells_its_end_and_a_failure(workspace: Path):
     assert messages[0]["text"].startswith("teams: No significant gain")
     assert messages[0]["data"]["verdict"] == "no significant gain"
     assert "model m" in messages[1]["text"]
+
+
+@pytest.mark.parametrize(("to", "fits"), [("a@b.c", True), (["a@b.c", "d@e.f"], True), (3, False)])
+def test_an_editor_takes_one_address_and_several(to: object, fits: bool):
+    schema = json.loads((Path(__file__).parent.parent / "runs/schema.json").read_text("utf-8"))
+    file = {"space": {"a": 1}, "objective": {"a": 1}, "model": "m"}
+    given = file | {"notify": [{"email": {"to": to, "smtp_env": "MAIL"}}]}
+    assert Draft202012Validator(schema).is_valid(given) == fits

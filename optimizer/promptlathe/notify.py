@@ -47,7 +47,7 @@ class Email(documents.Model):
     )
     sender: str = Field(default="promptlathe@localhost", description="Address of the sender")
 
-    @field_validator("to", mode="before")
+    @field_validator("to", mode="before", json_schema_input_type=str | tuple[str, ...])
     @classmethod
     def _several(cls, to: object) -> object:
         return (to,) if isinstance(to, str) else to
