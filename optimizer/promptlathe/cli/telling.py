@@ -44,7 +44,7 @@ class Telling:
         elif self._shown:
             show_result(result, self._job.workspace)
         if self._job.track and not self._quiet:
-            say("telling MLflow (at most 30 s; Ctrl-C ends the wait)", err=True)
+            say("telling MLflow (at most 2 minutes; Ctrl-C ends the wait)", err=True)
 
     def recorded(self, result: Result) -> None:
         """With the version that was promoted, if any."""
