@@ -17,7 +17,6 @@ from promptlathe.errors import InputError
 from promptlathe.job import Job, Result, check, run
 from promptlathe.job.progress import View
 from promptlathe.ledger import Ledger, sqlite_url
-from promptlathe.records import Budget
 
 SPLITS = {"train": 0.2, "select": 0.5, "test": 0.3}
 NEW = [
@@ -101,6 +100,7 @@ def test_canaries_that_were_searched_on_never_decide(tmp_path: Path):
     """Rows come, are corrected, and go; the openings of the ledger say what decided."""
     rows = [dict(row) for row in ROWS]
     searched: set[str] = set()
+    decisions = 0
     for number in range(4):
         rows = rows[5:] + [
             {"text": f"C{number}-{i:02}x My invoice and the parcel", "label": "billing"}
@@ -115,7 +115,9 @@ def test_canaries_that_were_searched_on_never_decide(tmp_path: Path):
         if result.opened:
             decided = {names[row] for row in opened[-1].rows}
             assert not decided & searched
+            decisions += 1
         searched |= texts(one, "select") | texts(one, "train")
+    assert decisions >= 1
 
 
 @pytest.mark.slow
@@ -236,8 +238,7 @@ def test_a_folder_as_feedback(tmp_path: Path):
         check(Job.load(file))
 
 
-def test_a_result_counts_for_the_budget(tmp_path: Path):
-    """What the budget leaves of `test` are the rows that nobody has seen."""
+def test_what_the_budget_affords_of_test_are_the_rows_that_came_last(tmp_path: Path):
     first = Job.load(lay_out(tmp_path, ROWS))
     result: Result = run(first)
     assert result.opened
@@ -245,4 +246,3 @@ def test_a_result_counts_for_the_budget(tmp_path: Path):
     small = check(Job.load(file, settings=(("budget.calls", "60"),)))
     assert len(small.test) == 12
     assert small.unopened == 12
-    assert Budget(calls=60) == Job.load(file, settings=(("budget.calls", "60"),)).budget
