@@ -55,7 +55,7 @@ def bench(argv: Sequence[str] | None) -> None:
         Task(policy, world, seed, chosen.calls)
         for policy in chosen.policies
         for world in worlds
-        for seed in range(chosen.seeds)
+        for seed in chosen.seeds
     ]
     run(tasks, chosen)
 

@@ -33,7 +33,7 @@ def bench(argv: Sequence[str] | None) -> None:
         for policy in chosen.policies
         for kind in names(args.kinds, KINDS, "--kinds")
         for size in sizes
-        for seed in range(chosen.seeds)
+        for seed in chosen.seeds
     ]
     run(tasks, chosen)
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -36,10 +36,15 @@ class Task:
 class Options:
     policies: tuple[str, ...]
     calls: tuple[int, ...]
-    seeds: int
+    seeds: range
     jobs: int
     json: Path | None
     tables: bool
+
+    def named(self, name: str) -> "Options":
+        """The same, the rows written beside others."""
+        path = self.json and self.json.with_stem(f"{self.json.stem}-{name}")
+        return replace(self, json=path)
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -52,6 +57,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     )
     made.add_argument("--calls", default=",".join(map(str, CALLS)), metavar="NUMBERS")
     made.add_argument("--seeds", type=int, default=10, metavar="N")
+    made.add_argument("--first", type=int, default=0, metavar="N", help="the first seed")
     made.add_argument("--json", type=Path, metavar="OUT", help="where the rows are written")
     made.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (default 2)")
     made.add_argument("--tables", action="store_true", help="print each table's means, too")
@@ -65,12 +71,14 @@ def options(args: argparse.Namespace) -> Options:
             raise InputError(
                 f"{getattr(args, name)} is not positive", f"--{name}", "give 1 or more"
             )
+    if args.first < 0:
+        raise InputError(f"{args.first} is negative", "--first", "give 0 or more")
     if args.json is not None and not args.json.parent.is_dir():
         raise InputError("no such folder", f"--json {args.json}", "make it first")
     return Options(
         policies=_policies(args.policy),
         calls=_calls(args.calls),
-        seeds=args.seeds,
+        seeds=range(args.first, args.first + args.seeds),
         jobs=args.jobs,
         json=args.json,
         tables=args.tables,

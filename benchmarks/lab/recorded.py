@@ -35,6 +35,7 @@ class Recorded:
         """`outcomes`: candidates x examples, zeros and ones; `prompts`: the candidates' texts."""
         self.name = name
         self.examples = outcomes.shape[1]
+        self._outcomes, self._prompts = outcomes, prompts
         self.components, self.pool = components_of(prompts)
         self._rows = {c: row.tobytes() for c, row in zip(self.pool, outcomes, strict=True)}
 
@@ -43,6 +44,10 @@ class Recorded:
 
     def quality(self, codes: Codes) -> float:
         return sum(self._rows[codes]) / self.examples
+
+    def of(self, rows: Sequence[int]) -> "Recorded":
+        """The world in which only these candidates are."""
+        return Recorded(self.name, self._outcomes[rows], [self._prompts[row] for row in rows])
 
     @cached_property
     def best(self) -> float:

@@ -42,6 +42,7 @@ ABLATIONS = {
 """What `lathe` is worth without a part of it; `stops` ends by itself when it is sure, as a job
 does: the baselines never do, so the others spend every call too."""
 SCHEMES["lathe"] = partial(Lathe, settings=Settings(doubt=0, repeats=False))
+SCHEMES["lathe:cold"] = partial(Lathe, settings=Settings(doubt=0, repeats=False), cold=True)
 for name, settings in ABLATIONS.items():
     SCHEMES[f"lathe:{name}"] = partial(Lathe, settings=settings)
 

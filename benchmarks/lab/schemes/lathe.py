@@ -63,13 +63,25 @@ class WorldLandscape:
 class Lathe:
     """A `Scheme` around the policy."""
 
-    def __init__(self, world: World, seed: int, calls: int, settings: Settings | None = None):
+    def __init__(
+        self,
+        world: World,
+        seed: int,
+        calls: int,
+        settings: Settings | None = None,
+        *,
+        cold: bool = False,
+    ) -> None:
+        """cold: what the world remembers of earlier runs is left out."""
         examples = [Example(f"{i:06}", {}, "select") for i in range(world.examples)]
         landscape = WorldLandscape(world)
         if world.pool is not None:  # no prompt is the user's own: any may be the first
             rng = np.random.default_rng([seed, 7])
             landscape.seed = landscape.point(world.pool[int(rng.integers(len(world.pool)))])
-        self.policy = LathePolicy(landscape, examples, study=None, seed=seed, settings=settings)
+        earlier = () if cold else getattr(world, "earlier", ())
+        self.policy = LathePolicy(
+            landscape, examples, study=None, seed=seed, earlier=earlier, settings=settings
+        )
         self._cell: Cell | None = None
 
     def ask(self) -> tuple[Codes, int] | None:
@@ -84,6 +96,8 @@ class Lathe:
         self.policy.tell(outcome(self._cell, Answer("", 1, 1), {"score": value}, value))
 
     def recommend(self) -> Codes:
+        """As of all answers so far, as at the end of a job."""
+        self.policy.close()
         return _codes(self.policy.best.candidate)
 
 

@@ -56,9 +56,8 @@ def look(
     and an unknown one is drawn.
     """
     draws = fit.draw(DRAWS, rng)
-    y, trust = fit.data.y, fit.data.trust
+    y, known = fit.data.y, fit.data.known
     n, m = y.shape
-    known = ~np.isnan(y) & (trust == 1)
     total = np.where(known, np.nan_to_num(y), 0).sum(1)
     leaders = [points[int(i)] for i in np.argsort(-fit.u)[:LEADERS]]
     weights = np.column_stack([draws.weights, fit.weights])

@@ -48,6 +48,8 @@ DIFFICULTY = 0.5 * np.exp(-(GRID**2) / 4.5) / np.sum(np.exp(-(GRID**2) / 4.5)) +
 """Their distribution before any data: half normal with a standard deviation of 1.5, half even."""
 DIFFICULTY_WEIGHT = 10.0
 """Of this prior, in examples."""
+MEMORY, TRUST_WEIGHT = 0.8, 10.0
+"""Share of the examples of which the experts are right, before any data; its weight in examples."""
 NO_DIFFICULTY = np.where(GRID == 0, 1.0, 1e-300)
 BOUNDS = (1e-4, 16.0)
 STEPS = 12
@@ -81,6 +83,8 @@ class Data:
     phi: Array
     y: Array
     trust: Array
+    memory: Array | None = None
+    """(E, m, len(GRID)) what experts say of the difficulties (memory.py); None: nothing."""
     difficulty: bool = True
     """False: all examples are taken to be equally difficult (an ablation)."""
 
@@ -96,6 +100,8 @@ class Priors:
     groups: tuple[float, ...]
     difficulty: Array
     """(len(GRID),) h."""
+    trust: Array
+    """(1 + E,) the share of the examples whose difficulty comes from h, and from each expert."""
     residual: float = RESIDUAL_VARIANCE
     dispersion: float = 1.0
 
@@ -214,7 +220,7 @@ def fit(data: Data, start: Fit | None = None) -> Fit:
         priors = _priors(start)
     else:
         difficulty = DIFFICULTY if data.difficulty else NO_DIFFICULTY
-        priors = Priors(tuple(g.prior for g in data.groups), difficulty)
+        priors = Priors(tuple(g.prior for g in data.groups), difficulty, _trust(data))
     a = np.zeros(len(data.y))
     if start is not None:
         a[: len(start.a)] = start.a
@@ -246,7 +252,7 @@ class _Cells:
     def of(data: Data, priors: Priors) -> "_Cells":
         weight = np.where(data.known, data.trust, 0) / priors.dispersion
         score = weight * np.nan_to_num(data.y)
-        prior = np.log(priors.difficulty) - score.sum(0)[:, None] * GRID
+        prior = np.log(_prior(data, priors).sum(0)) - score.sum(0)[:, None] * GRID
         return _Cells(weight, score, prior)
 
     def difficulty(self, u: Array) -> tuple[Array, float]:
@@ -257,6 +263,24 @@ class _Cells:
         total = post.sum(axis=1, keepdims=True)
         likelihood = float(np.sum(np.log(total) + top) + self.score.sum(1) @ u)
         return post / total, likelihood
+
+
+def _trust(data: Data) -> Array:
+    """(1 + E,) before any data."""
+    count = 0 if data.memory is None else len(data.memory)
+    if not count:
+        return np.ones(1)
+    return np.array([1 - MEMORY, *np.full(count, MEMORY / count)])
+
+
+def _prior(data: Data, priors: Priors) -> Array:
+    """(1 + E, m or 1, len(GRID)): each expert's part in the prior of the difficulties."""
+    own = priors.trust[0] * priors.difficulty[None, None]
+    if data.memory is None or not len(data.memory):
+        return own
+    m = data.memory.shape[1]
+    told = priors.trust[1:, None, None] * data.memory
+    return np.concatenate([np.broadcast_to(own, (1, m, len(GRID))), told])
 
 
 def _newton(data: Data, priors: Priors, a: Array) -> Fit:
@@ -316,12 +340,17 @@ def _priors(fit: Fit) -> Priors:
     residual = _fixed_point(
         old.residual, float(fit.a @ fit.a), float(np.trace(gain)), RESIDUAL_VARIANCE
     )
-    difficulty = old.difficulty
+    difficulty, trust = old.difficulty, old.trust
     if data.difficulty:
         met = data.known.any(0)
-        difficulty = fit.difficulty[met].sum(0) + DIFFICULTY_WEIGHT * DIFFICULTY
+        parts = _prior(data, old)
+        share = parts / parts.sum(0) * fit.difficulty
+        share = share[:, met]
+        difficulty = share[0].sum(0) + DIFFICULTY_WEIGHT * DIFFICULTY
         difficulty /= difficulty.sum()
-    return Priors(tuple(new), difficulty, residual, _dispersion(fit))
+        trust = share.sum((1, 2)) + TRUST_WEIGHT * _trust(data)
+        trust /= trust.sum()
+    return Priors(tuple(new), difficulty, trust, residual, _dispersion(fit))
 
 
 def _fixed_point(v: float, square: float, trace: float, prior: float) -> float:

@@ -27,18 +27,19 @@ by more than `margin` is below `doubt`.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from promptlathe.errors import InputError
-from promptlathe.records import Cell, Dropped, Estimate, Example, Outcome, Standing
+from promptlathe.records import Cell, Dropped, Estimate, Example, Outcome, Standing, Value
 from promptlathe.scoring import Limit
 from promptlathe.search.lathe.costs import Costs, within
 from promptlathe.search.lathe.landscape import Landscape, Point, SpaceLandscape
 from promptlathe.search.lathe.look import Look, encode, look
+from promptlathe.search.lathe.memory import remember
 from promptlathe.search.lathe.model import Array, Data, Fit, fit
 from promptlathe.search.lathe.settings import Earlier, Settings
 from promptlathe.search.lathe.table import SILENT, Table
@@ -70,8 +71,6 @@ RECENT = 4
 """Refits whose draws decide whether the search may end."""
 FEWEST = 100
 """Answers before the search may end by itself."""
-OTHER_MODEL = 0.3
-"""Weight of an earlier answer that another model gave."""
 MOST_EARLIER = 200
 """Candidates of earlier runs that are learnt from."""
 TOKENS = Limit("tokens", 1.0)
@@ -128,6 +127,7 @@ class LathePolicy:
         self._enter(self._row(self._landscape.seed))
         self._seed = self._best = self._members[0]
         self._learn(earlier)
+        self._first_places = self._order()
         self._opening = self._open()
         self._grown = False
         """Levels were added mid-run."""
@@ -251,10 +251,19 @@ class LathePolicy:
 
     def _first_cells(self, index: int) -> Iterator[Cell]:
         n = len(self._examples)
-        places = self._rng.permutation(n) if self._grown else np.arange(n)
+        places = self._rng.permutation(n) if self._grown else self._first_places
         for place in places[:OPENING_CELLS]:
             if not self._table.asked[index, place]:
                 yield self._send(index, int(place))
+
+    def _order(self) -> Array:
+        """The examples as the first candidates meet them."""
+        n, information = len(self._examples), self._memory.information
+        if information is None or not self._settings.choose_examples:
+            return np.arange(n)
+        chance = information**SHARPNESS
+        chance = (1 - UNIFORM) * chance / chance.sum() + UNIFORM / n
+        return self._rng.choice(n, n, replace=False, p=chance / chance.sum())
 
     def _suggest(self, leaders: Sequence[Point]) -> list[Point]:
         none = np.zeros((self._landscape.encoder.width, 0))
@@ -408,23 +417,32 @@ class LathePolicy:
         return encode(self._landscape, points, effects=self._settings.effects)
 
     def _learn(self, earlier: Sequence[Earlier]) -> None:
-        """Outcomes of earlier runs: known cells, or hints when another model gave them.
+        """Outcomes of earlier runs: known cells, or what the examples are like.
 
-        Of a cell's outcomes the first counts, or the first of this model.
+        Of a cell's outcomes the first counts.
         """
+        heard: list[Earlier] = []
         for one in earlier:
             place = self._place.get(one.example)
-            point = tuple(one.levels.items())
             if place is None:
                 continue
-            if point not in self._row_of:
-                if len(self._row_of) >= MOST_EARLIER or not _possible(self._landscape, point):
-                    continue
-                candidate = self._landscape.candidate(point)
-                self._by_id.setdefault(candidate.id, self._row(point))
-            trust = 1 if one.same_model else OTHER_MODEL
-            self._table.hint(self._row_of[point], place, one.value, trust)
+            index = None if one.model or one.levels is None else self._met(one.levels)
+            if index is None:
+                heard.append(one)
+                continue
+            self._table.know(index, place, one.value)
             self._low, self._high = min(self._low, one.value), max(self._high, one.value)
+        self._memory = remember(heard, self._place)
+
+    def _met(self, levels: Mapping[str, Value]) -> int | None:
+        """The row of an earlier run's candidate, if the space has it."""
+        point = tuple(levels.items())
+        if point not in self._row_of:
+            if len(self._row_of) >= MOST_EARLIER or not _possible(self._landscape, point):
+                return None
+            candidate = self._landscape.candidate(point)
+            self._by_id.setdefault(candidate.id, self._row(point))
+        return self._row_of[point]
 
     # The model
 
@@ -444,7 +462,9 @@ class LathePolicy:
             return
         self._next_fit = self._told + max(REFIT_LEAST, int(REFIT * self._told))
         groups = self._landscape.encoder.groups
-        data = Data(groups, table.phi[:n], y, table.trust[:n], self._settings.difficulty)
+        data = Data(
+            groups, table.phi[:n], y, np.ones(y.shape), self._memory.experts, self._settings.difficulty
+        )
         self._even = np.ptp(y[data.known]) == 0
         self._start = fit(data, self._start)
         points = [row.point for row in table.rows]
@@ -487,8 +507,7 @@ class LathePolicy:
         settings = self._settings
         margin = settings.margin / (self._high - self._low)
         self._chances.append(look.chance(best, margin, allowed) if allowed.any() else 1.0)
-        known = self._table.trust[: len(look.estimate)][look.fit.data.known] == 1
-        enough = np.sum(known) >= FEWEST and len(self._chances) == RECENT
+        enough = np.sum(look.fit.data.known) >= FEWEST and len(self._chances) == RECENT
         if enough and np.mean(self._chances) < settings.doubt:
             self._finished = (
                 f"sure: a prompt better by more than {100 * settings.margin:g} points has a "

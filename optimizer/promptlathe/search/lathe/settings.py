@@ -32,8 +32,12 @@ class Settings:
 class Earlier:
     """An outcome of an earlier run of the same objective."""
 
-    levels: Mapping[str, Value]
+    prompt: str
+    """The candidate's id."""
+    levels: Mapping[str, Value] | None
+    """None: the space does not make this prompt any more."""
     example: str
     """The example's id."""
     value: float
-    same_model: bool
+    model: str = ""
+    """Which other model gave it; empty: this run's."""

@@ -38,8 +38,6 @@ class Table:
     """How often each cell was sent."""
     unsent: Array = field(init=False)
     """(rows or more,) how many examples each row was not sent: kept, since it is read often."""
-    trust: Array = field(init=False)
-    """Weight of each score; 1 when this run's model gave it."""
     phi: Array = field(init=False)
     """(rows or more, p) features."""
     failed: Array = field(init=False)
@@ -47,7 +45,7 @@ class Table:
 
     def __post_init__(self) -> None:
         shape = (0, self.examples)
-        self.y, self.trust = np.zeros(shape), np.zeros(shape)
+        self.y = np.zeros(shape)
         self.answers, self.asked = np.zeros(shape, int), np.zeros(shape, int)
         self.unsent = np.zeros(0, int)
         self.phi = np.zeros((0, 0))
@@ -59,7 +57,6 @@ class Table:
         if n == len(self.y):
             more = (max(16, n), self.examples)
             self.y = np.vstack([self.y, np.full(more, np.nan)])
-            self.trust = np.vstack([self.trust, np.ones(more)])
             self.answers = np.vstack([self.answers, np.zeros(more, int)])
             self.asked = np.vstack([self.asked, np.zeros(more, int)])
             self.unsent = np.concatenate([self.unsent, np.full(more[0], self.examples)])
@@ -91,7 +88,7 @@ class Table:
         self.failed[place] = -(10**6)
         before = self.answers[index, place]
         if not before:
-            self.y[index, place], self.trust[index, place] = value, 1
+            self.y[index, place] = value
             self.answers[index, place] = 1
             return None
         change = abs(value - self.y[index, place])
@@ -99,21 +96,17 @@ class Table:
         self.answers[index, place] += 1
         return float(change)
 
-    def hint(self, index: int, place: int, value: float, trust: float) -> None:
-        """A cell's score from an earlier run: known when trusted fully, else evidence only."""
-        known = not np.isnan(self.y[index, place])
-        if known and (self.trust[index, place] == 1 or trust < 1):
+    def know(self, index: int, place: int, value: float) -> None:
+        """A cell's score from an earlier run; the first counts."""
+        if not np.isnan(self.y[index, place]):
             return
-        self.y[index, place], self.trust[index, place] = value, trust
-        if trust == 1:
-            self.answers[index, place] = 1
-            if not self.asked[index, place]:
-                self.send(index, place)
+        self.y[index, place], self.answers[index, place] = value, 1
+        self.send(index, place)
 
     def known(self, index: int) -> Array:
-        """The scores of a row that this model gave."""
+        """The known scores of a row."""
         y = self.y[index]
-        return y[~np.isnan(y) & (self.trust[index] == 1)]
+        return y[~np.isnan(y)]
 
     def left(self, index: int) -> Array:
         """Places that a row has not been sent."""

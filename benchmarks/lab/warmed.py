@@ -1,0 +1,105 @@
+"""Worlds in which earlier runs have asked already: what they were told, beside the world.
+
+    prompts   a run with other prompts of the same model: half of the recorded ones, at random
+    models    a run of each of the other models on the same examples
+    shuffled  as `prompts`, but the answers belong to other examples: they mislead
+    task      a run of the same model on another task, as if its examples were these
+
+An earlier run is one of `lathe` itself, from nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from lab.recorded import Recorded, load
+from lab.schemes.lathe import Lathe
+from lab.worlds import Codes, Component
+from promptlathe.search.lathe import Earlier, Settings
+
+Kind = Literal["prompts", "models", "shuffled", "task"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Warmed:
+    """A `World` with what earlier runs were told; see the module's text."""
+
+    world: Recorded
+    earlier: Sequence[Earlier]
+
+    @property
+    def name(self) -> str:
+        return self.world.name
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        return self.world.components
+
+    @property
+    def pool(self) -> Sequence[Codes]:
+        return self.world.pool
+
+    @property
+    def examples(self) -> int:
+        return self.world.examples
+
+    @property
+    def best(self) -> float:
+        return self.world.best
+
+    def outcome(self, codes: Codes, example: int, repeat: int = 0) -> float:
+        return self.world.outcome(codes, example, repeat)
+
+    def quality(self, codes: Codes) -> float:
+        return self.world.quality(codes)
+
+
+def warmed(kind: Kind, path: Path, prompts: Sequence[str], *, seed: int, calls: int) -> Warmed:
+    """The world of the table at `path`, after earlier runs of so many calls in all.
+
+    With `models` every prompt is a candidate; otherwise half of them are, the others' answers are
+    what is remembered.
+    """
+    rng = np.random.default_rng([seed, 41])
+    whole = _load(path, prompts)
+    if kind == "models":
+        task = path.stem.rpartition("_")[0]
+        others = [p for p in sorted(path.parent.glob(f"{task}_*.npz")) if p != path]
+        runs = [(_load(p, prompts), p.stem.rpartition("_")[2]) for p in others]
+        each = calls // len(runs)
+        return Warmed(whole, [e for w, model in runs for e in _run(w, seed, each, model)])
+    order = rng.permutation(len(whole.pool))
+    here, before = (whole.of(order[i::2].tolist()) for i in (0, 1))
+    if kind == "task":
+        model = path.stem.rpartition("_")[2]
+        others = [p for p in sorted(path.parent.glob(f"*_{model}.npz")) if p != path]
+        before = _load(others[int(rng.integers(len(others)))], prompts)
+    told = _run(before, seed, calls, "")
+    if kind == "shuffled":
+        moved = rng.permutation(whole.examples)
+        told = [Earlier(e.prompt, None, _id(moved[int(e.example)]), e.value) for e in told]
+    return Warmed(here, told)
+
+
+def _load(path: Path, prompts: Sequence[str]) -> Recorded:
+    world = load(path, prompts)
+    assert world is not None
+    return world
+
+
+def _run(world: Recorded, seed: int, calls: int, model: str) -> list[Earlier]:
+    scheme = Lathe(world, seed + 7000, calls, Settings(doubt=0, repeats=False))
+    told: list[Earlier] = []
+    while len(told) < calls and (cell := scheme.ask()) is not None:
+        value = world.outcome(*cell)
+        scheme.tell(*cell, value)
+        told.append(Earlier(f"{world.name}{cell[0]}", None, _id(cell[1]), value, model))
+    return told[::-1]  # the ledger gives the latest first
+
+
+def _id(example: int) -> str:
+    return f"{example:06}"
