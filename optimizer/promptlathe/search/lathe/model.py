@@ -48,8 +48,10 @@ DIFFICULTY = 0.5 * np.exp(-(GRID**2) / 4.5) / np.sum(np.exp(-(GRID**2) / 4.5)) +
 """Their distribution before any data: half normal with a standard deviation of 1.5, half even."""
 DIFFICULTY_WEIGHT = 10.0
 """Of this prior, in examples."""
-MEMORY, TRUST_WEIGHT = 0.8, 10.0
-"""Share of the examples of which the experts are right, before any data; its weight in examples."""
+MEMORY = 0.8
+"""Chance that an expert is right at all, before any data."""
+SHARES = (0.6, 0.95)
+"""Of the examples, of which it may be."""
 NO_DIFFICULTY = np.where(GRID == 0, 1.0, 1e-300)
 BOUNDS = (1e-4, 16.0)
 STEPS = 12
@@ -265,12 +267,20 @@ class _Cells:
         return post / total, likelihood
 
 
+def _hypotheses(data: Data) -> tuple[Array, Array]:
+    """What the trust may be, (H, 1 + E), and how likely each is before any data, (H,)."""
+    count = 0 if data.memory is None else len(data.memory)
+    cold = np.eye(1, 1 + count)
+    some = [(1 - share) * cold + share * np.eye(1, 1 + count, 1 + k)
+            for k in range(count) for share in SHARES]
+    chance = np.full(len(some), MEMORY / max(len(some), 1))
+    return np.vstack([cold, *some]), np.array([1 - MEMORY if some else 1.0, *chance])
+
+
 def _trust(data: Data) -> Array:
     """(1 + E,) before any data."""
-    count = 0 if data.memory is None else len(data.memory)
-    if not count:
-        return np.ones(1)
-    return np.array([1 - MEMORY, *np.full(count, MEMORY / count)])
+    trusts, chance = _hypotheses(data)
+    return chance @ trusts
 
 
 def _prior(data: Data, priors: Priors) -> Array:
@@ -344,13 +354,26 @@ def _priors(fit: Fit) -> Priors:
     if data.difficulty:
         met = data.known.any(0)
         parts = _prior(data, old)
-        share = parts / parts.sum(0) * fit.difficulty
-        share = share[:, met]
+        share = (parts / parts.sum(0) * fit.difficulty)[:, met]
         difficulty = share[0].sum(0) + DIFFICULTY_WEIGHT * DIFFICULTY
         difficulty /= difficulty.sum()
-        trust = share.sum((1, 2)) + TRUST_WEIGHT * _trust(data)
-        trust /= trust.sum()
+        trust = _learnt_trust(fit, met)
     return Priors(tuple(new), difficulty, trust, residual, _dispersion(fit))
+
+
+def _learnt_trust(fit: Fit, met: Array) -> Array:
+    """The mean trust over the hypotheses, by how likely each makes this run's answers."""
+    data, old = fit.data, fit.priors
+    trusts, chance = _hypotheses(data)
+    if len(trusts) == 1:
+        return old.trust
+    m = data.y.shape[1]
+    likelihood = (fit.difficulty / _prior(data, old).sum(0))[met]
+    experts = np.concatenate([np.broadcast_to(old.difficulty, (1, m, len(GRID))), data.memory])
+    by_expert = np.einsum("emg,mg->em", experts[:, met], likelihood)
+    log = np.log(chance) + np.log(trusts @ by_expert).sum(1)
+    weight = np.exp(log - log.max())
+    return (weight / weight.sum()) @ trusts
 
 
 def _fixed_point(v: float, square: float, trace: float, prior: float) -> float:
