@@ -19,7 +19,7 @@ order of asking, and nothing of the size candidates x examples is stored.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal, get_args
 
@@ -104,6 +104,31 @@ def simulate(kind: Kind, size: str, seed: int) -> Factorial:
     # Quality grows with the logit, whatever the difficulties are: the highest logit is the best.
     object.__setattr__(world, "best", world._mean_chance(logits.max()))
     return world
+
+
+def another_model(world: Factorial, *, seed: int, likeness: float) -> Factorial:
+    """The same prompts and examples as another model answers them.
+
+    Its logits and its difficulties correlate by `likeness` with those of `world`.
+    """
+    size = world.name.removeprefix(f"{world.kind}-")
+    other = simulate(world.kind, size, seed)
+    rest = math.sqrt(1 - likeness**2)
+
+    def mixed(own: np.ndarray, others: np.ndarray) -> np.ndarray:
+        usual = own > own.max() - 50  # a broken level stays broken
+        mean, unit = own[usual].mean(), (others - np.median(others)) / others[usual].std()
+        found = mean + likeness * (own - mean) + rest * own[usual].std() * np.clip(unit, -4, 4)
+        return np.where(usual, found, own)
+
+    made = replace(
+        world,
+        seed=seed,
+        logits=mixed(world.logits, other.logits),
+        difficulties=mixed(world.difficulties, other.difficulties),
+    )
+    object.__setattr__(made, "best", made._mean_chance(made.logits.max()))
+    return made
 
 
 def draw_difficulties(rng: np.random.Generator, examples: int) -> np.ndarray:

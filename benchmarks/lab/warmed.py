@@ -9,15 +9,16 @@ An earlier run is one of `lathe` itself, from nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 
+from lab import factorial
 from lab.recorded import Recorded, load
 from lab.schemes.lathe import Lathe
-from lab.worlds import Codes, Component
+from lab.worlds import Codes, Component, World
 from promptlathe.search.lathe import Earlier, Settings
 
 Kind = Literal["prompts", "models", "shuffled", "task"]
@@ -28,7 +29,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 class Warmed:
     """A `World` with what earlier runs were told; see the module's text."""
 
-    world: Recorded
+    world: World
     earlier: Sequence[Earlier]
 
     @property
@@ -40,7 +41,7 @@ class Warmed:
         return self.world.components
 
     @property
-    def pool(self) -> Sequence[Codes]:
+    def pool(self) -> Sequence[Codes] | None:
         return self.world.pool
 
     @property
@@ -81,8 +82,17 @@ def warmed(kind: Kind, path: Path, prompts: Sequence[str], *, seed: int, calls: 
     told = _run(before, seed, calls, "")
     if kind == "shuffled":
         moved = rng.permutation(whole.examples)
-        told = [Earlier(e.prompt, None, _id(moved[int(e.example)]), e.value) for e in told]
+        told = [replace(one, example=_id(moved[int(one.example)])) for one in told]
     return Warmed(here, told)
+
+
+def simulated(
+    kind: factorial.Kind, size: str, *, seed: int, calls: int, likeness: float
+) -> Warmed:
+    """A simulated world, after a run with another model; see lab/factorial.py."""
+    world = factorial.simulate(kind, size, seed)
+    other = factorial.another_model(world, seed=seed + 5000, likeness=likeness)
+    return Warmed(world, _run(other, seed, calls, "another"))
 
 
 def _load(path: Path, prompts: Sequence[str]) -> Recorded:
@@ -91,13 +101,16 @@ def _load(path: Path, prompts: Sequence[str]) -> Recorded:
     return world
 
 
-def _run(world: Recorded, seed: int, calls: int, model: str) -> list[Earlier]:
+def _run(world: World, seed: int, calls: int, model: str) -> list[Earlier]:
     scheme = Lathe(world, seed + 7000, calls, Settings(doubt=0, repeats=False))
     told: list[Earlier] = []
     while len(told) < calls and (cell := scheme.ask()) is not None:
         value = world.outcome(*cell)
         scheme.tell(*cell, value)
-        told.append(Earlier(f"{world.name}{cell[0]}", None, _id(cell[1]), value, model))
+        prompt = f"{world.name}{cell[0]}"
+        names = (component.name for component in world.components)
+        levels = {} if world.pool else dict(zip(names, cell[0], strict=True))
+        told.append(Earlier(prompt, levels, _id(cell[1]), value, model, made=not world.pool))
     return told[::-1]  # the ledger gives the latest first
 
 

@@ -1,11 +1,11 @@
 """The policy `lathe` itself, in a world of the lab; `lathe:…` are its ablations."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
 from lab.worlds import Codes, Component, World
-from promptlathe.records import Answer, Candidate, Cell, Example, Message, Prompt
+from promptlathe.records import Answer, Candidate, Cell, Example, Message, Prompt, Value
 from promptlathe.search.lathe import LathePolicy, Point, Settings
 from promptlathe.search.lathe.features import Axis, Category, Encoder, Number, Rows, Texts
 from promptlathe.testing.records import outcome
@@ -31,6 +31,11 @@ class WorldLandscape:
 
     def values(self, point: Point) -> Sequence[Hashable]:
         return [c.levels[int(code)] for c, (_, code) in zip(self._components, point, strict=True)]
+
+    def left(self, levels: Mapping[str, Value]) -> Sequence[Hashable]:
+        return [
+            c.levels[int(levels[c.name])] if c.name in levels else None for c in self._components
+        ]
 
     def candidate(self, point: Point) -> Candidate:
         return Candidate.single(point, Prompt((Message("user", repr(point)),)))

@@ -24,7 +24,7 @@ def terms(job: Job) -> ScoringTerms:
 
 
 def comparable(space: BoundSpace, known: Iterable[EarlierOutcome]) -> "list[Earlier]":
-    """The outcomes of prompts that the space still makes of the same levels, in their order.
+    """The outcomes, in their order; which are of prompts that the space still makes.
 
     Texts may have changed under their names since: only the prompt's content says whether it is
     the same.
@@ -37,9 +37,9 @@ def comparable(space: BoundSpace, known: Iterable[EarlierOutcome]) -> "list[Earl
         if one.candidate not in same:
             same[one.candidate] = _remade(space, one)
         candidate = same[one.candidate]
-        if candidate is not None:
-            levels = dict(candidate.levels)
-            found.append(Earlier(levels, one.example, one.value, one.same_model))
+        levels = one.levels if candidate is None else dict(candidate.levels)
+        made = candidate is not None
+        found.append(Earlier(one.candidate, levels, one.example, one.value, one.model, made))
     return found
 
 

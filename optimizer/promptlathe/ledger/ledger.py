@@ -311,9 +311,10 @@ class Ledger:
                         return known
                     if example in wanted:
                         same = tuple(place) == (own.model, own.endpoint, own.parameters)
-                        same &= since is None or at >= since
+                        drifted = since is not None and at < since
+                        model = "" if same and not drifted else " ".join(place)
                         known.append(
-                            EarlierOutcome(candidate, json.loads(levels), example, value, same)
+                            EarlierOutcome(candidate, json.loads(levels), example, value, model)
                         )
         return known
 

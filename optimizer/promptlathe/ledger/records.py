@@ -41,8 +41,9 @@ class EarlierOutcome:
     levels: Mapping[str, Value]
     example: str
     value: float
-    same_model: bool
-    """The model, its service and its parameters were the same."""
+    model: str = ""
+    """Which other model gave it; empty where the model, its service and its parameters were those
+    of the run, since the same drift."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from promptlathe.records import Candidate, Value
 from promptlathe.search.lathe.features import Axis, Category, Encoder, Number, Rows, Texts
-from promptlathe.search.lathe.model import Array
+from promptlathe.search.lathe.model import Array, Group
 from promptlathe.space import BoundSpace, Categorical, Choice, Demos, Parameter, Real
 
 Point = tuple[tuple[str, Value], ...]
@@ -21,14 +21,32 @@ MOST_VALUES = 24
 """Of a number, that are compared when the best level is looked for."""
 
 
+class Encoding(Protocol):
+    """Candidates as rows of features; see features.Encoder."""
+
+    @property
+    def groups(self) -> tuple[Group, ...]: ...
+
+    @property
+    def width(self) -> int: ...
+
+    def encode(self, candidates: Sequence[Sequence[Hashable]]) -> Array: ...
+
+
 class Landscape(Protocol):
     """What the policy needs of a space; benchmarks bring a pool of recorded prompts instead."""
 
-    encoder: Encoder
     seed: Point
+
+    @property
+    def encoder(self) -> Encoding: ...
 
     def values(self, point: Point) -> Sequence[Hashable]:
         """Its level on each of the encoder's axes; None where it is not active."""
+        ...
+
+    def left(self, levels: Mapping[str, Value]) -> Sequence[Hashable]:
+        """As `values`, of a candidate of another space: None where this one has no such level."""
         ...
 
     def candidate(self, point: Point) -> Candidate: ...
@@ -63,6 +81,18 @@ class SpaceLandscape:
         levels = dict(point)
         shown = [self._bound.shown(name, levels) for name in self._demos]
         return [*(levels.get(p.name) for p in self._named), *shown]
+
+    def left(self, levels: Mapping[str, Value]) -> Sequence[Hashable]:
+        domains = {p.name: p.domain for p in self._space.parameters}
+        known = {n: v for n, v in levels.items() if n in domains and v in domains[n]}
+        shown = [self._left_rows(name, known) for name in self._demos]
+        return [*(known.get(p.name) for p in self._named), *shown]
+
+    def _left_rows(self, name: str, levels: Mapping[str, Value]) -> Hashable:
+        try:
+            return self._bound.shown(name, levels)
+        except KeyError:  # which draw is not known
+            return None
 
     def candidate(self, point: Point) -> Candidate:
         return self._bound.candidate(dict(point))

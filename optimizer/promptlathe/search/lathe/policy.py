@@ -27,19 +27,18 @@ by more than `margin` is below `doubt`.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from promptlathe.errors import InputError
-from promptlathe.records import Cell, Dropped, Estimate, Example, Outcome, Standing, Value
+from promptlathe.records import Cell, Dropped, Estimate, Example, Outcome, Standing
 from promptlathe.scoring import Limit
 from promptlathe.search.lathe.costs import Costs, within
 from promptlathe.search.lathe.landscape import Landscape, Point, SpaceLandscape
 from promptlathe.search.lathe.look import Look, encode, look
-from promptlathe.search.lathe.memory import remember
+from promptlathe.search.lathe.memory import Memory, remember
 from promptlathe.search.lathe.model import Array, Data, Fit, fit
 from promptlathe.search.lathe.settings import Earlier, Settings
 from promptlathe.search.lathe.table import SILENT, Table
@@ -97,7 +96,10 @@ class LathePolicy:
         self._examples = [by_id[i] for i in self._rng.permutation(len(by_id))]
         self._place = {example.id: i for i, example in enumerate(self._examples)}
         self._settings = settings or Settings()
-        self._landscape = SpaceLandscape(space) if isinstance(space, BoundSpace) else space
+        self._plain = SpaceLandscape(space) if isinstance(space, BoundSpace) else space
+        self._told_before = [one for one in earlier if one.example in self._place]
+        self._memory = self._remember()
+        self._landscape = self._memory.over(self._plain)
         self._study = study
         self._table = Table(len(by_id))
         taken = [limit for limit in limits if not limit.on_score]
@@ -126,7 +128,7 @@ class LathePolicy:
         self._blas = ThreadpoolController()
         self._enter(self._row(self._landscape.seed))
         self._seed = self._best = self._members[0]
-        self._learn(earlier)
+        self._learn()
         self._first_places = self._order()
         self._opening = self._open()
         self._grown = False
@@ -170,7 +172,9 @@ class LathePolicy:
         return [self._standing(member)]
 
     def extend(self, space: BoundSpace) -> None:
-        before, self._landscape = self._landscape, SpaceLandscape(space)
+        before, self._plain = self._plain, SpaceLandscape(space)
+        self._memory = self._remember()
+        self._landscape = self._memory.over(self._plain)
         if self._study is not None:
             self._study.extend(space.space)
         self._table.describe(self._encode([row.point for row in self._table.rows]))
@@ -178,7 +182,7 @@ class LathePolicy:
         self._start, self._next_fit, self._finished = None, 0, None
         self._chances.clear()
         best = self._table.rows[self._index(self._best)].point
-        points = self._landscape.with_new_levels(before, best, self._rng, INTRODUCED)
+        points = self._plain.with_new_levels(before, best, self._rng, INTRODUCED)
         self._grown = True
         self._newcomers = chain(self._newcomers or (), self._introduce(points, len(points)))
 
@@ -416,33 +420,26 @@ class LathePolicy:
     def _encode(self, points: Sequence[Point]) -> Array:
         return encode(self._landscape, points, effects=self._settings.effects)
 
-    def _learn(self, earlier: Sequence[Earlier]) -> None:
-        """Outcomes of earlier runs: known cells, or what the examples are like.
+    def _remember(self) -> Memory:
+        heard = [one for one in self._told_before if one.model or not one.made]
+        return remember(heard, self._place, self._plain)
+
+    def _learn(self) -> None:
+        """Outcomes of this model and of prompts that the space makes are known cells.
 
         Of a cell's outcomes the first counts.
         """
-        heard: list[Earlier] = []
-        for one in earlier:
-            place = self._place.get(one.example)
-            if place is None:
+        for one in self._told_before:
+            point = tuple(one.levels.items())
+            if one.model or not one.made:
                 continue
-            index = None if one.model or one.levels is None else self._met(one.levels)
-            if index is None:
-                heard.append(one)
-                continue
-            self._table.know(index, place, one.value)
+            if point not in self._row_of:
+                if len(self._row_of) >= MOST_EARLIER:
+                    continue
+                candidate = self._landscape.candidate(point)
+                self._by_id.setdefault(candidate.id, self._row(point))
+            self._table.know(self._row_of[point], self._place[one.example], one.value)
             self._low, self._high = min(self._low, one.value), max(self._high, one.value)
-        self._memory = remember(heard, self._place)
-
-    def _met(self, levels: Mapping[str, Value]) -> int | None:
-        """The row of an earlier run's candidate, if the space has it."""
-        point = tuple(levels.items())
-        if point not in self._row_of:
-            if len(self._row_of) >= MOST_EARLIER or not _possible(self._landscape, point):
-                return None
-            candidate = self._landscape.candidate(point)
-            self._by_id.setdefault(candidate.id, self._row(point))
-        return self._row_of[point]
 
     # The model
 
@@ -527,11 +524,3 @@ class LathePolicy:
         low, high = max(self._low, mean - half), min(self._high, mean + half)
         return member.standing(Estimate(mean, low, high, len(known), modelled=True))
 
-
-def _possible(landscape: Landscape, point: Point) -> bool:
-    """False when it has a level that the space does not have."""
-    try:
-        landscape.candidate(point)
-    except InputError:
-        return False
-    return True

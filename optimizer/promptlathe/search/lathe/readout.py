@@ -47,7 +47,7 @@ class Evidence:
                 self.calls[point] += 1
         for one in earlier:
             known = tuple(one.levels.items()), one.example
-            if one.same_model and known not in self._values:
+            if one.made and not one.model and known not in self._values:
                 self._values[known].append(one.value)
                 self.calls[known[0]] += 1
         # Sorted: the order in which answers arrived must not matter.

@@ -34,10 +34,11 @@ class Earlier:
 
     prompt: str
     """The candidate's id."""
-    levels: Mapping[str, Value] | None
-    """None: the space does not make this prompt any more."""
+    levels: Mapping[str, Value]
     example: str
     """The example's id."""
     value: float
     model: str = ""
     """Which other model gave it; empty: this run's."""
+    made: bool = True
+    """The space makes this very prompt of these levels."""
