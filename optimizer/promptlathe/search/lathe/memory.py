@@ -18,7 +18,7 @@ memory, and so hands on what they say as far as it fits.
 
 Levels: the effects that a source found, w_s, are a direction in which the effects here may lie,
 
-    w ~ N(sum_s b_s w_s, V),   b_s ~ N(0, v_s)                                              (3)
+    w ~ N(sum_s b_s w_s, V),   b_s ~ N(DIRECTION, v_s)                                      (3)
 
 which is one more feature of each candidate, phi(x)' w_s, with a variance that is estimated like
 those of the others. Of a prompt with some levels that are gone, those that are left count.
@@ -43,8 +43,8 @@ MOST_PROMPTS = 100
 """Of a source, that are heard: those with the most outcomes."""
 OWN_VARIANCE = 0.5
 """Of what a prompt with a level that is gone does besides its other levels, before any data."""
-DIRECTION_VARIANCE = 0.5
-"""v_s before any data."""
+DIRECTION, DIRECTION_VARIANCE = 0.6, 0.15
+"""What is expected of b_s, and v_s before any data; of several sources the sum."""
 ROUNDS = 6
 """Fits, each of which takes the variances and the trust one step further."""
 
@@ -134,7 +134,10 @@ class _DirectedEncoder:
         self.width = p + more
         self.groups = (
             *inner.groups,
-            *(Group(f"source {k}", p + k, p + k + 1, DIRECTION_VARIANCE) for k in range(more)),
+            *(
+                Group(f"source {k}", p + k, p + k + 1, DIRECTION_VARIANCE / more, DIRECTION / more)
+                for k in range(more)
+            ),
         )
 
     def encode(self, candidates: Sequence[Sequence[Hashable]]) -> Array:

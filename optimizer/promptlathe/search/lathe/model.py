@@ -3,7 +3,7 @@
 Score y of candidate x on example i, on [0, 1], as a (quasi-)binomial with
 
     logit p(x, i) = u(x) - d(i)                                                           (1)
-    u(x) = phi(x)' w + r(x),   w_g ~ N(0, v_g I),   r ~ N(0, v_r)                          (2)
+    u(x) = phi(x)' w + r(x),   w_g ~ N(mean_g, v_g I),   r ~ N(0, v_r)                     (2)
     d(i) on GRID with the probabilities h                                                  (3)
 
 phi are the features of the candidate's levels (features.py), in groups g with a variance each; r
@@ -23,7 +23,8 @@ Newton's method on u, with a system of the size of the tried candidates:
 
     W = k E p (1 - p), (n, m);   D = 1 / var(d(i)), at least sum_x W;   expectations under (4)
     L = diag(W 1) - W D^-1 W'           precision that the data give about u               (5)
-    u = K a,   (I + L K) a = L u + sum_i k (y - E p),   K = sum_g v_g phi_g phi_g' + v_r I (6)
+    u = m + K a,   (I + L K) a = L (u - m) + sum_i k (y - E p),   m = phi mean,
+    K = sum_g v_g phi_g phi_g' + v_r I                                                    (6)
 
 Variances by the fixed point of MacKay (1992, section 4), with a weak prior.
 """
@@ -61,12 +62,14 @@ TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Group:
-    """Columns of phi that share a variance; `prior` is that variance before any data."""
+    """Columns of phi that share a variance; `prior` is that variance before any data, `mean` what
+    is expected of their weights."""
 
     name: str
     start: int
     stop: int
     prior: float
+    mean: float = 0.0
 
     @property
     def columns(self) -> slice:
@@ -93,6 +96,14 @@ class Data:
     @cached_property
     def known(self) -> Array:
         return ~np.isnan(self.y)
+
+    @cached_property
+    def mean(self) -> Array:
+        """(p,) what is expected of the weights before any data."""
+        mean = np.zeros(self.phi.shape[1])
+        for group in self.groups:
+            mean[group.columns] = group.mean
+        return mean
 
 
 @dataclass(frozen=True)
@@ -142,7 +153,7 @@ class Fit:
     precision: Array
     """(n, n) L."""
     target: Array
-    """(n,) right-hand side of equation (6)."""
+    """(n,) right-hand side of equation (6), with L u for L (u - m)."""
     difficulty: Array
     """(m, len(GRID)) posterior of the difficulties given u, equation (4)."""
 
@@ -159,7 +170,7 @@ class Fit:
     @cached_property
     def weights(self) -> Array:
         """(p,) posterior mean of w."""
-        return self._columns * (self.data.phi.T @ self.a)
+        return self.data.mean + self._columns * (self.data.phi.T @ self.a)
 
     @property
     def _columns(self) -> Array:
@@ -202,7 +213,7 @@ class Fit:
         """
         n, p = self.data.phi.shape
         v = self._columns
-        w0 = rng.standard_normal((p, size)) * np.sqrt(v)[:, None]
+        w0 = self.data.mean[:, None] + rng.standard_normal((p, size)) * np.sqrt(v)[:, None]
         u0 = self.data.phi @ w0 + np.sqrt(self.priors.residual) * rng.standard_normal((n, size))
         noise = _root(self.precision) @ rng.standard_normal((n, size))
         right = self.target[:, None] - self.precision @ u0 - noise
@@ -300,19 +311,20 @@ def _newton(data: Data, priors: Priors, a: Array) -> Fit:
     kernel = (data.phi * columns) @ data.phi.T
     kernel[np.diag_indices_from(kernel)] += priors.residual
     identity = np.eye(len(a))
-    u = kernel @ a
+    mean = data.phi @ data.mean
+    u = mean + kernel @ a
     post, likelihood = cells.difficulty(u)
-    now = likelihood - 0.5 * float(a @ u)
+    now = likelihood - 0.5 * float(a @ (u - mean))
     for step in range(STEPS):
         precision, slope = _curvature(cells, u, post)
         target = precision @ u + slope
-        goal = solve(identity + precision @ kernel, target)
-        u_goal = kernel @ goal
+        goal = solve(identity + precision @ kernel, target - precision @ mean)
+        u_goal = mean + kernel @ goal
         share = 1.0
         while True:
             u1, a1 = u + share * (u_goal - u), a + share * (goal - a)
             post, likelihood = cells.difficulty(u1)
-            new = likelihood - 0.5 * float(a1 @ u1)
+            new = likelihood - 0.5 * float(a1 @ (u1 - mean))
             if new >= now - 1e-6 or share < 1 / 64:
                 break
             share /= 2

@@ -239,7 +239,8 @@ class LathePolicy:
         yield from self._first_cells(0)
         learnt = int(np.sum(self._table.asked[1 : len(self._table.rows)].any(1)))
         if (others := OPENING - 1 - learnt) > 0:
-            yield from self._introduce(self._suggest([]), others)
+            points = self._likely(others) if self._memory.directions.size else self._suggest([])
+            yield from self._introduce(points, others)
 
     def _introduce(self, points: Sequence[Point], count: int) -> Iterator[Cell]:
         """Some of the points, at random, on the first examples."""
@@ -268,6 +269,17 @@ class LathePolicy:
         chance = information**SHARPNESS
         chance = (1 - UNIFORM) * chance / chance.sum() + UNIFORM / n
         return self._rng.choice(n, n, replace=False, p=chance / chance.sum())
+
+    def _likely(self, count: int) -> list[Point]:
+        """The best of some draws of the effects, before this run's first answer."""
+        encoder = self._landscape.encoder
+        mean, root = np.zeros((encoder.width, 1)), np.zeros((encoder.width, 1))
+        for group in encoder.groups:
+            mean[group.columns], root[group.columns] = group.mean, np.sqrt(group.prior)
+        w = mean + root * self._rng.standard_normal((encoder.width, 2 * count))
+        points = self._landscape.suggest(self._rng, count=4 * OPENING, leaders=[], weights=w)
+        best = np.argmax(self._encode(points) @ w, axis=0)
+        return [points[int(i)] for i in dict.fromkeys(best)]
 
     def _suggest(self, leaders: Sequence[Point]) -> list[Point]:
         none = np.zeros((self._landscape.encoder.width, 0))
