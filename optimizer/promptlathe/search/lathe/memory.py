@@ -43,7 +43,7 @@ MOST_PROMPTS = 100
 """Of a source, that are heard: those with the most outcomes."""
 OWN_VARIANCE = 0.5
 """Of what a prompt with a level that is gone does besides its other levels, before any data."""
-DIRECTION, DIRECTION_VARIANCE = 0.6, 0.15
+DIRECTION, DIRECTION_VARIANCE = 1.0, 0.15
 """What is expected of b_s, and v_s before any data; of several sources the sum."""
 ROUNDS = 6
 """Fits, each of which takes the variances and the trust one step further."""

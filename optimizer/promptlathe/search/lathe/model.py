@@ -63,7 +63,7 @@ TOLERANCE = 0.02
 @dataclass(frozen=True)
 class Group:
     """Columns of phi that share a variance; `prior` is that variance before any data, `mean` what
-    is expected of their weights."""
+    is expected of their weights when memory is right (memory.py)."""
 
     name: str
     start: int
@@ -97,14 +97,6 @@ class Data:
     def known(self) -> Array:
         return ~np.isnan(self.y)
 
-    @cached_property
-    def mean(self) -> Array:
-        """(p,) what is expected of the weights before any data."""
-        mean = np.zeros(self.phi.shape[1])
-        for group in self.groups:
-            mean[group.columns] = group.mean
-        return mean
-
 
 @dataclass(frozen=True)
 class Priors:
@@ -124,6 +116,13 @@ class Priors:
         for group, variance in zip(groups, self.groups, strict=True):
             v[group.columns] = variance
         return v
+
+    def mean(self, groups: Sequence[Group], p: int) -> Array:
+        """(p,) what is expected of the weight of each column, as far as the experts are right."""
+        mean = np.zeros(p)
+        for group in groups:
+            mean[group.columns] = group.mean * (1 - self.trust[0])
+        return mean
 
 
 @dataclass(frozen=True)
@@ -170,11 +169,15 @@ class Fit:
     @cached_property
     def weights(self) -> Array:
         """(p,) posterior mean of w."""
-        return self.data.mean + self._columns * (self.data.phi.T @ self.a)
+        return self._mean + self._columns * (self.data.phi.T @ self.a)
 
     @property
     def _columns(self) -> Array:
         return self.priors.columns(self.data.groups, self.data.phi.shape[1])
+
+    @property
+    def _mean(self) -> Array:
+        return self.priors.mean(self.data.groups, self.data.phi.shape[1])
 
     def covariance_of(self, phi: Array) -> Array:
         """(n + k, n + k) posterior covariance of u: the tried candidates, then those not tried.
@@ -213,7 +216,7 @@ class Fit:
         """
         n, p = self.data.phi.shape
         v = self._columns
-        w0 = self.data.mean[:, None] + rng.standard_normal((p, size)) * np.sqrt(v)[:, None]
+        w0 = self._mean[:, None] + rng.standard_normal((p, size)) * np.sqrt(v)[:, None]
         u0 = self.data.phi @ w0 + np.sqrt(self.priors.residual) * rng.standard_normal((n, size))
         noise = _root(self.precision) @ rng.standard_normal((n, size))
         right = self.target[:, None] - self.precision @ u0 - noise
@@ -311,7 +314,7 @@ def _newton(data: Data, priors: Priors, a: Array) -> Fit:
     kernel = (data.phi * columns) @ data.phi.T
     kernel[np.diag_indices_from(kernel)] += priors.residual
     identity = np.eye(len(a))
-    mean = data.phi @ data.mean
+    mean = data.phi @ priors.mean(data.groups, data.phi.shape[1])
     u = mean + kernel @ a
     post, likelihood = cells.difficulty(u)
     now = likelihood - 0.5 * float(a @ (u - mean))

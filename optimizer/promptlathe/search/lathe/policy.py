@@ -275,7 +275,7 @@ class LathePolicy:
         encoder = self._landscape.encoder
         mean, root = np.zeros((encoder.width, 1)), np.zeros((encoder.width, 1))
         for group in encoder.groups:
-            mean[group.columns], root[group.columns] = group.mean, np.sqrt(group.prior)
+            mean[group.columns], root[group.columns] = group.mean / 2, np.sqrt(group.prior)
         w = mean + root * self._rng.standard_normal((encoder.width, 2 * count))
         points = self._landscape.suggest(self._rng, count=4 * OPENING, leaders=[], weights=w)
         best = np.argmax(self._encode(points) @ w, axis=0)
