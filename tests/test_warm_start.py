@@ -87,9 +87,15 @@ def searched(result: Result) -> tuple[Any, ...]:
 
 
 def known(workspace: Path, result: Result) -> int:
-    """How many earlier outcomes the run began with."""
+    """How many earlier outcomes the run began with, as cells of its own."""
     notes = [note for note in result.notes if "earlier outcomes" in note]
     return int(notes[0].split()[4].replace(",", "")) if notes else 0
+
+
+def heard(result: Result) -> int:
+    """How many outcomes of other prompts or models it began with."""
+    notes = [note for note in result.notes if note.startswith("it heard")]
+    return int(notes[0].split()[2].replace(",", "")) if notes else 0
 
 
 def first_answers(workspace: Path, run: str) -> set[tuple[str, str]]:
@@ -178,7 +184,9 @@ def test_rows_may_come_and_go(tmp_path: Path) -> None:
 def test_a_text_that_changed_under_its_name_is_not_known(tmp_path: Path) -> None:
     run(job(tmp_path))
     changed = space({"draft": "Read the message!", "team": "Name the team now."})
-    assert known(tmp_path, run(job(tmp_path, space=changed))) == 0
+    again = run(job(tmp_path, space=changed))
+    assert known(tmp_path, again) == 0
+    assert heard(again) > 20, "but of the rows it says what they are like"
 
 
 def test_a_ledger_of_an_older_version_goes_on_working(tmp_path: Path) -> None:
@@ -210,8 +218,9 @@ def record(ledger: Ledger, run: str, outcomes: list[Outcome]) -> None:
 
 
 def names(ledger: Ledger, run: str, examples: range = range(12)) -> list[tuple[object, str, bool]]:
+    """The prompt, the example, and whether it was this run's model."""
     found = ledger.earlier(run, [SELECT[i].id for i in examples])
-    return [(one.levels["name"], one.example, one.same_model) for one in found]
+    return [(one.levels["name"], one.example, not one.model) for one in found]
 
 
 @pytest.fixture
@@ -254,6 +263,15 @@ def test_failures_repeats_and_runs_that_broke_off_are_not_known(ledger: Ledger) 
     assert names(ledger, "next") == [("ended", "e0", True)]
 
 
+def test_of_a_cell_that_was_told_twice_the_latest_counts(ledger: Ledger) -> None:
+    for value in (0.0, 1.0):
+        ledger.keep_told("looks", TERMS, [told("a", 0, value), told("a", 1, 1 - value)])
+    ledger.begin("next", TERMS, warm=True)
+    found = ledger.earlier("next", [one.id for one in SELECT])
+    assert {(one.example, one.value) for one in found} == {("e0", 1.0), ("e1", 0.0)}
+    assert all(not one.model for one in found)
+
+
 def test_what_is_told_later_is_not_known(ledger: Ledger) -> None:
     """Two runs beside each other, in whatever order they end."""
     ledger.begin("1", TERMS, warm=True)
@@ -292,24 +310,27 @@ def test_only_prompts_that_the_space_makes_are_comparable() -> None:
     bound = BoundSpace(space(constraints=[{"forbid": {"task": "team", "teams": "none"}}]), ())
     open_ = BoundSpace(space(), ())
     levels = {"task": "draft", "teams": "none", "form": "bare"}
-    right = EarlierOutcome(bound.candidate(levels).id, levels, "e", 1.0, True)
-    assert comparable(bound, [right]) == [Earlier(levels, "e", 1.0, True)]
+    right = EarlierOutcome(bound.candidate(levels).id, levels, "e", 1.0)
+    assert comparable(bound, [right]) == [Earlier(right.candidate, levels, "e", 1.0)]
+    assert comparable(bound, [replace(right, model="n")])[0].model == "n"
     forbidden = levels | {"task": "team"}
     wrong = [
         replace(right, candidate="0" * 16),
         replace(right, levels=levels | {"task": "gone"}),
         replace(right, levels={"other": 1}),
-        EarlierOutcome(open_.candidate(forbidden).id, forbidden, "e", 1.0, True),
+        EarlierOutcome(open_.candidate(forbidden).id, forbidden, "e", 1.0),
     ]
-    assert comparable(bound, wrong) == []
+    found = comparable(bound, wrong)
+    assert [(one.levels, one.made) for one in found] == [(one.levels, False) for one in wrong]
 
 
 LEVELS = {"task": "team", "teams": "names", "form": "bare"}
 
 
-def earlier(value: float, *, same_model: bool = True) -> list[Earlier]:
+def earlier(value: float, *, model: str = "") -> list[Earlier]:
     """One candidate has all its examples answered."""
-    return [Earlier(LEVELS, one.id, value, same_model) for one in SELECT]
+    prompt = BoundSpace(space(), ()).candidate(LEVELS).id
+    return [Earlier(prompt, LEVELS, one.id, value, model) for one in SELECT]
 
 
 def policy(known: list[Earlier]) -> LathePolicy:
@@ -336,19 +357,19 @@ def test_known_cells_are_not_asked_again_and_count() -> None:
     assert (best.estimate.mean, best.estimate.n) == (1.0, len(SELECT))
 
 
-def test_another_model_s_outcomes_are_hints() -> None:
-    """They are asked again, first; what this model says counts."""
-    one = policy(earlier(1.0, same_model=False))
+def test_another_model_s_outcomes_are_not_known_cells() -> None:
+    """They are asked again; what this model says counts."""
+    one = policy(earlier(1.0, model="another"))
     best = policy(earlier(1.0)).best.candidate
     assert one.best == one.seed
-    cells = drive(one, 80, 0.25)
+    cells = drive(one, 50, 0.25)
     assert sum(cell.candidate.levels == best.levels for cell in cells) > 0
     assert all(s.estimate is None or s.estimate.mean < 0.6 for s in one.standings)
 
 
 def test_of_two_outcomes_of_a_cell_the_first_of_this_model_counts() -> None:
-    mixed = [*earlier(0.0, same_model=False), *earlier(1.0), *earlier(0.5)]
-    one = policy([*mixed, *earlier(0.0, same_model=False)])
+    mixed = [*earlier(0.0, model="another"), *earlier(1.0), *earlier(0.5)]
+    one = policy([*mixed, *earlier(0.0, model="another")])
     drive(one, 40, 0.0)
     assert one.best.estimate
     assert one.best.estimate.mean == 1.0

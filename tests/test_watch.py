@@ -21,6 +21,8 @@ from promptlathe.decide.drift import FEWEST, drift_of, evidence_of, ranks
 from promptlathe.errors import InputError
 from promptlathe.job import Job, check
 from promptlathe.job.looking import Look, canaries
+from promptlathe.job.stores import ledger_url
+from promptlathe.job.warm import terms
 from promptlathe.job.watching import Watched, beside, watch
 from promptlathe.ledger import Ledger, sqlite_url
 from promptlathe.records import Answer, Call, Example, Message
@@ -229,7 +231,16 @@ async def test_a_look_that_the_service_did_not_answer_does_not_count(workspace: 
         assert found.looks == ()
         assert any("this look does not count" in note for note in found.notes)
         model.down = 0.0
-        assert len((await asyncio.to_thread(lambda: watch(job, check(job)))).looks) == 1
+        for count in (1, 2):
+            found = await asyncio.to_thread(lambda: watch(job, check(job)))
+            assert len(found.looks) == count
+        with closing(Ledger(ledger_url(job))) as ledger:
+            ledger.begin("next", terms(job), warm=True)
+            known = ledger.earlier("next", found.look.scores)
+        champion = [one for one in known if one.value == found.look.scores[one.example]]
+        assert {one.example for one in champion} == found.look.scores.keys(), "a search hears them"
+        assert all(not one.model for one in known)
+        assert len({(one.candidate, one.example) for one in known}) == len(known)
 
 
 @pytest.mark.slow

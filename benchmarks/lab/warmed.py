@@ -86,9 +86,7 @@ def warmed(kind: Kind, path: Path, prompts: Sequence[str], *, seed: int, calls: 
     return Warmed(here, told)
 
 
-def simulated(
-    kind: factorial.Kind, size: str, *, seed: int, calls: int, likeness: float
-) -> Warmed:
+def simulated(kind: factorial.Kind, size: str, *, seed: int, calls: int, likeness: float) -> Warmed:
     """A simulated world, after a run with another model; see lab/factorial.py."""
     world = factorial.simulate(kind, size, seed)
     other = factorial.another_model(world, seed=seed + 5000, likeness=likeness)

@@ -109,7 +109,7 @@ class Looking:
         self._seed = plan.space.seed if job.watch.seed else champion
         self._tell = tell
         self._account = Account(Budget(), job.paid)
-        self._outcomes: dict[tuple[str, str], Outcome] = {}
+        self.outcomes: dict[tuple[str, str], Outcome] = {}
         """By candidate and row."""
 
     @property
@@ -122,7 +122,7 @@ class Looking:
             with TemporaryDirectory(prefix="promptlathe-look-") as folder:
                 await self._ask(Path(folder))
         except asyncio.CancelledError:
-            raise Interrupted(len(self._outcomes)) from None
+            raise Interrupted(len(self.outcomes)) from None
         return self._seen()
 
     async def _ask(self, folder: Path) -> None:
@@ -130,8 +130,8 @@ class Looking:
         cells = [Cell(prompt, row) for row in self._rows for prompt in self._prompts]
 
         def seen(outcome: Outcome) -> None:
-            self._outcomes[outcome.cell.candidate.id, outcome.cell.example.id] = outcome
-            self._tell(len(self._outcomes), len(cells))
+            self.outcomes[outcome.cell.candidate.id, outcome.cell.example.id] = outcome
+            self._tell(len(self.outcomes), len(cells))
 
         try:
             await ask(
@@ -168,7 +168,7 @@ class Looking:
         )
 
     def _of(self, candidate: Candidate, row: Example) -> Outcome | None:
-        return self._outcomes.get((candidate.id, row.id))
+        return self.outcomes.get((candidate.id, row.id))
 
     def _scores(self, candidate: Candidate) -> Scores:
         outcomes = {row.id: self._of(candidate, row) for row in self._rows}

@@ -604,8 +604,11 @@ class Running:
         notes: list[str] = []
         if self._course.told:
             notes.append(f"went on with an interrupted run after {self._course.told:,} outcomes")
-        if self._earlier:
-            notes.append(f"the search started from {len(self._earlier):,} earlier outcomes")
+        known = sum(one.known for one in self._earlier)
+        if known:
+            notes.append(f"the search started from {known:,} earlier outcomes")
+        if heard := len(self._earlier) - known:
+            notes.append(f"it heard {heard:,} of other prompts or models about the rows")
         if reason.startswith("budget"):
             return notes
         limit, used = self._job.budget.calls, self._account.spent.used_calls

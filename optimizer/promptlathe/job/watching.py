@@ -30,6 +30,7 @@ from promptlathe.job.plan import Plan
 from promptlathe.job.recording import check_fits, with_champions_sources
 from promptlathe.job.rivals import opened, with_rivals
 from promptlathe.job.stores import ledger_url, make_state, point_to_ledger, storage, tracking_uri
+from promptlathe.job.warm import terms
 from promptlathe.ledger import Ledger
 from promptlathe.records import Candidate, content_hash
 from promptlathe.track.aliases import Drifted, note_drift
@@ -141,13 +142,15 @@ def watch(job: Job, plan: Plan, tell: Told = lambda done, total: None) -> Watche
         known = [example for split in SPLITS for example in job.objective.examples(split)]
         last = earlier[-1] if earlier else None
         rows = canaries(plan.test, job.watch.rows, known, last)
+        looking = Looking(job, plan, candidate, rows, tell)
         try:
-            look = interruptible(Looking(job, plan, candidate, rows, tell).to_the_end)
+            look = interruptible(looking.to_the_end)
         finally:
             job.objective.close()
         if look.counts:
             with closing(Ledger(ledger_url(job))) as ledger:
                 ledger.keep_look(stream, look.at, look.written())
+                ledger.keep_told(stream, terms(job), list(looking.outcomes.values()))
     ids = sorted(row.id for row in rows)
     all_looks = [*earlier, look] if look.counts else earlier
     looks = tuple(one for one in all_looks if one.scores.keys() >= set(ids))

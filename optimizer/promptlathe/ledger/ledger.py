@@ -287,11 +287,11 @@ class Ledger:
     def earlier(self, run: str, examples: Collection[str]) -> list[EarlierOutcome]:
         """What the run knew when it began of these examples, the latest first; first repeats only.
 
-        At most EARLIER_OUTCOMES. The same whenever it is asked: what was told since is left out. A
-        model from before it drifted counts as another one.
+        At most EARLIER_OUTCOMES, the latest of each cell of a model. The same whenever it is asked:
+        what was told since is left out. A model from before it drifted counts as another one.
         """
         wanted = frozenset(examples)
-        known: list[EarlierOutcome] = []
+        known: dict[tuple[str, str, str], EarlierOutcome] = {}
         with self._transaction(self._connection):
             own = self._connection.execute(
                 select(tables.runs).where(tables.runs.c.run == run)
@@ -308,15 +308,17 @@ class Ledger:
                 found = self._connection.execute(tables.OUTCOMES, {"of": other, "until": told})
                 for candidate, example, value, levels, *place, at in found.all():
                     if len(known) == EARLIER_OUTCOMES:
-                        return known
-                    if example in wanted:
-                        same = tuple(place) == (own.model, own.endpoint, own.parameters)
-                        drifted = since is not None and at < since
-                        model = "" if same and not drifted else " ".join(place)
-                        known.append(
-                            EarlierOutcome(candidate, json.loads(levels), example, value, model)
-                        )
-        return known
+                        return list(known.values())
+                    if example not in wanted:
+                        continue
+                    same = tuple(place) == (own.model, own.endpoint, own.parameters)
+                    drifted = since is not None and at < since
+                    model = "" if same and not drifted else " ".join(place)
+                    known.setdefault(
+                        (candidate, example, model),
+                        EarlierOutcome(candidate, json.loads(levels), example, value, model),
+                    )
+        return list(known.values())
 
     def stop(self, run: str, limit: str, *, told: int, decision: bool = False) -> None:
         """A stage of the run's search, or of its decision, has ended after `told` events."""
@@ -479,6 +481,14 @@ class Ledger:
         with self._transaction(self._connection):
             row = {"stream": stream, "at": at, "content": content}
             self._connection.execute(insert(tables.looks), row)
+
+    def keep_told(self, run: str, terms: ScoringTerms, outcomes: Sequence[Outcome]) -> None:
+        """More outcomes of a run that has no search: later runs know them as those of others."""
+        if not self.count(run):
+            self.begin(run, terms, warm=False)
+            self.stop(run, "", told=0)
+            self.end(run)
+        self.record((), run, [(one, 0) for one in outcomes])
 
     def looks(self, stream: str) -> list[tuple[datetime, str]]:
         """When, and what was seen, the first look first."""

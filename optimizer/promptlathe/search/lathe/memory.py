@@ -65,9 +65,7 @@ class Memory:
         return _Directed(landscape, self.directions) if self.directions.shape[1] else landscape
 
 
-def remember(
-    earlier: Sequence[Earlier], place: Mapping[str, int], landscape: Landscape
-) -> Memory:
+def remember(earlier: Sequence[Earlier], place: Mapping[str, int], landscape: Landscape) -> Memory:
     """What the sources say of the examples, by their place."""
     sources: dict[str, list[Earlier]] = defaultdict(list)
     for one in earlier:
@@ -109,9 +107,8 @@ def _fitted(
     own[gone, np.arange(len(gone))] = 1
     p = phi.shape[1]
     groups = [*landscape.encoder.groups, Group("own", p, p + len(gone), OWN_VARIANCE)]
-    data = Data(
-        groups, np.hstack([phi, own]), (y - low) / (high - low), np.ones(y.shape), experts
-    )
+    scores = (y - low) / (high - low)
+    data = Data(groups, np.hstack([phi, own]), scores, np.ones(y.shape), memory=experts)
     found = fit(data)
     for _ in range(ROUNDS):
         found = fit(data, found)

@@ -4,7 +4,7 @@ Score y of candidate x on example i, on [0, 1], as a (quasi-)binomial with
 
     logit p(x, i) = u(x) - d(i)                                                           (1)
     u(x) = phi(x)' w + r(x),   w_g ~ N(mean_g, v_g I),   r ~ N(0, v_r)                     (2)
-    d(i) on GRID with the probabilities h                                                  (3)
+    d(i) on GRID with the probabilities h, or what a memory says of i (memory.py)          (3)
 
 phi are the features of the candidate's levels (features.py), in groups g with a variance each; r
 is what they do not explain; d is the example's difficulty. (1) is the Rasch model (Rasch 1960)
@@ -14,7 +14,8 @@ is dispersion * p (1 - p) (Wedderburn 1974).
 The difficulties are integrated out, not maximized over: an example has one or two answers, and a
 joint mode is biased then (Breslow & Lin 1995). Their distribution h is a histogram that is
 estimated too (Bock & Aitkin 1981): most examples are answered rightly by all prompts or by none.
-Given u, with s(i) the sum of an example's scores and k = 1 for a known cell,
+With a memory, h(g) below is the mean of h and of what the experts say of i, weighted by the trust
+in each (memory.py). Given u, with s(i) the sum of an example's scores and k = 1 for a known cell,
 
     post(i, g)  proportional to  h(g) exp(-g s(i) - sum_x k(x, i) log(1 + exp(u(x) - g)))  (4)
 
@@ -30,7 +31,7 @@ Variances by the fixed point of MacKay (1992, section 4), with a weak prior.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -88,10 +89,10 @@ class Data:
     phi: Array
     y: Array
     trust: Array
-    memory: Array | None = None
-    """(E, m, len(GRID)) what experts say of the difficulties (memory.py); None: nothing."""
     difficulty: bool = True
     """False: all examples are taken to be equally difficult (an ablation)."""
+    memory: Array = field(default_factory=lambda: np.zeros((0, 1, len(GRID))))
+    """(E, m, len(GRID)) what each expert says of the difficulties (memory.py)."""
 
     @cached_property
     def known(self) -> Array:
@@ -105,10 +106,10 @@ class Priors:
     groups: tuple[float, ...]
     difficulty: Array
     """(len(GRID),) h."""
-    trust: Array
-    """(1 + E,) the share of the examples whose difficulty comes from h, and from each expert."""
     residual: float = RESIDUAL_VARIANCE
     dispersion: float = 1.0
+    trust: Array = field(default_factory=lambda: np.ones(1))
+    """(1 + E,) the share of the examples whose difficulty comes from h, and from each expert."""
 
     def columns(self, groups: Sequence[Group], p: int) -> Array:
         """(p,) prior variance of each column of phi."""
@@ -236,7 +237,8 @@ def fit(data: Data, start: Fit | None = None) -> Fit:
         priors = _priors(start)
     else:
         difficulty = DIFFICULTY if data.difficulty else NO_DIFFICULTY
-        priors = Priors(tuple(g.prior for g in data.groups), difficulty, _trust(data))
+        groups = tuple(group.prior for group in data.groups)
+        priors = Priors(groups, difficulty, trust=first_trust(len(data.memory)))
     a = np.zeros(len(data.y))
     if start is not None:
         a[: len(start.a)] = start.a
@@ -281,30 +283,33 @@ class _Cells:
         return post / total, likelihood
 
 
-def _hypotheses(data: Data) -> tuple[Array, Array]:
-    """What the trust may be, (H, 1 + E), and how likely each is before any data, (H,)."""
-    count = 0 if data.memory is None else len(data.memory)
-    cold = np.eye(1, 1 + count)
-    some = [(1 - share) * cold + share * np.eye(1, 1 + count, 1 + k)
-            for k in range(count) for share in SHARES]
-    chance = np.full(len(some), MEMORY / max(len(some), 1))
-    return np.vstack([cold, *some]), np.array([1 - MEMORY if some else 1.0, *chance])
+def _hypotheses(experts: int) -> tuple[Array, Array]:
+    """What the trust may be, (H, 1 + E), and how likely each is before any data, (H,).
+
+    No expert is right, or one is, of one of SHARES of the examples.
+    """
+    none, *each = np.eye(1 + experts)
+    some = [(1 - share) * none + share * one for one in each for share in SHARES]
+    if not some:
+        return none[None], np.ones(1)
+    return np.array([none, *some]), np.array([1 - MEMORY] + [MEMORY / len(some)] * len(some))
 
 
-def _trust(data: Data) -> Array:
+def first_trust(experts: int) -> Array:
     """(1 + E,) before any data."""
-    trusts, chance = _hypotheses(data)
+    trusts, chance = _hypotheses(experts)
     return chance @ trusts
 
 
 def _prior(data: Data, priors: Priors) -> Array:
-    """(1 + E, m or 1, len(GRID)): each expert's part in the prior of the difficulties."""
-    own = priors.trust[0] * priors.difficulty[None, None]
-    if data.memory is None or not len(data.memory):
-        return own
-    m = data.memory.shape[1]
-    told = priors.trust[1:, None, None] * data.memory
-    return np.concatenate([np.broadcast_to(own, (1, m, len(GRID))), told])
+    """(1 + E, m or 1, len(GRID)): the part of h, and of each expert, in the difficulties' prior."""
+    return priors.trust[:, None, None] * _experts(data, priors)
+
+
+def _experts(data: Data, priors: Priors) -> Array:
+    """(1 + E, m or 1, len(GRID)): h, and what each expert says."""
+    shape = (1, *data.memory.shape[1:])
+    return np.concatenate([np.broadcast_to(priors.difficulty, shape), data.memory])
 
 
 def _newton(data: Data, priors: Priors, a: Array) -> Fit:
@@ -367,28 +372,23 @@ def _priors(fit: Fit) -> Priors:
     )
     difficulty, trust = old.difficulty, old.trust
     if data.difficulty:
-        met = data.known.any(0)
+        met = np.flatnonzero(data.known.any(0))
         parts = _prior(data, old)
         share = (parts / parts.sum(0) * fit.difficulty)[:, met]
         difficulty = share[0].sum(0) + DIFFICULTY_WEIGHT * DIFFICULTY
         difficulty /= difficulty.sum()
         trust = _learnt_trust(fit, met)
-    return Priors(tuple(new), difficulty, trust, residual, _dispersion(fit))
+    return Priors(tuple(new), difficulty, residual, _dispersion(fit), trust)
 
 
 def _learnt_trust(fit: Fit, met: Array) -> Array:
-    """The mean trust over the hypotheses, by how likely each makes this run's answers."""
-    data, old = fit.data, fit.priors
-    trusts, chance = _hypotheses(data)
-    if len(trusts) == 1:
-        return old.trust
-    m = data.y.shape[1]
-    likelihood = (fit.difficulty / _prior(data, old).sum(0))[met]
-    experts = np.concatenate([np.broadcast_to(old.difficulty, (1, m, len(GRID))), data.memory])
-    by_expert = np.einsum("emg,mg->em", experts[:, met], likelihood)
+    """(1 + E,) the mean trust over the hypotheses, by how likely each makes these answers."""
+    trusts, chance = _hypotheses(len(fit.data.memory))
+    likelihood = fit.difficulty / _prior(fit.data, fit.priors).sum(0)
+    by_expert = np.sum(_experts(fit.data, fit.priors) * likelihood, axis=2)[:, met]
     log = np.log(chance) + np.log(trusts @ by_expert).sum(1)
     weight = np.exp(log - log.max())
-    return (weight / weight.sum()) @ trusts
+    return weight @ trusts / weight.sum()
 
 
 def _fixed_point(v: float, square: float, trace: float, prior: float) -> float:

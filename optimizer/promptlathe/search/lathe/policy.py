@@ -39,7 +39,7 @@ from promptlathe.search.lathe.costs import Costs, within
 from promptlathe.search.lathe.landscape import Landscape, Point, SpaceLandscape
 from promptlathe.search.lathe.look import Look, encode, look
 from promptlathe.search.lathe.memory import Memory, remember
-from promptlathe.search.lathe.model import Array, Data, Fit, fit
+from promptlathe.search.lathe.model import Array, Data, Fit, first_trust, fit
 from promptlathe.search.lathe.settings import Earlier, Settings
 from promptlathe.search.lathe.table import SILENT, Table
 from promptlathe.search.lathe.worth import worth
@@ -239,8 +239,8 @@ class LathePolicy:
         yield from self._first_cells(0)
         learnt = int(np.sum(self._table.asked[1 : len(self._table.rows)].any(1)))
         if (others := OPENING - 1 - learnt) > 0:
-            points = self._likely(others) if self._memory.directions.size else self._suggest([])
-            yield from self._introduce(points, others)
+            known = self._memory.directions.size > 0
+            yield from self._introduce(self._likely(others) if known else self._suggest([]), others)
 
     def _introduce(self, points: Sequence[Point], count: int) -> Iterator[Cell]:
         """Some of the points, at random, on the first examples."""
@@ -271,15 +271,15 @@ class LathePolicy:
         return self._rng.choice(n, n, replace=False, p=chance / chance.sum())
 
     def _likely(self, count: int) -> list[Point]:
-        """The best of some draws of the effects, before this run's first answer."""
-        encoder = self._landscape.encoder
-        mean, root = np.zeros((encoder.width, 1)), np.zeros((encoder.width, 1))
-        for group in encoder.groups:
-            mean[group.columns], root[group.columns] = group.mean / 2, np.sqrt(group.prior)
-        w = mean + root * self._rng.standard_normal((encoder.width, 2 * count))
-        points = self._landscape.suggest(self._rng, count=4 * OPENING, leaders=[], weights=w)
-        best = np.argmax(self._encode(points) @ w, axis=0)
-        return [points[int(i)] for i in dict.fromkeys(best)]
+        """The best of some draws of the effects, from what earlier runs say of them."""
+        landscape, trust = self._landscape, 1 - first_trust(len(self._memory.experts))[0]
+        mean, sd = np.zeros((2, landscape.encoder.width, 1))
+        for group in landscape.encoder.groups:
+            mean[group.columns], sd[group.columns] = trust * group.mean, np.sqrt(group.prior)
+        draws = mean + sd * self._rng.standard_normal((len(mean), 2 * count))
+        points = landscape.suggest(self._rng, count=4 * OPENING, leaders=[], weights=draws)
+        best = np.argmax(self._encode(points) @ draws, axis=0)
+        return [points[int(i)] for i in dict.fromkeys(best.tolist())]
 
     def _suggest(self, leaders: Sequence[Point]) -> list[Point]:
         none = np.zeros((self._landscape.encoder.width, 0))
@@ -433,7 +433,7 @@ class LathePolicy:
         return encode(self._landscape, points, effects=self._settings.effects)
 
     def _remember(self) -> Memory:
-        heard = [one for one in self._told_before if one.model or not one.made]
+        heard = [one for one in self._told_before if not one.known]
         return remember(heard, self._place, self._plain)
 
     def _learn(self) -> None:
@@ -443,7 +443,7 @@ class LathePolicy:
         """
         for one in self._told_before:
             point = tuple(one.levels.items())
-            if one.model or not one.made:
+            if not one.known:
                 continue
             if point not in self._row_of:
                 if len(self._row_of) >= MOST_EARLIER:
@@ -471,9 +471,8 @@ class LathePolicy:
             return
         self._next_fit = self._told + max(REFIT_LEAST, int(REFIT * self._told))
         groups = self._landscape.encoder.groups
-        data = Data(
-            groups, table.phi[:n], y, np.ones(y.shape), self._memory.experts, self._settings.difficulty
-        )
+        experts, difficulty = self._memory.experts, self._settings.difficulty
+        data = Data(groups, table.phi[:n], y, np.ones(y.shape), difficulty, experts)
         self._even = np.ptp(y[data.known]) == 0
         self._start = fit(data, self._start)
         points = [row.point for row in table.rows]
@@ -535,4 +534,3 @@ class LathePolicy:
         half = Z95 * scale * float(look.error[index])
         low, high = max(self._low, mean - half), min(self._high, mean + half)
         return member.standing(Estimate(mean, low, high, len(known), modelled=True))
-

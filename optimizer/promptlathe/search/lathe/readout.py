@@ -27,7 +27,7 @@ a report should not. Intervals then hold for effects of a search by `lathe` as w
 class Evidence:
     """The outcomes of a search as the model takes them; failures of the service are left out.
 
-    Those of earlier runs that it began with count too, unless another model gave them.
+    Those of earlier runs that it began with count too, where they are cells of this one.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class Evidence:
                 self._values[point, outcome.cell.example.id].append(outcome.value)
                 self.calls[point] += 1
         for one in earlier:
-            known = tuple(one.levels.items()), one.example
-            if one.made and not one.model and known not in self._values:
-                self._values[known].append(one.value)
-                self.calls[known[0]] += 1
+            cell = tuple(one.levels.items()), one.example
+            if one.known and cell not in self._values:
+                self._values[cell].append(one.value)
+                self.calls[cell[0]] += 1
         # Sorted: the order in which answers arrived must not matter.
         self.points = sorted(self.calls, key=repr)
         values = [value for some in self._values.values() for value in some]

@@ -42,3 +42,8 @@ class Earlier:
     """Which other model gave it; empty: this run's."""
     made: bool = True
     """The space makes this very prompt of these levels."""
+
+    @property
+    def known(self) -> bool:
+        """It is a cell of this run: what asking would give."""
+        return self.made and not self.model
