@@ -26,8 +26,10 @@ The search ends when, over the last draws, the chance that some candidate beats 
 by more than `margin` is below `doubt`.
 """
 
+import math
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -62,6 +64,9 @@ ANY = 0.05
 """Share of the cells that go to any candidate that was tried."""
 LEAD = 0.15
 """Share of the cells that verify the candidate that would be recommended."""
+TIE, SHORTER = 0.5, 0.1
+"""Of two candidates whose expected quality differs by less than TIE of the margin, the one that
+takes fewer tokens by this share is recommended."""
 REFIT = 0.06
 """Share of the answers that must be new before the model is fitted again."""
 REFIT_LEAST = 6
@@ -74,6 +79,16 @@ MOST_EARLIER = 200
 """Candidates of earlier runs that are learnt from."""
 TOKENS = Limit("tokens", 1.0)
 """Not a limit: expected log tokens are read as the excess over it."""
+
+
+@dataclass(frozen=True)
+class _Pick:
+    """A candidate that gets a cell."""
+
+    index: int
+    """Its row."""
+    anywhere: bool = False
+    """On any example, not on one that says much."""
 
 
 class LathePolicy:
@@ -118,6 +133,10 @@ class LathePolicy:
         self._even = True
         """All known scores are the same: there is nothing to model."""
         self._next_fit = 0
+        self._plan: deque[_Pick] = deque()
+        """Picks until the next refit."""
+        self._last = 0
+        """The row of the cell that was sent last."""
         self._tasted = False
         """The favourite of the last look was tried."""
         self._probes = 0
@@ -225,11 +244,12 @@ class LathePolicy:
             return cell
         if (cell := self._repeat()) is not None:
             return cell
-        if (cell := self._verify()) is not None:
+        if self._look is None:
+            index = self._any()
+            if index is not None:
+                return self._send(index, self._example(index))
+        elif (cell := self._planned(self._look, under_way)) is not None:
             return cell
-        index = self._any() if self._look is None else self._pick(self._look)
-        if index is not None:
-            return self._send(index, self._example(index))
         if under_way == 0:
             self._finished = "every cell that could teach something was bought"
         return None
@@ -302,6 +322,35 @@ class LathePolicy:
             return None
         return int(np.argmin(np.where(usable, asked.sum(1), np.iinfo(int).max)))
 
+    def _planned(self, look: Look, under_way: int) -> Cell | None:
+        """The next of the cells until the next refit; those of one candidate go out together.
+
+        They are drawn from one distribution, so their order says nothing; services keep the
+        beginning of the last prompts. The one that was asked last goes on.
+        """
+        while True:
+            if not self._plan:
+                ahead = max(1, self._next_fit - self._told - under_way)
+                drawn = [pick for _ in range(ahead) if (pick := self._draw(look))]
+                turn = {index: i for i, index in enumerate(dict.fromkeys(p.index for p in drawn))}
+                turn[self._last] = -1
+                self._plan.extend(sorted(drawn, key=lambda pick: turn[pick.index]))
+                if not self._plan:
+                    return None
+            pick = self._plan.popleft()
+            if len(places := self._table.left(pick.index)):
+                place = self._rng.choice(places) if pick.anywhere else self._example(pick.index)
+                return self._send(pick.index, int(place))
+
+    def _draw(self, look: Look) -> "_Pick | None":
+        """Now and then the one that would be recommended, on any example, which verifies it."""
+        if self._rng.random() < LEAD:
+            index = self._index(self._best)
+            if len(self._table.left(index)) and self._table.rows[index].silent < SILENT:
+                return _Pick(index, anywhere=True)
+        index = self._pick(look)
+        return None if index is None else _Pick(index)
+
     def _pick(self, look: Look) -> int | None:
         """The row of the next cell; None when none has an example left."""
         favourite = self._favourite(look)
@@ -365,15 +414,6 @@ class LathePolicy:
         chance = information / total
         return int(self._rng.choice(places, p=(1 - UNIFORM) * chance + UNIFORM / len(places)))
 
-    def _verify(self) -> Cell | None:
-        """Now and then, the one that would be recommended on any example."""
-        if self._look is None or self._rng.random() >= LEAD:
-            return None
-        index = self._index(self._best)
-        places = self._table.left(index)
-        usable = len(places) > 0 and self._table.rows[index].silent < SILENT
-        return self._send(index, int(self._rng.choice(places))) if usable else None
-
     def _repeat(self) -> Cell | None:
         """A cell of a candidate that has met every example, once more."""
         if not self._settings.repeats:
@@ -397,6 +437,7 @@ class LathePolicy:
     def _send(self, index: int, place: int) -> Cell:
         member = self._table.rows[index].member or self._enter(index)
         repeat = self._table.send(index, place)
+        self._last = index
         member.sent += 1
         self._sent += 1
         return Cell(member.candidate, self._examples[place], repeat)
@@ -485,6 +526,7 @@ class LathePolicy:
             excess = np.concatenate([self._limits.excess_of_rows(), fresh])
         allowed = within(excess)
         self._look, self._tasted = found, False
+        self._plan.clear()
         self._recommend(found, allowed[:n])
         best = self._index(self._best)
         self._value = worth(found, allowed)
@@ -503,8 +545,17 @@ class LathePolicy:
             return
         if (answered & allowed).any():
             answered &= allowed
-        index = int(np.argmax(np.where(answered, look.estimate, -np.inf)))
+        expected = np.where(answered, look.estimate, -np.inf)
+        index = self._shorter(expected, int(np.argmax(expected)))
         self._best = self._table.rows[index].member or self._enter(index)
+
+    def _shorter(self, expected: Array, top: int) -> int:
+        """Of those that are about as good as the top, one that takes clearly fewer tokens."""
+        members = [self._table.rows[index].member for index in range(len(expected))]
+        price = np.array([math.inf if one is None else one.price for one in members])
+        near = expected >= expected[top] - TIE * self._settings.margin / (self._high - self._low)
+        shortest = int(np.argmin(np.where(near, price, np.inf)))
+        return shortest if price[shortest] < (1 - SHORTER) * price[top] else top
 
     def _answers(self, index: int) -> bool:
         """It was answered, here or in an earlier run of this model, and mostly so."""
