@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -495,6 +496,53 @@ def test_of_equals_the_cheaper_is_bought_per_token() -> None:
         return sum(way(cell).startswith("dear") for cell in cells)
 
     assert dear(per_token=True) < 0.95 * dear(per_token=False)
+
+
+def mostly_by_example(seed: int) -> Rule:
+    rng = np.random.default_rng(seed)
+    return lambda cell: float((int(cell.example.id[1:]) % 3 > 0) != (rng.random() < 0.025))
+
+
+def test_of_equals_the_shorter_is_recommended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is right depends on the example only, but for an answer in forty."""
+
+    def recommended(tie: float) -> list[str]:
+        monkeypatch.setattr("promptlathe.search.lathe.policy.TIE", tie)
+        found: list[str] = []
+        for seed in range(8):
+            one = policy(12, MANY, seed=seed, settings=Settings(doubt=0, margin=0.04))
+            bought(one, mostly_by_example(seed), 300)
+            one.close()
+            found.append(way(Cell(one.best.candidate, EXAMPLES[0])))
+        return [name for name in found if name.startswith("dear")]
+
+    assert len(recommended(0.5)) < len(recommended(0.0))
+
+
+def test_the_better_is_recommended_though_it_is_longer() -> None:
+    right, wrong = draw(0.9), draw(0.6)
+    one = policy(6, MANY)
+    bought(one, lambda cell: right(cell) if way(cell) == "dear4" else wrong(cell), 300)
+    one.close()
+    assert way(Cell(one.best.candidate, EXAMPLES[0])) == "dear4"
+
+
+@pytest.mark.parametrize("slots", [1, 8])
+def test_calls_of_one_candidate_go_out_together(slots: int) -> None:
+    one, rule = policy(12, MANY), draw(0.5)
+    sent: list[Cell] = []
+    while len(sent) < 400:
+        pending = sent[-slots + 1 :] if slots > 1 else []
+        sent += (cells := one.propose(pending, 1))
+        assert cells
+        if len(sent) >= slots:
+            told = sent[len(sent) - slots]
+            one.tell(outcome(told, Answer("", 1, 0), {"score": 1.0}, rule(told)))
+    late = [cell.candidate.id for cell in sent[150:]]
+    changes = sum(a != b for a, b in pairwise(late))
+    assert len(set(late)) > 3
+    shuffled = np.random.default_rng(0).permutation(late)
+    assert changes < 0.7 * sum(a != b for a, b in pairwise(shuffled))
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -554,8 +554,8 @@ class LathePolicy:
         members = [self._table.rows[index].member for index in range(len(expected))]
         price = np.array([math.inf if one is None else one.price for one in members])
         near = expected >= expected[top] - TIE * self._settings.margin / (self._high - self._low)
-        shortest = int(np.argmin(np.where(near, price, np.inf)))
-        return shortest if price[shortest] < (1 - SHORTER) * price[top] else top
+        shorter = near & np.isfinite(price[top]) & (price < (1 - SHORTER) * price[top])
+        return int(np.argmin(np.where(shorter, price, np.inf))) if shorter.any() else top
 
     def _answers(self, index: int) -> bool:
         """It was answered, here or in an earlier run of this model, and mostly so."""
