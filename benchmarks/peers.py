@@ -38,6 +38,8 @@ from lab.peers.compare import OURS, Bench, PeerFailed, Run, table
 from lab.peers.counting import counting_server
 from promptlathe.errors import InputError
 
+TASKS = ("support_triage", "banking77")
+
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """The checked options. Raises InputError."""
@@ -53,7 +55,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args(argv)
     args.peers = names(args.peers, list(PEERS), "--peers")
-    args.tasks = names(args.tasks, list(CASES), "--tasks")
+    args.tasks = names(args.tasks, TASKS, "--tasks")
     if args.calls < 500:
         raise InputError(f"{args.calls} is too few", "--calls", "give 500 or more")
     if args.seeds < 1:

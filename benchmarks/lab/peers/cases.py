@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -75,16 +76,20 @@ def support_triage(_: Path) -> Case:
     )
 
 
-def bank(data: Path) -> Case:
+def bank(data: Path, name: str = "banking77", intents: int = INTENTS, demos: int = DEMOS) -> Case:
     """Banking77's first intents. Raises FileNotFoundError without its file."""
-    rows = banking77.rows_of(data / "banking77_train.jsonl", INTENTS)
+    rows = banking77.rows_of(data / "banking77_train.jsonl", intents)
     objective = pl.Objective(
         rows,
         scorer=pl.exact_match("label", parse="label"),
         splits={"train": 0.3, "select": 0.35, "test": 0.35, "stratify": "label"},
     )
-    space = banking77.space_of(rows, DEMOS)
-    return Case("banking77", objective, space, "Question", "Intent", DEMOS)
+    space = banking77.space_of(rows, demos)
+    return Case(name, objective, space, "Question", "Intent", demos)
 
 
-CASES: dict[str, Callable[[Path], Case]] = {"support_triage": support_triage, "banking77": bank}
+CASES: dict[str, Callable[[Path], Case]] = {
+    "support_triage": support_triage,
+    "banking77": bank,
+    "banking8": partial(bank, name="banking8", intents=8, demos=8),
+}

@@ -17,6 +17,7 @@ PEERS = {
     "lathe": "with_lathe",
     "lathe-demos": "with_lathe",
     "lathe-data": "with_lathe",
+    "random": "with_lathe",
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from lab.peers.cases import ROOT, Case
 from lab.peers.counting import CountingServer, Counts
+from lab.peers.real import RealServer
 from lab.peers.task import CONCURRENCY, MAX_TOKENS, TEXT, Messages, Order
 from promptlathe.errors import PromptlatheError
 from promptlathe.models import ModelSettings
@@ -32,7 +33,7 @@ from promptlathe.records import (
 from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.local import LocalEngine
 
-OURS = ("lathe", "lathe-demos", "lathe-data")
+OURS = ("lathe", "lathe-demos", "lathe-data", "random")
 ATTEMPTS, NEAR = 3, 0.05
 TEXTS = 500
 """So many different draws of the space's texts before they come again."""
@@ -60,7 +61,7 @@ class Run(Attempt):
     task: str
     peer: str
     proposals: str
-    """Who wrote new texts: `space`, or `-` where none are asked for."""
+    """Who wrote new texts: `space`, the `model` itself, or `-` where none are asked for."""
     seed: int
     seed_score: float
     best_score: float
@@ -70,7 +71,7 @@ class Run(Attempt):
 class Bench:
     """What the runs have in common."""
 
-    server: CountingServer
+    server: CountingServer | RealServer
     python: str
     calls: int
     data: Path

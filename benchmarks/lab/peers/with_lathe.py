@@ -1,7 +1,8 @@
 """promptlathe itself over HTTP.
 
-`lathe` in the declared space; `lathe-demos` over demos only; `lathe-data` over demos, and new
-instructions that operators make from rows of train, from the same seed instruction as the others.
+`lathe` in the declared space, `random` there by random search; `lathe-demos` over demos only;
+`lathe-data` over demos, and new instructions that operators make from rows of train, from the same
+seed instruction as the others.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from promptlathe.search.operators import WITHOUT_REWRITER
 def run(order: Order) -> Found:
     case = CASES[order.task.name](Path(order.data))
     data = order.peer == "lathe-data"
-    space = case.space if order.peer == "lathe" else demos_only(case, order.task, rewrite=data)
+    declared = order.peer in ("lathe", "random")
+    space = case.space if declared else demos_only(case, order.task, rewrite=data)
     pocket = {"name": "pocket", "base_url": order.url}
     # Its final comparison of two prompts is paid from the same budget; the others make none.
     comparison = 2 * len(case.objective.examples("test"))
@@ -30,6 +32,7 @@ def run(order: Order) -> Found:
             budget=pl.Budget(calls=order.calls + comparison),
             parallel={"concurrency": CONCURRENCY},
             seed=order.seed,
+            policy="random" if order.peer == "random" else "lathe",
             operators=WITHOUT_REWRITER if data else (),
             track=False,
             workspace=folder,

@@ -111,6 +111,7 @@ class LathePolicy:
         self._examples = [by_id[i] for i in self._rng.permutation(len(by_id))]
         self._place = {example.id: i for i, example in enumerate(self._examples)}
         self._settings = settings or Settings()
+        self._blas = ThreadpoolController()
         self._plain = SpaceLandscape(space) if isinstance(space, BoundSpace) else space
         self._told_before = [one for one in earlier if one.example in self._place]
         self._memory = self._remember()
@@ -144,7 +145,6 @@ class LathePolicy:
         """How far each repeat was from the answers before it."""
         self._chances: deque[float] = deque(maxlen=RECENT)
         self._finished: str | None = None
-        self._blas = ThreadpoolController()
         self._enter(self._row(self._landscape.seed))
         self._seed = self._best = self._members[0]
         self._learn()
@@ -192,7 +192,8 @@ class LathePolicy:
 
     def extend(self, space: BoundSpace) -> None:
         before, self._plain = self._plain, SpaceLandscape(space)
-        self._memory = self._remember()
+        if self._memory.directions.size:  # of features that are others now
+            self._memory = self._remember()
         self._landscape = self._memory.over(self._plain)
         if self._study is not None:
             self._study.extend(space.space)
@@ -338,7 +339,8 @@ class LathePolicy:
                 if not self._plan:
                     return None
             pick = self._plan.popleft()
-            if len(places := self._table.left(pick.index)):
+            if self._usable(pick.index):
+                places = self._table.left(pick.index)
                 place = self._rng.choice(places) if pick.anywhere else self._example(pick.index)
                 return self._send(pick.index, int(place))
 
@@ -346,10 +348,13 @@ class LathePolicy:
         """Now and then the one that would be recommended, on any example, which verifies it."""
         if self._rng.random() < LEAD:
             index = self._index(self._best)
-            if len(self._table.left(index)) and self._table.rows[index].silent < SILENT:
+            if self._usable(index):
                 return _Pick(index, anywhere=True)
         index = self._pick(look)
         return None if index is None else _Pick(index)
+
+    def _usable(self, index: int) -> bool:
+        return len(self._table.left(index)) > 0 and self._table.rows[index].silent < SILENT
 
     def _pick(self, look: Look) -> int | None:
         """The row of the next cell; None when none has an example left."""
@@ -474,8 +479,10 @@ class LathePolicy:
         return encode(self._landscape, points, effects=self._settings.effects)
 
     def _remember(self) -> Memory:
+        """What the outcomes say that are no cells of this run; on one thread, as the fits."""
         heard = [one for one in self._told_before if not one.known]
-        return remember(heard, self._place, self._plain)
+        with self._blas.limit(limits=1, user_api="blas"):
+            return remember(heard, self._place, self._plain)
 
     def _learn(self) -> None:
         """Outcomes of this model and of prompts that the space makes are known cells.

@@ -1,0 +1,96 @@
+"""A real LLM behind the counting server: a GGUF file, served on this machine.
+
+With `labels` a task call is constrained to a JSON schema of them, and its answer is handed on as
+the label alone, for all optimizers alike: a model of 135 million parameters answers nothing that
+can be read otherwise. Requests for new texts are answered by the same model, without a schema.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import web
+
+from lab.peers.counting import Counts
+from lab.peers.task import PROPOSAL_KEY
+from promptlathe.models import ModelSettings
+from promptlathe.models.local_server import close_server, open_server
+
+WRITTEN = 400
+"""Tokens of a new text at most."""
+
+
+class RealServer:
+    """Forwards chat requests, and counts them; `base_url` is where the optimizers ask."""
+
+    def __init__(self, upstream: str, key: str, session: aiohttp.ClientSession) -> None:
+        self.base_url = ""
+        self.labels: Sequence[str] = ()
+        """To which answers are constrained; (): they are free."""
+        self.counts = Counts()
+        self._upstream, self._key, self._session = upstream, key, session
+
+    def reset(self, texts: Iterator[str] | None = None) -> None:
+        assert texts is None, "the model writes them itself"
+        self.counts = Counts()
+
+    async def chat(self, request: web.Request) -> web.Response:
+        asked = json.loads(await request.text())
+        new_text = request.headers.get("Authorization") == f"Bearer {PROPOSAL_KEY}"
+        if new_text:
+            asked["max_tokens"] = min(asked.get("max_tokens") or WRITTEN, WRITTEN)
+        elif self.labels:
+            asked["response_format"] = _schema(self.labels)
+        headers = {"Authorization": f"Bearer {self._key}"}
+        url = f"{self._upstream}/chat/completions"
+        async with self._session.post(url, json=asked, headers=headers) as reply:
+            status, said = reply.status, await reply.json()
+        if status == 200 and new_text:
+            self.counts.proposals += 1
+        elif status == 200:
+            self.counts.calls += 1
+            self.counts.tokens += said["usage"]["total_tokens"]
+            if self.labels:
+                message = said["choices"][0]["message"]
+                message["content"] = _label(message["content"])
+        return web.json_response(said, status=status)
+
+
+def _schema(labels: Sequence[str]) -> dict[str, object]:
+    properties = {"label": {"type": "string", "enum": list(labels)}}
+    schema = {"type": "object", "properties": properties, "required": ["label"]}
+    return {"type": "json_schema", "json_schema": {"name": "label", "schema": schema}}
+
+
+def _label(content: str) -> str:
+    try:
+        return str(json.loads(content)["label"])
+    except (ValueError, KeyError, TypeError):  # cut off
+        return content
+
+
+@asynccontextmanager
+async def real_server(settings: ModelSettings) -> AsyncGenerator[RealServer, None]:
+    """The model of `settings` (a GGUF file) on any free port, for as long as the block runs."""
+    local = open_server(settings.weights, settings.tokens_of_a_call)
+    try:
+        address = await asyncio.to_thread(local.start)
+        timeout = aiohttp.ClientTimeout(total=600)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            server = RealServer(address, local.key, session)
+            application = web.Application(client_max_size=16 * 1024 * 1024)
+            application.router.add_post("/v1/chat/completions", server.chat)
+            runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, "127.0.0.1", 0).start()
+                server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+                yield server
+            finally:
+                await runner.cleanup()
+    finally:
+        close_server(local)
