@@ -269,6 +269,8 @@ def test_of_a_cell_that_was_told_twice_the_latest_counts(ledger: Ledger) -> None
     ledger.begin("next", TERMS, warm=True)
     found = ledger.earlier("next", [one.id for one in SELECT])
     assert {(one.example, one.value) for one in found} == {("e0", 1.0), ("e1", 0.0)}
+    ledger.keep_told("looks", TERMS, [told("a", 0, 1.0), told("a", 1, 0.5)])
+    assert ledger.count("looks") == 5, "what stayed the same is not told again"
     assert all(not one.model for one in found)
 
 

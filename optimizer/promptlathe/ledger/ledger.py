@@ -483,12 +483,25 @@ class Ledger:
             self._connection.execute(insert(tables.looks), row)
 
     def keep_told(self, run: str, terms: ScoringTerms, outcomes: Sequence[Outcome]) -> None:
-        """More outcomes of a run that has no search: later runs know them as those of others."""
-        if not self.count(run):
+        """More outcomes of a run that has no search: later runs know them as those of others.
+
+        What was told of a cell before, and is the same, is not told again.
+        """
+        count = self.count(run)
+        if not count:
             self.begin(run, terms, warm=False)
             self.stop(run, "", told=0)
             self.end(run)
-        self.record((), run, [(one, 0) for one in outcomes])
+        latest: dict[tuple[str, str], float] = {}
+        with self._transaction(self._connection):
+            for row in self._connection.execute(tables.OUTCOMES, {"of": run, "until": count}):
+                latest.setdefault((row.candidate, row.example), row.value)
+        new = [
+            one
+            for one in outcomes
+            if latest.get((one.cell.candidate.id, one.cell.example.id)) != one.value
+        ]
+        self.record((), run, [(one, 0) for one in new])
 
     def looks(self, stream: str) -> list[tuple[datetime, str]]:
         """When, and what was seen, the first look first."""
