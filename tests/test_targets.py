@@ -174,7 +174,7 @@ def test_what_it_raises_is_a_failure_of_the_prompt(server: ScriptedServer, tmp_p
 
     async def app(row: Mapping[str, Any], prompts: Mapping[str, Any], llm: Any) -> str:
         plan = await llm(prompts["plan"], **row)
-        if plan == VAGUE and row["id"] in ("o03", "o07"):
+        if plan == VAGUE and row["id"][-1] in "37":
             raise ValueError("no rule in the note")
         return await llm(prompts["answer"], **row, plan=plan)
 
