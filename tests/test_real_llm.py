@@ -14,33 +14,11 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import real_llm  # noqa: E402
-from lab.peers.counting import counting_server  # noqa: E402
-from lab.peers.real import RealServer  # noqa: E402
+from lab.peers.counting import counting_server, listening  # noqa: E402
+from lab.peers.real import RealServer, in_front_of  # noqa: E402
 from lab.peers.task import PROPOSAL_KEY, TASK_KEY  # noqa: E402
 from promptlathe.errors import InputError  # noqa: E402
 from promptlathe.models import ModelSettings  # noqa: E402
-
-
-@asynccontextmanager
-async def listening(application: web.Application) -> AsyncGenerator[str, None]:
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def in_front_of(upstream: str) -> AsyncGenerator[RealServer, None]:
-    async with ClientSession() as session:
-        server = RealServer(upstream, TASK_KEY, session)
-        application = web.Application()
-        application.router.add_post("/v1/chat/completions", server.chat)
-        async with listening(application) as url:
-            server.base_url = url
-            yield server
 
 
 async def test_answers_are_constrained_and_handed_on_as_labels() -> None:
@@ -55,7 +33,7 @@ async def test_answers_are_constrained_and_handed_on_as_labels() -> None:
 
     application = web.Application()
     application.router.add_post("/v1/chat/completions", chat)
-    async with listening(application) as upstream, in_front_of(upstream) as server:
+    async with listening(application) as upstream, in_front_of(upstream, TASK_KEY) as server:
         server.labels = ["billing", "how_to"]
         said: list[str] = []
         for key in (TASK_KEY, PROPOSAL_KEY):
@@ -81,7 +59,7 @@ def test_the_same_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     @asynccontextmanager
     async def pocket(_: ModelSettings) -> AsyncGenerator[RealServer, None]:
-        async with counting_server() as upstream, in_front_of(upstream.base_url) as server:
+        async with counting_server() as upstream, in_front_of(upstream.base_url, "any") as server:
             yield server
 
     monkeypatch.setattr(real_llm, "real_server", pocket)

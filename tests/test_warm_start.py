@@ -274,6 +274,13 @@ def test_of_a_cell_that_was_told_twice_the_latest_counts(ledger: Ledger) -> None
     assert all(not one.model for one in found)
 
 
+def test_a_look_that_was_killed_while_it_was_kept_stops_no_later_one(ledger: Ledger) -> None:
+    ledger.begin("looks", TERMS, warm=False)
+    ledger.keep_told("looks", TERMS, [told("a", 0)])
+    ledger.begin("next", TERMS, warm=True)
+    assert names(ledger, "next") == [("a", "e0", True)]
+
+
 def test_what_is_told_later_is_not_known(ledger: Ledger) -> None:
     """Two runs beside each other, in whatever order they end."""
     ledger.begin("1", TERMS, warm=True)

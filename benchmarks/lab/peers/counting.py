@@ -56,14 +56,20 @@ class CountingServer(PocketServer):
 
 
 @asynccontextmanager
-async def counting_server() -> AsyncGenerator[CountingServer, None]:
-    """A server on any free port of this machine for as long as the block runs."""
-    server = CountingServer()
-    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=1.0)
+async def listening(application: web.Application) -> AsyncGenerator[str, None]:
+    """Serve on any free port of this machine for as long as the block runs; the base URL."""
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        yield server
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def counting_server() -> AsyncGenerator[CountingServer, None]:
+    """A server on any free port of this machine for as long as the block runs."""
+    server = CountingServer()
+    async with listening(server.application()) as server.base_url:
+        yield server

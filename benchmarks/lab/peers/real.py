@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 from aiohttp import web
 
-from lab.peers.counting import Counts
+from lab.peers.counting import Counts, listening
 from lab.peers.task import PROPOSAL_KEY
 from promptlathe.models import ModelSettings
 from promptlathe.models.local_server import close_server, open_server
@@ -74,23 +74,24 @@ def _label(content: str) -> str:
 
 
 @asynccontextmanager
+async def in_front_of(upstream: str, key: str) -> AsyncGenerator[RealServer, None]:
+    """On any free port, for as long as the block runs; `upstream` is the model's base URL."""
+    timeout = aiohttp.ClientTimeout(total=600)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        server = RealServer(upstream, key, session)
+        application = web.Application(client_max_size=16 * 1024 * 1024)
+        application.router.add_post("/v1/chat/completions", server.chat)
+        async with listening(application) as server.base_url:
+            yield server
+
+
+@asynccontextmanager
 async def real_server(settings: ModelSettings) -> AsyncGenerator[RealServer, None]:
-    """The model of `settings` (a GGUF file) on any free port, for as long as the block runs."""
+    """The model of `settings` (a GGUF file), for as long as the block runs."""
     local = open_server(settings.weights, settings.tokens_of_a_call)
     try:
         address = await asyncio.to_thread(local.start)
-        timeout = aiohttp.ClientTimeout(total=600)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            server = RealServer(address, local.key, session)
-            application = web.Application(client_max_size=16 * 1024 * 1024)
-            application.router.add_post("/v1/chat/completions", server.chat)
-            runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-            await runner.setup()
-            try:
-                await web.TCPSite(runner, "127.0.0.1", 0).start()
-                server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-                yield server
-            finally:
-                await runner.cleanup()
+        async with in_front_of(address, local.key) as server:
+            yield server
     finally:
         close_server(local)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     URL,
     Connection,
     RootTransaction,
+    Table,
     delete,
     func,
     insert,
@@ -487,14 +488,16 @@ class Ledger:
 
         What was told of a cell before, and is the same, is not told again.
         """
-        count = self.count(run)
-        if not count:
+        # Each by itself: whoever began may have been killed in between.
+        if not self._has(tables.runs, run):
             self.begin(run, terms, warm=False)
+        if not self._has(tables.stops, run):
             self.stop(run, "", told=0)
             self.end(run)
         latest: dict[tuple[str, str], float] = {}
         with self._transaction(self._connection):
-            for row in self._connection.execute(tables.OUTCOMES, {"of": run, "until": count}):
+            until = self._told_now(run, self._connection)
+            for row in self._connection.execute(tables.OUTCOMES, {"of": run, "until": until}):
                 latest.setdefault((row.candidate, row.example), row.value)
         new = [
             one
@@ -502,6 +505,11 @@ class Ledger:
             if latest.get((one.cell.candidate.id, one.cell.example.id)) != one.value
         ]
         self.record((), run, [(one, 0) for one in new])
+
+    def _has(self, table: Table, run: str) -> bool:
+        query = select(table.c.run).where(table.c.run == run)
+        with self._transaction(self._connection):
+            return self._connection.execute(query).first() is not None
 
     def looks(self, stream: str) -> list[tuple[datetime, str]]:
         """When, and what was seen, the first look first."""
