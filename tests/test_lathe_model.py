@@ -66,7 +66,7 @@ def priors(data: Data) -> Priors:
 
 
 def from_start(data: Data, a: Array) -> Fit:
-    return _newton(data, priors(data), a)
+    return _newton(data, priors(data), a, np.zeros(len(data.y)))
 
 
 def mean(found: Fit) -> Array:
@@ -80,7 +80,7 @@ def variance(found: Fit) -> Array:
 
 def density(found: Fit) -> float:
     """Log posterior density of u, up to a constant."""
-    likelihood = _Cells.of(found.data, found.priors).difficulty(found.u)[1]
+    likelihood = _Cells.of(found.data, found.priors).difficulty(found.u, found.offset)[1]
     return likelihood - 0.5 * float(found.a @ found.u)
 
 

@@ -37,6 +37,7 @@ def optimize(
     seed: int = 0,
     policy: PolicyName = "lathe",
     warm_start: bool = True,
+    soft: Literal["auto", "off"] = "auto",
     rewriter: str | Mapping[str, Any] | None = None,
     judge: str | Mapping[str, Any] | None = None,
     operators: Sequence[str] | None = None,
@@ -61,6 +62,7 @@ def optimize(
     budget: upper limits, `{"calls": 400, "usd": 2}` or a `Budget`: calls, tokens, usd, minutes;
         1,000 calls by default.
     warm_start: learn from earlier runs of the same objective in the workspace.
+    soft: learn also from how likely the model thought the labels, where its service says so.
     rewriter: who writes new texts for components with `rewrite=True`; None: the model itself.
     judge: who scores, for scorers that ask a model; None: the model itself.
     operators: what makes new levels; None: the usual ones, where a text may be rewritten.
@@ -80,6 +82,7 @@ def optimize(
             "policy": policy,
             "seed": seed,
             "warm_start": warm_start,
+            "soft": soft,
             "operators": operators,
             "rewrite_share": rewrite_share,
         },

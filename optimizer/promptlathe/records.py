@@ -324,6 +324,8 @@ class Call:
     api: Api = "chat"
     shown: tuple[Passage, ...] = field(default=(), compare=False)
     """The contexts that stand in the messages, as far as it is known."""
+    labels: tuple[str, ...] = field(default=(), compare=False)
+    """Whose chances are asked for besides the answer, which they do not change."""
 
     @cached_property
     def key(self) -> str:
@@ -361,6 +363,9 @@ class Answer:
     """Of the input, those written to it."""
     reasoning_tokens: int | None = None
     """Of the output, those that reasoning took."""
+    likely: tuple[tuple[str, float], ...] = ()
+    """Labels with the chances that the model gave them: first the one that the answer says; those
+    with almost none are left out. () when it does not say."""
     served: str = field(default="", compare=False)
     """How the service names what answered: a model's version and its fingerprint; not kept."""
     rest: float = field(default=0.0, compare=False)
@@ -465,6 +470,8 @@ class Score:
     parsed: Json = None
     """What was read in the output."""
     rationale: str | None = None
+    soft: float | None = None
+    """How likely the model thought the right answer; None where it does not say."""
 
 
 @dataclass(frozen=True)
@@ -488,6 +495,9 @@ class Outcome:
     failure: Failure | None = None
     rationales: Mapping[str, str] = field(default_factory=dict[str, str])
     """Of scorers that give one, by scorer."""
+    soft: float | None = None
+    """What the goal's value would be if the score were how likely the model thought the right
+    answer; None where it does not say."""
 
     def __post_init__(self) -> None:
         scored = self.failure is None or self.failure.of_prompt

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,10 @@ class Bench:
     python: str
     calls: int
     data: Path
+    held_out: int | None = None
+    """Test rows that count; None: all."""
+    _scores: dict[str, float] = field(default_factory=dict[str, float])
+    """Of prompts that were held against them."""
 
     async def run(self, case: Case, peer: str, proposals: str, seed: int) -> Run:
         """The attempt whose calls come nearest to the budget.
@@ -110,6 +114,10 @@ class Bench:
 
     async def _held_out(self, case: Case, template: Messages) -> float:
         """The mean score of a prompt on the test rows, by our scorer."""
+        examples = case.objective.examples("test")[: self.held_out]
+        asked = json.dumps([case.name, template])
+        if asked in self._scores:
+            return self._scores[asked]
         settings = ModelSettings(
             name="pocket", base_url=self.server.base_url, max_tokens=MAX_TOKENS
         )
@@ -125,9 +133,8 @@ class Bench:
                 outcome = await case.objective.score(cell, Trace(reply.text), NoCalls())
                 return outcome.value or 0.0
 
-            examples = case.objective.examples("test")
             scores = await asyncio.gather(*(score(i, one) for i, one in enumerate(examples)))
-        return sum(scores) / len(scores)
+        return self._scores.setdefault(asked, sum(scores) / len(scores))
 
 
 class NoCalls:

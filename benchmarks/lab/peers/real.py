@@ -27,12 +27,14 @@ WRITTEN = 400
 class RealServer:
     """Forwards chat requests, and counts them; `base_url` is where the optimizers ask."""
 
-    def __init__(self, upstream: str, key: str, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, upstream: str, key: str, model: str | None, session: aiohttp.ClientSession
+    ) -> None:
         self.base_url = ""
         self.labels: Sequence[str] = ()
         """To which answers are constrained; (): they are free."""
         self.counts = Counts()
-        self._upstream, self._key, self._session = upstream, key, session
+        self._upstream, self._key, self._model, self._session = upstream, key, model, session
 
     def reset(self, texts: Iterator[str] | None = None) -> None:
         assert texts is None, "the model writes them itself"
@@ -45,6 +47,8 @@ class RealServer:
             asked["max_tokens"] = min(asked.get("max_tokens") or WRITTEN, WRITTEN)
         elif self.labels:
             asked["response_format"] = _schema(self.labels)
+        if self._model:
+            asked["model"] = self._model
         headers = {"Authorization": f"Bearer {self._key}"}
         url = f"{self._upstream}/chat/completions"
         async with self._session.post(url, json=asked, headers=headers) as reply:
@@ -74,11 +78,14 @@ def _label(content: str) -> str:
 
 
 @asynccontextmanager
-async def in_front_of(upstream: str, key: str) -> AsyncGenerator[RealServer, None]:
-    """On any free port, for as long as the block runs; `upstream` is the model's base URL."""
+async def in_front_of(
+    upstream: str, key: str, model: str | None = None
+) -> AsyncGenerator[RealServer, None]:
+    """On any free port, for as long as the block runs; `upstream` is the model's base URL, `model`
+    its name there, where it matters."""
     timeout = aiohttp.ClientTimeout(total=600)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        server = RealServer(upstream, key, session)
+        server = RealServer(upstream, key, model, session)
         application = web.Application(client_max_size=16 * 1024 * 1024)
         application.router.add_post("/v1/chat/completions", server.chat)
         async with listening(application) as server.base_url:

@@ -43,6 +43,7 @@ ABLATIONS = {
 does: the baselines never do, so the others spend every call too."""
 SCHEMES["lathe"] = partial(Lathe, settings=Settings(doubt=0, repeats=False))
 SCHEMES["lathe:cold"] = partial(Lathe, settings=Settings(doubt=0, repeats=False), cold=True)
+SCHEMES["lathe:right"] = partial(Lathe, settings=Settings(doubt=0, repeats=False), right=True)
 for name, settings in ABLATIONS.items():
     SCHEMES[f"lathe:{name}"] = partial(Lathe, settings=settings)
 

@@ -76,8 +76,10 @@ class Lathe:
         settings: Settings | None = None,
         *,
         cold: bool = False,
+        right: bool = False,
     ) -> None:
-        """cold: what the world remembers of earlier runs is left out."""
+        """cold: what the world remembers of earlier runs is left out. right: only whether answers
+        are right counts, not how likely the model thought the right ones."""
         examples = [Example(f"{i:06}", {}, "select") for i in range(world.examples)]
         landscape = WorldLandscape(world)
         if world.pool is not None:  # no prompt is the user's own: any may be the first
@@ -88,6 +90,7 @@ class Lathe:
             landscape, examples, study=None, seed=seed, earlier=earlier, settings=settings
         )
         self._cell: Cell | None = None
+        self._soft = None if right else getattr(world, "soft", None)
 
     def ask(self) -> tuple[Codes, int] | None:
         cells = self.policy.propose((), 1)
@@ -98,7 +101,8 @@ class Lathe:
 
     def tell(self, codes: Codes, example: int, value: float) -> None:
         assert self._cell is not None
-        self.policy.tell(outcome(self._cell, Answer("", 1, 1), {"score": value}, value))
+        soft = self._soft and self._soft(codes, example)
+        self.policy.tell(outcome(self._cell, Answer("", 1, 1), {"score": value}, value, soft=soft))
 
     def recommend(self) -> Codes:
         """As of all answers so far, as at the end of a job."""

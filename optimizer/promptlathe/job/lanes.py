@@ -13,6 +13,7 @@ from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.local import LocalEngine
 from promptlathe.runtime.pacing import QUIET
 from promptlathe.search.operators.rewriting_policy import ASKED
+from promptlathe.space import JoinedSpace
 
 
 def lanes_of(job: Job) -> Lanes:
@@ -25,7 +26,25 @@ def lanes_of(job: Job) -> Lanes:
         found["judge"] = _lane(job, job.scorer)
     if job.operators:
         found["rewrite"] = replace(_lane(job, job.writer), slots=ASKED, pool="")
-    return Lanes(found, job.objective.folder, job.objective.within, pictures_of(job))
+    output = job.space.output if isinstance(job.space, JoinedSpace) else ""
+    return Lanes(
+        found,
+        job.objective.folder,
+        job.objective.within,
+        pictures_of(job),
+        labels=tuple(job.objective.labels) if _says_chances(job, output) else (),
+        output=output,
+    )
+
+
+def _says_chances(job: Job, output: str) -> bool:
+    """Whether it is worth asking how likely the labels were: a scorer reads one in the output, and
+    nothing is known against it. A batch has no second attempt."""
+    model = job.step_models.get(output, job.model)
+    known = model.preset.logprobs if model.preset else None
+    reads = job.objective.contract.parse[-1] == "label"
+    alone = job.function is None and job.parallel.engine != "batch"
+    return job.search.soft == "auto" and reads and alone and known is not False
 
 
 def pictures_of(job: Job) -> Pictures:

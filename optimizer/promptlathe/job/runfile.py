@@ -58,6 +58,11 @@ class SearchOptions(documents.Model):
         default=True,
         description="Learn from earlier runs of the same objective in the ledger (lathe only)",
     )
+    soft: Literal["auto", "off"] = Field(
+        default="auto",
+        description="Learn also from how likely the model thought the labels, where its service "
+        "says so (lathe only)",
+    )
     operators: tuple[str, ...] | None = Field(
         default=None,
         description=f"What makes new levels: {', '.join(NAMES)}, or file.py:function. By default "

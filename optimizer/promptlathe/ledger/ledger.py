@@ -544,12 +544,14 @@ def _answer_row(call: Call, answer: Answer, at: datetime) -> dict[str, Any]:
         "at": at,
         **{name: getattr(answer, name) for name in tables.ANSWER_COLUMNS},
         "tool_calls": [dict(one) for one in answer.tool_calls] or None,
+        "likely": answer.likely or None,
     }
 
 
 def _answer(values: Sequence[Any]) -> Answer:
     fields: dict[str, Any] = dict(zip(tables.ANSWER_COLUMNS, values, strict=True))
     fields["tool_calls"] = tuple(fields["tool_calls"] or ())
+    fields["likely"] = tuple((label, chance) for label, chance in fields["likely"] or ())
     return Answer(**fields)
 
 

@@ -56,6 +56,7 @@ answers = Table(
     Column("cached_tokens", Integer),
     Column("cache_write_tokens", Integer),
     Column("reasoning_tokens", Integer),
+    Column("likely", JSON),
     Column("at", DateTime(timezone=True), nullable=False),
 )
 told = Table(
@@ -150,6 +151,7 @@ ANSWER_COLUMNS = (
     "cached_tokens",
     "cache_write_tokens",
     "reasoning_tokens",
+    "likely",
 )
 placements = Table(
     "placements",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from promptlathe.models.body import body_of, served
 from promptlathe.models.dialect import Dialect
 from promptlathe.models.failures import failure_inside, short
+from promptlathe.models.likely import ASKED, likely
 from promptlathe.models.room import until_room
 from promptlathe.models.usage import usage
 from promptlathe.records import Answer, Call, Failure
@@ -27,7 +28,8 @@ def request_body(call: Call, dialect: Dialect) -> dict[str, Any]:
     extra = body.pop("extra_body", None) or {}
     body["model"] = call.model
     body["messages"] = dialect.messages(call.messages)
-    return body | extra
+    asked = dialect.parameters(ASKED) if call.labels else {}
+    return (asked if asked.keys() == ASKED.keys() else {}) | body | extra
 
 
 def read_answer(
@@ -36,10 +38,11 @@ def read_answer(
     headers: Mapping[str, str] = MappingProxyType({}),
     *,
     hide: Callable[[str], str] = str,
+    labels: Sequence[str] = (),
 ) -> Answer | Failure:
     """A chat completion's JSON as an answer. An empty text is an answer, a missing one is not.
 
-    headers: of the response, with names in lower case.
+    headers: of the response, with names in lower case. labels: whose chances were asked for.
     """
     data = body_of(content, hide=hide)
     match data:
@@ -74,6 +77,7 @@ def read_answer(
         latency=latency,
         finish_reason=finish,
         tool_calls=calls,
+        likely=likely(choice, labels) if labels else (),
         served=served(data),
         rest=until_room(headers, tokens),
         **used,

@@ -6,7 +6,7 @@ The answer's text is the JSON of its answers, in the order of the questions.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from promptlathe.models.body import body_of, served
@@ -40,8 +40,10 @@ def read_answer(
     headers: Mapping[str, str],
     *,
     hide: Callable[[str], str] = str,
+    labels: Sequence[str] = (),
 ) -> Answer | Failure:
     """The answers' JSON as a text."""
+    del labels
     data = body_of(content, hide=hide)
     match data:
         case Failure():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from promptlathe.models.body import body_of
@@ -38,8 +38,10 @@ def read_answer(
     headers: Mapping[str, str],
     *,
     hide: Callable[[str], str] = str,
+    labels: Sequence[str] = (),
 ) -> Answer | Failure:
     """The picture, and the tokens where the service counts any."""
+    del labels
     data = body_of(content, hide=hide)
     match data:
         case Failure():

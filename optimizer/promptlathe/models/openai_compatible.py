@@ -6,6 +6,7 @@ request transform and the response models, which take half of the processor time
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -67,9 +68,28 @@ class OpenAICompatibleModel:
         self._seconds = settings.seconds
         self._clients: dict[str, _Client] = {}
         """By address: some services want the model's name in it."""
+        self._says: dict[str, bool] = {}
+        """By model: whether it takes to be asked how likely labels were."""
 
     async def answer(self, call: Call) -> Answer | Failure:
-        """Send the call once."""
+        """Send the call once; a second time, without them, where it may have been refused for the
+        chances of labels: such a refusal is not billed."""
+        if not call.labels:
+            return await self._send(call)
+        plain = replace(call, labels=())
+        says = self._says.get(call.model)
+        if says is False:
+            return await self._send(plain)
+        reply = await self._send(call)
+        if isinstance(reply, Answer):
+            self._says[call.model] = True
+        elif says is None and reply.reason == "bad_request":
+            reply = await self._send(plain)
+            if isinstance(reply, Answer):
+                self._says[call.model] = False
+        return reply
+
+    async def _send(self, call: Call) -> Answer | Failure:
         body = self._wire.body(call, self._dialect)
         headers = dict(call.parameters).get("extra_headers") or {}
         start = perf_counter()
@@ -82,7 +102,9 @@ class OpenAICompatibleModel:
                 options=self._options | {"headers": headers, "timeout": self._seconds(call)},
             )
             latency = perf_counter() - start
-            return self._wire.read(response.content, latency, response.headers, hide=self._hide)
+            return self._wire.read(
+                response.content, latency, response.headers, hide=self._hide, labels=call.labels
+            )
         except Exception as error:  # noqa: BLE001 - failure_from raises what it does not know
             return failure_from(error, hide=self._hide)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from promptlathe.models import chat, decisions, images_api
@@ -29,8 +29,12 @@ class Wire(Protocol):
         headers: Mapping[str, str],
         *,
         hide: Callable[[str], str],
+        labels: Sequence[str] = (),
     ) -> Answer | Failure:
-        """The response's body as an answer. headers: with names in lower case."""
+        """The response's body as an answer.
+
+        headers: with names in lower case. labels: whose chances were asked for.
+        """
         ...
 
 

@@ -36,6 +36,11 @@ class Lanes:
     """The folders that they may not lead out of."""
     pictures: Pictures | None = None
     """Those that models drew."""
+    labels: tuple[str, ...] = ()
+    """What the output may say: their chances are asked for with the calls of the step that makes
+    it."""
+    output: str = ""
+    """That step."""
 
     def name_of(self, role: Role, step: str) -> str:
         """The lane that a call takes. Raises KeyError for a role that has none."""
@@ -65,7 +70,10 @@ class Lanes:
             role=role,
             step=step,
         )
-        return replace(call, shown=request.shown) if request.shown else call
+        labels = self.labels if role == "task" and step == self.output else ()
+        if request.shown or labels:
+            return replace(call, shown=request.shown, labels=labels)
+        return call
 
 
 REPEATS = 1000

@@ -46,6 +46,7 @@ class Scorecard:
         """See `Objective.score`."""
         scores: dict[str, float] = {}
         rationales: dict[str, str] = {}
+        soft: dict[str, float] = {}
         parsed: Json = None
         unread = False
         for name, step, measure in self._measures:
@@ -64,6 +65,8 @@ class Scorecard:
                 return _unscored(cell, trace, name, f"raised {said(error)}")
             if name == self._first:
                 parsed = found.parsed
+            if found.soft is not None:
+                soft[name] = found.soft
             if found.rationale is not None:
                 rationales[name] = found.rationale
             if found.value is None:
@@ -86,6 +89,7 @@ class Scorecard:
             parsed=None if parsed is None else as_text(parsed),
             unread=unread,
             rationales=rationales,
+            soft=self._goal.value({**scores, **soft}) if soft else None,
         )
 
     def failed(self, cell: Cell, trace: Trace, failure: Failure) -> Outcome:

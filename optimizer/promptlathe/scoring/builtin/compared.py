@@ -52,6 +52,7 @@ class Compared(Scorer):
         if "label" in steps(self.parse):
             _check_labels(around, field)
         read = parser(self.parse, lambda: around.labels(field))
+        labelled = steps(self.parse)[-1] == "label"
 
         def score(example: Example, trace: Trace, ctx: Context) -> Score:
             del ctx
@@ -64,7 +65,8 @@ class Compared(Scorer):
                 best = max((g for g in graded if g is not None), default=None)
             else:
                 best = grade(parsed, target)
-            return Score(best, parsed)
+            soft = _chance(trace, parsed, target) if labelled else None
+            return Score(best, parsed, soft=soft)
 
         return score
 
@@ -201,6 +203,20 @@ def _check_labels(around: Surroundings, field: str) -> None:
             around.place(field, second) or field,
             "spell a label the same way in all rows, or rename one of the two",
         )
+
+
+def _chance(trace: Trace, parsed: Parsed, target: Any) -> float | None:
+    """How likely the model thought a right answer, of the labels; None where it does not say, or
+    not of what was read."""
+    answers = trace.answers()
+    if not answers or not answers[-1].likely or answers[-1].text != trace.output:
+        return None
+    (said, _), *_ = answers[-1].likely
+    chances = dict(answers[-1].likely)
+    if said != parsed or not (whole := sum(chances.values())):
+        return None
+    right = target if isinstance(target, list) else [target]
+    return sum(chances.get(as_text(one), 0.0) for one in right) / whole
 
 
 def _number(value: Any) -> int | float | None:

@@ -79,7 +79,7 @@ def remember(earlier: Sequence[Earlier], place: Mapping[str, int], landscape: La
     for source in chain:
         found = _fitted(sources[source], place, experts, landscape)
         experts = np.concatenate([experts, _widened(found.difficulty)])
-        information = found.information(float(found.weights[0]))
+        information = found.information(found.weights[:1])[0]
         direction = found.weights[:p, None].copy()
         direction[0] = 0  # the level is another model's
         if direction.any():

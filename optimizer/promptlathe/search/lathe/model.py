@@ -31,13 +31,13 @@ Variances by the fixed point of MacKay (1992, section 4), with a weak prior.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.linalg import LinAlgError, cholesky, eigh, solve
+from numpy.linalg import LinAlgError, cholesky, eigh, inv, solve
 
-Array = np.ndarray
+from promptlathe.search.lathe.soft import Array, Relation, learnt, logistic
 
 MU_VARIANCE = 4.0
 """Of the common level, the constant feature: its prior is fixed."""
@@ -56,6 +56,8 @@ SHARES = (0.6, 0.95)
 """Of the examples, of which it may be."""
 NO_DIFFICULTY = np.where(GRID == 0, 1.0, 1e-300)
 BOUNDS = (1e-4, 16.0)
+ROUNDS = 4
+"""Of expectation maximization for the relation of the chances to the scores, at each fit."""
 STEPS = 12
 TOLERANCE = 0.02
 """Newton stops when a step gains less than this in log posterior density."""
@@ -93,6 +95,8 @@ class Data:
     """False: all examples are taken to be equally difficult (an ablation)."""
     memory: Array = field(default_factory=lambda: np.zeros((0, 1, len(GRID))))
     """(E, m, len(GRID)) what each expert says of the difficulties (memory.py)."""
+    soft: Array | None = None
+    """(n, m) how likely the right answer was to the model (soft.py); nan where not known."""
 
     @cached_property
     def known(self) -> Array:
@@ -110,6 +114,7 @@ class Priors:
     dispersion: float = 1.0
     trust: Array = field(default_factory=lambda: np.ones(1))
     """(1 + E,) the share of the examples whose difficulty comes from h, and from each expert."""
+    soft: Relation = field(default_factory=Relation)
 
     def columns(self, groups: Sequence[Group], p: int) -> Array:
         """(p,) prior variance of each column of phi."""
@@ -150,12 +155,22 @@ class Fit:
     """(n,) of equation (6)."""
     kernel: Array
     """(n, n) K."""
-    precision: Array
-    """(n, n) L."""
-    target: Array
-    """(n,) right-hand side of equation (6), with L u for L (u - m)."""
     difficulty: Array
     """(m, len(GRID)) posterior of the difficulties given u, equation (4)."""
+    offset: Array
+    """(n,) posterior mean of b (soft.py)."""
+    system: "_System"
+    """Of the last step."""
+
+    @property
+    def precision(self) -> Array:
+        """(n, n) L."""
+        return self.system.precision
+
+    @property
+    def target(self) -> Array:
+        """(n,) right-hand side of equation (6), with L u for L (u - m)."""
+        return self.system.target
 
     @cached_property
     def covariance(self) -> Array:
@@ -203,11 +218,15 @@ class Fit:
         p = logistic(u[:, None] - GRID)
         return (p * (1 - p)) @ self.difficulty.T
 
-    def information(self, u: float) -> Array:
-        """(m,) Fisher information about u of one more answer on each example."""
-        one = np.array([u])
-        p = self.chance(one)[0]
-        return self.luck(one)[0] ** 2 / np.maximum(p * (1 - p), 1e-9)
+    def information(self, u: Array) -> Array:
+        """(k, m) Fisher information about u of one more answer on each example."""
+        p = self.chance(u)
+        found = self.luck(u) ** 2 / np.maximum(p * (1 - p), 1e-9)
+        if self.data.soft is not None and (soft := self.priors.soft).weight > 0:
+            q = logistic(soft.slope * (u[:, None] + soft.level - GRID))
+            mean, slope = q @ self.difficulty.T, soft.slope * (q * (1 - q)) @ self.difficulty.T
+            found += soft.weight * slope**2 / np.maximum(mean * (1 - mean), 1e-9)
+        return found
 
     def draw(self, size: int, rng: np.random.Generator) -> Draws:
         """Joint samples by Matheron's rule: a draw of the prior, corrected by the data.
@@ -225,7 +244,7 @@ class Fit:
         u = u0 + self.kernel @ a
         cells, d = _Cells.of(self.data, self.priors), np.empty((self.data.y.shape[1], size))
         for s in range(size):
-            below = np.cumsum(cells.difficulty(u[:, s])[0], axis=1)
+            below = np.cumsum(cells.difficulty(u[:, s], self.offset)[0], axis=1)
             place = np.sum(below < rng.random((len(d), 1)), axis=1)
             d[:, s] = GRID[np.minimum(place, len(GRID) - 1)]
         return Draws(u, w0 + v[:, None] * (self.data.phi.T @ a), d)
@@ -239,15 +258,10 @@ def fit(data: Data, start: Fit | None = None) -> Fit:
         difficulty = DIFFICULTY if data.difficulty else NO_DIFFICULTY
         groups = tuple(group.prior for group in data.groups)
         priors = Priors(groups, difficulty, trust=first_trust(len(data.memory)))
-    a = np.zeros(len(data.y))
+    a, b = np.zeros(len(data.y)), np.full(len(data.y), priors.soft.level)
     if start is not None:
-        a[: len(start.a)] = start.a
-    return _newton(data, priors, a)
-
-
-def logistic(x: Array) -> Array:
-    """1 / (1 + exp(-x)), without overflow."""
-    return 0.5 * (1 + np.tanh(0.5 * x))
+        a[: len(start.a)], b[: len(start.a)] = start.a, start.offset
+    return _newton(data, priors, a, b)
 
 
 def widened(variance: Array | float) -> Array:
@@ -266,21 +280,60 @@ class _Cells:
     prior: Array
     """(m, len(GRID)) what (4) holds besides u."""
 
+    soft: "_Soft | None"
+
     @staticmethod
     def of(data: Data, priors: Priors) -> "_Cells":
         weight = np.where(data.known, data.trust, 0) / priors.dispersion
         score = weight * np.nan_to_num(data.y)
-        prior = np.log(_prior(data, priors).sum(0)) - score.sum(0)[:, None] * GRID
-        return _Cells(weight, score, prior)
+        soft = _Soft.of(data, priors.soft)
+        total = score.sum(0) + (0 if soft is None else soft.slope * soft.score.sum(0))
+        prior = np.log(_prior(data, priors).sum(0)) - total[:, None] * GRID
+        return _Cells(weight, score, prior, soft)
 
-    def difficulty(self, u: Array) -> tuple[Array, float]:
-        """Equation (4), (m, len(GRID)), and the log likelihood of u."""
+    def difficulty(self, u: Array, b: Array) -> tuple[Array, float]:
+        """Equation (4), (m, len(GRID)), and the log likelihood of u and b."""
         log = self.prior - self.weight.T @ np.logaddexp(0, u[:, None] - GRID)
+        likelihood = float(self.score.sum(1) @ u)
+        if (soft := self.soft) is not None:
+            log -= soft.weight.T @ np.logaddexp(0, soft.slope * ((u + b)[:, None] - GRID))
+            likelihood += float(soft.slope * soft.score.sum(1) @ (u + b))
         top = log.max(axis=1, keepdims=True)
         post = np.exp(log - top)
         total = post.sum(axis=1, keepdims=True)
-        likelihood = float(np.sum(np.log(total) + top) + self.score.sum(1) @ u)
-        return post / total, likelihood
+        return post / total, likelihood + float(np.sum(np.log(total) + top))
+
+
+@dataclass(frozen=True)
+class _Soft:
+    """The cells whose z counts, as `_Cells`; z is on the scale of `slope` (soft.py)."""
+
+    slope: float
+    weight: Array
+    score: Array
+
+    @staticmethod
+    def of(data: Data, relation: Relation) -> "_Soft | None":
+        if data.soft is None or relation.weight == 0:
+            return None
+        weight = relation.weight * ~np.isnan(data.soft)
+        return _Soft(relation.slope, weight, weight * np.nan_to_num(data.soft))
+
+
+@dataclass(frozen=True)
+class _System:
+    """What the data say of u, locally, b given u taken out: L u = target; b = shift - pull u."""
+
+    precision: Array
+    target: Array
+    shift: Array
+    pull: Array | None = None
+    """(n, n); None: z says nothing."""
+    rest: Array | None = None
+    """(n,) variance of b given u."""
+
+    def offset(self, u: Array) -> Array:
+        return self.shift if self.pull is None else self.shift - self.pull @ u
 
 
 def _hypotheses(experts: int) -> tuple[Array, Array]:
@@ -312,7 +365,7 @@ def _experts(data: Data, priors: Priors) -> Array:
     return np.concatenate([np.broadcast_to(priors.difficulty, shape), data.memory])
 
 
-def _newton(data: Data, priors: Priors, a: Array) -> Fit:
+def _newton(data: Data, priors: Priors, a: Array, b: Array) -> Fit:
     """Newton's method with step halving on the log posterior density."""
     cells = _Cells.of(data, priors)
     columns = priors.columns(data.groups, data.phi.shape[1])
@@ -321,36 +374,64 @@ def _newton(data: Data, priors: Priors, a: Array) -> Fit:
     identity = np.eye(len(a))
     mean = data.phi @ priors.mean(data.groups, data.phi.shape[1])
     u = mean + kernel @ a
-    post, likelihood = cells.difficulty(u)
-    now = likelihood - 0.5 * float(a @ (u - mean))
+    post, likelihood = cells.difficulty(u, b)
+    now = likelihood - 0.5 * float(a @ (u - mean)) - _far(b, priors.soft)
     for step in range(STEPS):
-        precision, slope = _curvature(cells, u, post)
-        target = precision @ u + slope
-        goal = solve(identity + precision @ kernel, target - precision @ mean)
+        system = _curvature(cells, u, b, post, priors.soft)
+        right = system.target - system.precision @ mean
+        goal = solve(identity + system.precision @ kernel, right)
         u_goal = mean + kernel @ goal
+        b_goal = system.offset(u_goal)
         share = 1.0
         while True:
-            u1, a1 = u + share * (u_goal - u), a + share * (goal - a)
-            post, likelihood = cells.difficulty(u1)
-            new = likelihood - 0.5 * float(a1 @ (u1 - mean))
+            u1, a1, b1 = (x + share * (y - x) for x, y in ((u, u_goal), (a, goal), (b, b_goal)))
+            post, likelihood = cells.difficulty(u1, b1)
+            new = likelihood - 0.5 * float(a1 @ (u1 - mean)) - _far(b1, priors.soft)
             if new >= now - 1e-6 or share < 1 / 64:
                 break
             share /= 2
-        gain, (u, a, now) = new - now, (u1, a1, new)
+        gain, (u, a, b, now) = new - now, (u1, a1, b1, new)
         if step == STEPS - 1 or (share == 1.0 and gain < TOLERANCE):
-            return Fit(data, priors, u, a, kernel, precision, target, post)
+            return Fit(data, priors, u, a, kernel, post, b, system)
     raise AssertionError("unreachable")
 
 
-def _curvature(cells: _Cells, u: Array, post: Array) -> tuple[Array, Array]:
-    """L (n, n) of equation (5), and the slope (n,) of the log likelihood."""
+def _far(b: Array, relation: Relation) -> float:
+    """Minus the log prior density of b."""
+    return 0.5 * float(np.sum((b - relation.level) ** 2)) / relation.variance
+
+
+def _curvature(cells: _Cells, u: Array, b: Array, post: Array, relation: Relation) -> _System:
+    """L (n, n) of equation (5), and the right-hand side (n,)."""
     p = logistic(u[:, None] - GRID)
     weight = cells.weight * np.maximum((p * (1 - p)) @ post.T, 1e-6)
     slope = np.sum(cells.score - cells.weight * (p @ post.T), axis=1)
     mean = post @ GRID
     variance = np.maximum(post @ GRID**2 - mean**2, 1e-3)
-    precision = np.maximum(1 / variance, weight.sum(0) + 1e-3)
-    return np.diag(weight.sum(1)) - (weight / precision) @ weight.T, slope
+    if (soft := cells.soft) is None:
+        precision = np.maximum(1 / variance, weight.sum(0) + 1e-3)
+        found = np.diag(weight.sum(1)) - (weight / precision) @ weight.T
+        return _System(found, found @ u + slope, np.full(len(u), relation.level))
+    f = u + b
+    q = logistic(soft.slope * (f[:, None] - GRID))
+    also = soft.slope**2 * soft.weight * np.maximum((q * (1 - q)) @ post.T, 1e-6)
+    slope_also = soft.slope * np.sum(soft.score - soft.weight * (q @ post.T), axis=1)
+    precision = np.maximum(1 / variance, (weight + also).sum(0) + 1e-3)
+    uu = np.diag(weight.sum(1)) - (weight / precision) @ weight.T
+    uf = -(weight / precision) @ also.T
+    ff = np.diag(also.sum(1)) - (also / precision) @ also.T
+    f = f - relation.level
+    right, right_f = uu @ u + uf @ f + slope, uf.T @ u + ff @ f + slope_also
+    own = inv(ff + np.eye(len(u)) / relation.variance)
+    cross = uf + ff
+    pull = own @ cross.T
+    return _System(
+        uu + uf + uf.T + ff - cross @ pull,
+        right + right_f - pull.T @ right_f,
+        relation.level + own @ right_f,
+        pull,
+        np.diag(own),
+    )
 
 
 def _priors(fit: Fit) -> Priors:
@@ -378,7 +459,30 @@ def _priors(fit: Fit) -> Priors:
         difficulty = share[0].sum(0) + DIFFICULTY_WEIGHT * DIFFICULTY
         difficulty /= difficulty.sum()
         trust = _learnt_trust(fit, met)
-    return Priors(tuple(new), difficulty, residual, _dispersion(fit), trust)
+    return Priors(tuple(new), difficulty, residual, _dispersion(fit), trust, _relation(fit))
+
+
+def _relation(fit: Fit) -> Relation:
+    """What is learnt of the chances; the difficulties are seen as all that is known shows them."""
+    found, z, system = fit.priors.soft, fit.data.soft, fit.system
+    if z is None:
+        return found
+    variance = np.full(len(fit.u), found.variance)
+    if system.pull is not None and system.rest is not None:
+        variance = system.rest + np.sum((system.pull @ fit.covariance) * system.pull, axis=1)
+    for _ in range(ROUNDS):
+        whole = replace(fit.priors, soft=replace(found, weight=1 / found.dispersion))
+        difficulty = _Cells.of(fit.data, whole).difficulty(fit.u, fit.offset)[0]
+        found = learnt(
+            found,
+            z,
+            u=fit.u,
+            b=fit.offset,
+            variance=variance,
+            grid=GRID,
+            difficulty=difficulty,
+        )
+    return found
 
 
 def _learnt_trust(fit: Fit, met: Array) -> Array:

@@ -179,7 +179,7 @@ class LathePolicy:
         for costs in (self._limits, self._tokens):
             if costs is not None:
                 costs.take(index, outcome)
-        change = self._table.take(index, place, outcome.value)
+        change = self._table.take(index, place, outcome.value, outcome.soft)
         if change is not None:
             self._changes.append(change)
         if outcome.value is not None:
@@ -410,10 +410,10 @@ class LathePolicy:
         if look is None or not self._settings.choose_examples:
             return int(places[0])
         if index < len(look.estimate):
-            u = look.fit.u[index]
+            u = look.fit.u[index : index + 1]
         else:
-            u = look.fit.predict(self._table.phi[index : index + 1])[0]
-        information = look.fit.information(u)[places] ** SHARPNESS
+            u = look.fit.predict(self._table.phi[index : index + 1])
+        information = look.fit.information(u)[0, places] ** SHARPNESS
         if not (total := information.sum()) > 0:  # nothing is left to learn
             return int(self._rng.choice(places))
         chance = information / total
@@ -434,7 +434,8 @@ class LathePolicy:
         if not len(answered):
             return None
         self._probes += 1
-        information = self._look.fit.information(self._look.fit.u[index])[answered]
+        fit = self._look.fit
+        information = fit.information(fit.u[index : index + 1])[0, answered]
         return self._send(
             index, int(answered[np.argmax(information / self._table.asked[index, answered])])
         )
@@ -520,7 +521,9 @@ class LathePolicy:
         self._next_fit = self._told + max(REFIT_LEAST, int(REFIT * self._told))
         groups = self._landscape.encoder.groups
         experts, difficulty = self._memory.experts, self._settings.difficulty
-        data = Data(groups, table.phi[:n], y, np.ones(y.shape), difficulty, experts)
+        soft = table.soft[:n]
+        likely = None if np.isnan(soft).all() else soft
+        data = Data(groups, table.phi[:n], y, np.ones(y.shape), difficulty, experts, likely)
         self._even = np.ptp(y[data.known]) == 0
         self._start = fit(data, self._start)
         points = [row.point for row in table.rows]

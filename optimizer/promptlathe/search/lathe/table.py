@@ -32,6 +32,8 @@ class Table:
     rows: list[Row] = field(default_factory=list[Row])
     y: Array = field(init=False)
     """(rows or more, examples) scores, the mean over repeats; nan where there is none."""
+    soft: Array = field(init=False)
+    """How likely the model thought the right answer, the mean likewise; nan where not known."""
     answers: Array = field(init=False)
     """How many answers each mean is of."""
     asked: Array = field(init=False)
@@ -45,7 +47,7 @@ class Table:
 
     def __post_init__(self) -> None:
         shape = (0, self.examples)
-        self.y = np.zeros(shape)
+        self.y, self.soft = np.zeros(shape), np.zeros(shape)
         self.answers, self.asked = np.zeros(shape, int), np.zeros(shape, int)
         self.unsent = np.zeros(0, int)
         self.phi = np.zeros((0, 0))
@@ -57,6 +59,7 @@ class Table:
         if n == len(self.y):
             more = (max(16, n), self.examples)
             self.y = np.vstack([self.y, np.full(more, np.nan)])
+            self.soft = np.vstack([self.soft, np.full(more, np.nan)])
             self.answers = np.vstack([self.answers, np.zeros(more, int)])
             self.asked = np.vstack([self.asked, np.zeros(more, int)])
             self.unsent = np.concatenate([self.unsent, np.full(more[0], self.examples)])
@@ -77,7 +80,9 @@ class Table:
         self.unsent[index] -= not before
         return before
 
-    def take(self, index: int, place: int, value: float | None) -> float | None:
+    def take(
+        self, index: int, place: int, value: float | None, soft: float | None = None
+    ) -> float | None:
         """A cell's value; None: the service failed. How far a repeat is from those before it."""
         row = self.rows[index]
         if value is None:
@@ -87,6 +92,10 @@ class Table:
         row.silent = 0
         self.failed[place] = -(10**6)
         before = self.answers[index, place]
+        if soft is not None:
+            known = before if not np.isnan(self.soft[index, place]) else 0
+            mean = np.nan_to_num(self.soft[index, place])
+            self.soft[index, place] = mean + (soft - mean) / (known + 1)
         if not before:
             self.y[index, place] = value
             self.answers[index, place] = 1

@@ -35,8 +35,8 @@ def worth(look: Look, allowed: Array) -> Array:
     u = np.concatenate([fit.u, fit.predict(look.phi_fresh)])
     slope = fit.luck(u)
     slope[:n] *= ~look.known
-    p = fit.chance(u)
-    information = slope**2 / np.maximum(p * (1 - p), 1e-9)
+    information = fit.information(u)
+    information[:n] *= ~look.known
     m = slope.shape[1]
     cells = min(m, max(LEAST_AHEAD, int(AHEAD * look.known.sum())))
     best_cells = np.partition(information, m - cells, axis=1)[:, m - cells :].sum(1)

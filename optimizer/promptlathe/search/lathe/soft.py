@@ -1,0 +1,91 @@
+"""How likely the model thought the right answer: a second outcome of a cell, besides its score.
+
+Right and wrong say whether the right answer was ahead, its probability z how far. So z measures the
+same u(x) - d(i) as the score does (model.py), also on examples that every prompt gets right, but
+with an offset of its own for each prompt: some wordings make a model surer than it is right.
+
+    logit E z(x, i) = beta (u(x) + b(x) - d(i)),   b ~ N(level, variance)                   (1)
+    var z = dispersion * E z (1 - E z)                                                      (2)
+
+The relation is estimated, from the answers that have both; before that z counts nothing. Given z,
+the score adds little, so both are no two independent answers: z weighs what its information has
+beyond that of the scores,
+
+    weight = (1 / dispersion) max(0, 1 - sum I_score / sum I_z)                             (3)
+
+which is 0 when it measures worse than they do. What a prompt is worth is always the scores': z only
+tells what the unknown ones may be.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+
+LEAST = 30
+"""Answers with both, before z counts."""
+CELLS = 20.0
+"""Weight of the priors of slope and dispersion, in answers."""
+PROMPTS = 2.0
+"""Weight of the priors of level and variance, in prompts."""
+MOST = 8.0
+"""Weight of z, in scores."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Of z to the score; what stands here is expected before any data."""
+
+    slope: float = 0.5
+    level: float = 0.0
+    variance: float = 0.5
+    dispersion: float = 0.5
+    weight: float = 0.0
+
+
+def logistic(x: Array) -> Array:
+    """1 / (1 + exp(-x)), without overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+def learnt(
+    old: Relation,
+    z: Array,
+    *,
+    u: Array,
+    b: Array,
+    variance: Array,
+    grid: Array,
+    difficulty: Array,
+) -> Relation:
+    """A step of expectation maximization.
+
+    z: (n, m), nan where unknown. u, b, variance: (n,) posterior means of u and b, and b's variance.
+    grid, difficulty: (G,) and (m, G), the posterior of the difficulties.
+    """
+    known = ~np.isnan(z)
+    count = int(known.sum())
+    if count < LEAST:
+        return old
+    first = Relation()
+    met = known.any(1)
+    level = float(b[met].sum() / (met.sum() + PROMPTS))
+    square = float(np.sum((b[met] - level) ** 2 + variance[met]))
+    tau = (square + PROMPTS * first.variance) / (met.sum() + PROMPTS)
+    row, column = np.nonzero(known)
+    post, seen = difficulty[column], z[row, column][:, None]
+    eta = (u + b)[row][:, None] - grid
+    q = logistic(old.slope * eta)
+    up = np.sum(post * eta * (seen - q)) + CELLS * (first.slope - old.slope)
+    slope = old.slope + float(up / (np.sum(post * eta**2 * q * (1 - q)) + CELLS))
+    slope = float(np.clip(slope, 0.5 * old.slope, 2 * old.slope))
+    q = logistic(slope * eta)
+    luck = float(np.sum(post * q * (1 - q)))
+    off = float(np.sum(post * (seen - q) ** 2))
+    dispersion = (off + CELLS * 0.1 * first.dispersion) / (luck + CELLS * 0.1)
+    p = logistic(u[row][:, None] - grid)
+    of_score = float(np.sum(post * p * (1 - p)))
+    of_z = slope**2 * luck / dispersion
+    weight = min(MOST, of_z / (of_z + of_score) / dispersion)
+    return Relation(slope, level, tau, dispersion, weight)
