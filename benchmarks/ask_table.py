@@ -5,8 +5,8 @@
 
 URL is that of a service with OpenAI's chat completions that gives log probabilities, with /v1
 (llama.cpp's server: `llama-server -m FILE.gguf -np 4 -c 16384`). NAME is `bankingN`, of N intents,
-or a task of BIG-Bench Hard (lab/bbh.py). The seed prompt and others at random are asked on the
-first rows of `select`, one prompt after the other. `soft.py` searches in such tables.
+one of our own tasks, or one of BIG-Bench Hard (lab/bbh.py). The seed prompt and others at random
+are asked on the first rows of `select`, one after the other. `soft.py` searches in such tables.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import promptlathe as pl
 from lab import bbh
 from lab.asked import Asked, write
 from lab.bench import main
-from lab.peers.cases import bank
+from lab.peers.cases import ROOT, bank
 from lab.peers.compare import NoCalls
 from lab.worlds import Codes, Component
 from promptlathe.errors import InputError
@@ -38,6 +38,7 @@ from promptlathe.search.lathe import SpaceLandscape
 from promptlathe.search.lathe.features import Number, Rows
 from promptlathe.space import BoundSpace, Choice, request_of
 
+OWN = ("support_triage", "help_desk_intents")
 SEED, AT_ONCE, ROOM, DEMOS = 7, 4, 16, 8
 """Of the draw of prompts; calls in flight; tokens of an answer; demos of a prompt of Banking77."""
 
@@ -65,6 +66,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def task(name: str, data: Path) -> tuple[pl.Objective, pl.SearchSpace]:
     """Its rows and its space. Raises InputError."""
     try:
+        if name in OWN:
+            objective = pl.Objective.load(ROOT / "objectives" / name / "objective.yaml")
+            return objective, pl.SearchSpace.load(ROOT / "search_spaces" / f"{name}.yaml")
         if name in bbh.TASKS:
             objective = bbh.objective(data, name)
             return objective, bbh.space(list(objective.labels))
@@ -73,14 +77,15 @@ def task(name: str, data: Path) -> tuple[pl.Objective, pl.SearchSpace]:
             return case.objective, case.space
     except FileNotFoundError as error:
         raise InputError(f"no such file: {error.filename}", "--data", "give its folder") from error
-    known = ", ".join(bbh.TASKS)
+    known = ", ".join((*OWN, *bbh.TASKS))
     raise InputError(f"unknown task {name!r}", "--task", f"there are: bankingN, {known}")
 
 
 async def ask(args: argparse.Namespace) -> Asked:
     """The table."""
     objective, space = task(args.task, args.data)
-    bound = BoundSpace(space, objective.examples("train"))
+    labels = tuple(objective.labels)
+    bound = BoundSpace(space, objective.examples("train"), objective.target, labels)
     examples = objective.examples("select")[: args.rows]
     rng, found = np.random.default_rng(SEED), {bound.seed.id: bound.seed}
     while len(found) < args.prompts:
@@ -89,7 +94,6 @@ async def ask(args: argparse.Namespace) -> Asked:
     settings = ModelSettings(
         name=args.model, base_url=args.server, temperature=0, max_tokens=ROOM, timeout=600
     )
-    labels = tuple(objective.labels)
     outcomes: list[list[Outcome]] = []
     async with LocalEngine(Lanes({"task": Lane(settings, AT_ONCE)})) as engine:
 
@@ -98,7 +102,7 @@ async def ask(args: argparse.Namespace) -> Asked:
             call = replace(settings.call(request.messages, request.parameters), labels=labels)
             reply = await engine.send(call)
             if not isinstance(reply, Answer):
-                raise InputError(f"{reply.reason}: {reply.detail}", args.server, "start it")
+                raise InputError(f"{reply.reason}: {reply.detail}", args.server, "see its log")
             trace = Trace(reply.text, (Sent(call, reply),))
             return await objective.score(Cell(candidate, example), trace, NoCalls())
 
