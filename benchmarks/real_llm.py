@@ -4,7 +4,7 @@
     python -m venv PEERS && PEERS/bin/pip install -r benchmarks/peers.txt
     python benchmarks/real_llm.py --out OUT.json --python PEERS/bin/python
         [--model smollm2|FILE.gguf|NAME --server URL] [--answers schema|free]
-        [--calls 400] [--held-out 393] [--seeds 5] [--first 0]
+        [--calls 400] [--seeds 5] [--first 0]
         [--peers lathe,lathe-demos,lathe-data,random,miprov2,gepa,capo]
         [--tasks support_triage,banking8] [--data DIR] [--minutes M]
 
@@ -57,7 +57,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--python", help="an interpreter that has benchmarks/peers.txt")
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--server", help="its base URL, with /v1")
-    parser.add_argument("--held-out", type=int, help="test rows; by default all")
     parser.add_argument("--answers", choices=("schema", "free"), default="schema")
     parser.add_argument("--calls", type=int, default=400)
     parser.add_argument("--seeds", type=int, default=5)
@@ -84,8 +83,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def key(row: Row) -> tuple[Any, ...]:
-    names = ("model", "answers", "calls", "held_out", "task", "peer", "seed")
-    return tuple(row[name] for name in names)
+    return tuple(row[name] for name in ("model", "answers", "calls", "task", "peer", "seed"))
 
 
 def load(path: Path) -> list[Row]:
@@ -115,7 +113,7 @@ async def measure(args: argparse.Namespace, rows: list[Row]) -> None:
         else real_server(ModelSettings(gguf=args.model, context=ROOM))
     )
     async with serving as server:
-        bench = Bench(server, args.python, args.calls, args.data.resolve(), args.held_out)  # type: ignore[arg-type]
+        bench = Bench(server, args.python, args.calls, args.data.resolve())  # type: ignore[arg-type]
         for seed in range(args.first, args.first + args.seeds):
             for task in args.tasks:
                 case = CASES[task](bench.data)
@@ -126,7 +124,6 @@ async def measure(args: argparse.Namespace, rows: list[Row]) -> None:
                         "model": args.model,
                         "answers": args.answers,
                         "calls": args.calls,
-                        "held_out": args.held_out,
                         "task": task,
                         "peer": peer,
                         "seed": seed,
@@ -158,17 +155,14 @@ def line(row: Row) -> str:
 def table(rows: list[Row]) -> str:
     """Means over seeds, and the paired differences from `lathe`."""
     lines: list[str] = []
-    for group in dict.fromkeys(key(row)[:5] for row in rows):
-        own = [row for row in rows if key(row)[:5] == group and "run" in row]
-        failed = [row for row in rows if key(row)[:5] == group and "failed" in row]
+    for group in dict.fromkeys(key(row)[:4] for row in rows):
+        own = [row for row in rows if key(row)[:4] == group and "run" in row]
+        failed = [row for row in rows if key(row)[:4] == group and "failed" in row]
         if not own:
             continue
-        model, answers, calls, held_out, task = group
+        model, answers, calls, task = group
         seed_score = np.mean([row["run"]["seed_score"] for row in own])
-        on = f"{held_out or 'all'} held-out rows"
-        lines.append(
-            f"\n{task}, {model}, answers {answers}, {calls} calls, {on}; seed {seed_score:.3f}"
-        )
+        lines.append(f"\n{task}, {model}, answers {answers}, {calls} calls; seed {seed_score:.3f}")
         lines.append(
             f"{'':12} seeds  held-out  worst   less than lathe [95 %]     calls    tokens      s"
         )

@@ -13,21 +13,20 @@ from promptlathe.records import Answer, Cell, Example
 from promptlathe.scoring import Limit
 from promptlathe.search.lathe import LathePolicy, Settings
 from promptlathe.search.lathe.features import Axis, Category, Encoder, Number, Rows, Texts
+from promptlathe.search.lathe.likelihood import GRID
+from promptlathe.search.lathe.link import Array, logistic
 from promptlathe.search.lathe.model import (
     DIFFICULTY,
-    GRID,
     MU_VARIANCE,
     NO_DIFFICULTY,
     STEPS,
-    Array,
     Data,
     Fit,
     Group,
     Priors,
-    _Cells,  # pyright: ignore[reportPrivateUsage]
     _newton,  # pyright: ignore[reportPrivateUsage]  # the starting point is under test
+    answers,
     fit,
-    logistic,
 )
 from promptlathe.search.lathe.policy import PROBES
 from promptlathe.search.lathe.table import SILENT, Table
@@ -80,7 +79,7 @@ def variance(found: Fit) -> Array:
 
 def density(found: Fit) -> float:
     """Log posterior density of u, up to a constant."""
-    likelihood = _Cells.of(found.data, found.priors).difficulty(found.u, found.offset)[1]
+    likelihood = answers(found.data, found.priors).difficulty(found.u, found.offset)[1]
     return likelihood - 0.5 * float(found.a @ found.u)
 
 

@@ -81,7 +81,7 @@ def test_the_table_has_paired_differences() -> None:
     def row(peer: str, seed: int, score: float) -> dict[str, Any]:
         counts = {"calls": 400, "tokens": 1000, "proposals": 0}
         run = {"seed_score": 0.2, "best_score": score, "counts": counts, "seconds": 9.0}
-        common = {"model": "m", "answers": "schema", "calls": 400, "held_out": None, "task": "t"}
+        common = {"model": "m", "answers": "schema", "calls": 400, "task": "t"}
         return {**common, "peer": peer, "seed": seed, "run": run}
 
     rows = [row("lathe", seed, 0.5 + seed / 10) for seed in range(3)]

@@ -21,13 +21,8 @@ from promptlathe.models import ModelSettings
 from promptlathe.models.likely import ASKED
 from promptlathe.records import Answer, Call, Message, Request, Sent, Trace
 from promptlathe.search.lathe.features import Category, Encoder
-from promptlathe.search.lathe.model import (
-    Data,
-    Fit,
-    _Cells,  # pyright: ignore[reportPrivateUsage]
-    fit,
-    logistic,
-)
+from promptlathe.search.lathe.link import logistic
+from promptlathe.search.lathe.model import Data, Fit, answers, fit
 from promptlathe.search.lathe.soft import LEAST, Relation
 from promptlathe.search.lathe.table import Table
 from promptlathe.space import join
@@ -293,7 +288,7 @@ def test_the_posterior_is_the_highest_there_is(seed: int) -> None:
     inverse = np.linalg.inv(found.kernel)
 
     def density(u: np.ndarray, b: np.ndarray) -> float:
-        cells = _Cells.of(data, found.priors).difficulty(u, b)[1]
+        cells = answers(data, found.priors).difficulty(u, b)[1]
         relation = found.priors.soft
         far = np.sum((b - relation.level) ** 2) / relation.variance
         return cells - 0.5 * float(u @ inverse @ u) - 0.5 * float(far)
@@ -309,7 +304,7 @@ def test_the_variance_of_u_is_that_of_the_posterior_without_b() -> None:
     data, _ = world(3)
     found = settled(data)
     relation, inverse = found.priors.soft, np.linalg.inv(found.kernel)
-    cells = _Cells.of(data, found.priors)
+    cells = answers(data, found.priors)
 
     def energy(x: np.ndarray) -> float:
         u, b = x[:N], x[N:]

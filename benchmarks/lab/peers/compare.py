@@ -75,8 +75,6 @@ class Bench:
     python: str
     calls: int
     data: Path
-    held_out: int | None = None
-    """Test rows that count; None: all."""
     _scores: dict[str, float] = field(default_factory=dict[str, float])
     """Of prompts that were held against them."""
 
@@ -114,7 +112,7 @@ class Bench:
 
     async def _held_out(self, case: Case, template: Messages) -> float:
         """The mean score of a prompt on the test rows, by our scorer."""
-        examples = case.objective.examples("test")[: self.held_out]
+        examples = case.objective.examples("test")
         asked = json.dumps([case.name, template])
         if asked in self._scores:
             return self._scores[asked]

@@ -1,8 +1,9 @@
 """A real LLM behind the counting server: a GGUF file, served on this machine.
 
-With `labels` a task call is constrained to a JSON schema of them, and its answer is handed on as
-the label alone, for all optimizers alike: a model of 135 million parameters answers nothing that
-can be read otherwise. Requests for new texts are answered by the same model, without a schema.
+Task calls are answered at temperature 0 and shortly, whoever asks. With `labels` a task call is
+constrained to a JSON schema of them, and its answer is handed on as the label alone, for all
+optimizers alike: a model of 135 million parameters answers nothing that can be read otherwise.
+Requests for new texts are answered by the same model, without a schema.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from lab.peers.task import PROPOSAL_KEY
 from promptlathe.models import ModelSettings
 from promptlathe.models.local_server import close_server, open_server
 
-WRITTEN = 400
-"""Tokens of a new text at most."""
+WRITTEN, ANSWERED = 400, 40
+"""Tokens of a new text, and of an answer, at most."""
 
 
 class RealServer:
@@ -45,7 +46,10 @@ class RealServer:
         new_text = request.headers.get("Authorization") == f"Bearer {PROPOSAL_KEY}"
         if new_text:
             asked["max_tokens"] = min(asked.get("max_tokens") or WRITTEN, WRITTEN)
-        elif self.labels:
+        else:
+            asked["temperature"] = 0
+            asked["max_tokens"] = ANSWERED
+        if not new_text and self.labels:
             asked["response_format"] = _schema(self.labels)
         if self._model:
             asked["model"] = self._model

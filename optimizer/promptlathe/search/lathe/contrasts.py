@@ -23,7 +23,7 @@ import numpy as np
 from promptlathe.records import Value
 from promptlathe.search.lathe.effects import calls_with, shown_values, varied
 from promptlathe.search.lathe.landscape import Point
-from promptlathe.search.lathe.model import Array
+from promptlathe.search.lathe.link import Array
 from promptlathe.search.lathe.readout import Readout, interval
 from promptlathe.space import BoundSpace
 

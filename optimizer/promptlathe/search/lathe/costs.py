@@ -18,7 +18,8 @@ import numpy as np
 
 from promptlathe.records import Outcome
 from promptlathe.scoring import Limit
-from promptlathe.search.lathe.model import Array, Group
+from promptlathe.search.lathe.link import Array
+from promptlathe.search.lathe.model import Group
 
 ENOUGH = 12
 SHARE = 0.8

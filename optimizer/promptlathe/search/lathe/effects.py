@@ -22,7 +22,7 @@ import numpy as np
 from promptlathe.records import Value
 from promptlathe.search.lathe.features import Axis
 from promptlathe.search.lathe.landscape import SpaceLandscape
-from promptlathe.search.lathe.model import Array
+from promptlathe.search.lathe.link import Array
 from promptlathe.search.lathe.readout import Evidence, Readout, interval
 from promptlathe.space import BoundSpace, Categorical, Demos, Parameter, Real
 

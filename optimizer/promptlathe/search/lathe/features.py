@@ -19,7 +19,8 @@ from typing import Protocol
 
 import numpy as np
 
-from promptlathe.search.lathe.model import Array, Group
+from promptlathe.search.lathe.link import Array
+from promptlathe.search.lathe.model import Group
 
 KNOTS = 9
 LENGTH = 0.5

@@ -8,7 +8,8 @@ import numpy as np
 
 from promptlathe.records import Candidate, Value
 from promptlathe.search.lathe.features import Axis, Category, Encoder, Number, Rows, Texts
-from promptlathe.search.lathe.model import Array, Group
+from promptlathe.search.lathe.link import Array
+from promptlathe.search.lathe.model import Group
 from promptlathe.space import BoundSpace, Categorical, Choice, Demos, Parameter, Real
 
 Point = tuple[tuple[str, Value], ...]

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from promptlathe.search.lathe.landscape import Landscape, Point
-from promptlathe.search.lathe.model import GRID, Array, Fit, logistic
+from promptlathe.search.lathe.likelihood import GRID
+from promptlathe.search.lathe.link import Array, logistic
+from promptlathe.search.lathe.model import Fit
 
 DRAWS = 24
 LOOK_AT = 60

@@ -32,7 +32,9 @@ import numpy as np
 
 from promptlathe.records import Candidate, Value
 from promptlathe.search.lathe.landscape import Encoding, Landscape, Point
-from promptlathe.search.lathe.model import GRID, Array, Data, Fit, Group, fit
+from promptlathe.search.lathe.likelihood import GRID
+from promptlathe.search.lathe.link import Array
+from promptlathe.search.lathe.model import Data, Fit, Group, fit
 from promptlathe.search.lathe.settings import Earlier
 
 SPREADS = (0.6, 1.5, 3.0)

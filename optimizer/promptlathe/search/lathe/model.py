@@ -15,16 +15,13 @@ The difficulties are integrated out, not maximized over: an example has one or t
 joint mode is biased then (Breslow & Lin 1995). Their distribution h is a histogram that is
 estimated too (Bock & Aitkin 1981): most examples are answered rightly by all prompts or by none.
 With a memory, h(g) below is the mean of h and of what the experts say of i, weighted by the trust
-in each (memory.py). Given u, with s(i) the sum of an example's scores and k = 1 for a known cell,
-
-    post(i, g)  proportional to  h(g) exp(-g s(i) - sum_x k(x, i) log(1 + exp(u(x) - g)))  (4)
+in each (memory.py). Given u, the posterior of the difficulties is equation (4) of likelihood.py.
 
 The posterior of u is a Laplace approximation (Rasmussen & Williams 2006, section 3.4), found by
-Newton's method on u, with a system of the size of the tried candidates:
+Newton's method on u, with a system of the size of the tried candidates: with the precision L that
+the data give about u, and their right-hand side t, both local (likelihood.py),
 
-    W = k E p (1 - p), (n, m);   D = 1 / var(d(i)), at least sum_x W;   expectations under (4)
-    L = diag(W 1) - W D^-1 W'           precision that the data give about u               (5)
-    u = m + K a,   (I + L K) a = L (u - m) + sum_i k (y - E p),   m = phi mean,
+    u = m + K a,   (I + L K) a = t - L m,   m = phi mean,
     K = sum_g v_g phi_g phi_g' + v_r I                                                    (6)
 
 Variances by the fixed point of MacKay (1992, section 4), with a weak prior.
@@ -35,17 +32,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.linalg import LinAlgError, cholesky, eigh, inv, solve
+from numpy.linalg import LinAlgError, cholesky, eigh, solve
 
-from promptlathe.search.lathe.soft import Array, Relation, learnt, logistic
+from promptlathe.search.lathe.likelihood import GRID, Answers, System, Weighted
+from promptlathe.search.lathe.link import Array, logistic, widened
+from promptlathe.search.lathe.soft import Relation, learnt
 
 MU_VARIANCE = 4.0
 """Of the common level, the constant feature: its prior is fixed."""
 RESIDUAL_VARIANCE = 0.04
 WEIGHT = 2.0
 """Of the prior of a group's variance, in effective features."""
-GRID = np.linspace(-9, 9, 25)
-"""Difficulties, on the logit scale."""
 DIFFICULTY = 0.5 * np.exp(-(GRID**2) / 4.5) / np.sum(np.exp(-(GRID**2) / 4.5)) + 0.5 / len(GRID)
 """Their distribution before any data: half normal with a standard deviation of 1.5, half even."""
 DIFFICULTY_WEIGHT = 10.0
@@ -159,7 +156,7 @@ class Fit:
     """(m, len(GRID)) posterior of the difficulties given u, equation (4)."""
     offset: Array
     """(n,) posterior mean of b (soft.py)."""
-    system: "_System"
+    system: System
     """Of the last step."""
 
     @property
@@ -169,7 +166,7 @@ class Fit:
 
     @property
     def target(self) -> Array:
-        """(n,) right-hand side of equation (6), with L u for L (u - m)."""
+        """(n,) t of equation (6)."""
         return self.system.target
 
     @cached_property
@@ -242,9 +239,9 @@ class Fit:
         right = self.target[:, None] - self.precision @ u0 - noise
         a = solve(np.eye(n) + self.precision @ self.kernel, right)
         u = u0 + self.kernel @ a
-        cells, d = _Cells.of(self.data, self.priors), np.empty((self.data.y.shape[1], size))
+        known, d = answers(self.data, self.priors), np.empty((self.data.y.shape[1], size))
         for s in range(size):
-            below = np.cumsum(cells.difficulty(u[:, s], self.offset)[0], axis=1)
+            below = np.cumsum(known.difficulty(u[:, s], self.offset)[0], axis=1)
             place = np.sum(below < rng.random((len(d), 1)), axis=1)
             d[:, s] = GRID[np.minimum(place, len(GRID) - 1)]
         return Draws(u, w0 + v[:, None] * (self.data.phi.T @ a), d)
@@ -264,76 +261,12 @@ def fit(data: Data, start: Fit | None = None) -> Fit:
     return _newton(data, priors, a, b)
 
 
-def widened(variance: Array | float) -> Array:
-    """The mean of a logistic over a normal is one of the mean over this (MacKay 1992, eq. 10)."""
-    return np.sqrt(1 + np.pi / 8 * np.asarray(variance))
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """The known cells, as equation (4) needs them."""
-
-    weight: Array
-    """(n, m) k: of a cell that is trusted less, or whose scores vary less, another than 1."""
-    score: Array
-    """(n, m) weight times y."""
-    prior: Array
-    """(m, len(GRID)) what (4) holds besides u."""
-
-    soft: "_Soft | None"
-
-    @staticmethod
-    def of(data: Data, priors: Priors) -> "_Cells":
-        weight = np.where(data.known, data.trust, 0) / priors.dispersion
-        score = weight * np.nan_to_num(data.y)
-        soft = _Soft.of(data, priors.soft)
-        total = score.sum(0) + (0 if soft is None else soft.slope * soft.score.sum(0))
-        prior = np.log(_prior(data, priors).sum(0)) - total[:, None] * GRID
-        return _Cells(weight, score, prior, soft)
-
-    def difficulty(self, u: Array, b: Array) -> tuple[Array, float]:
-        """Equation (4), (m, len(GRID)), and the log likelihood of u and b."""
-        log = self.prior - self.weight.T @ np.logaddexp(0, u[:, None] - GRID)
-        likelihood = float(self.score.sum(1) @ u)
-        if (soft := self.soft) is not None:
-            log -= soft.weight.T @ np.logaddexp(0, soft.slope * ((u + b)[:, None] - GRID))
-            likelihood += float(soft.slope * soft.score.sum(1) @ (u + b))
-        top = log.max(axis=1, keepdims=True)
-        post = np.exp(log - top)
-        total = post.sum(axis=1, keepdims=True)
-        return post / total, likelihood + float(np.sum(np.log(total) + top))
-
-
-@dataclass(frozen=True)
-class _Soft:
-    """The cells whose z counts, as `_Cells`; z is on the scale of `slope` (soft.py)."""
-
-    slope: float
-    weight: Array
-    score: Array
-
-    @staticmethod
-    def of(data: Data, relation: Relation) -> "_Soft | None":
-        if data.soft is None or relation.weight == 0:
-            return None
-        weight = relation.weight * ~np.isnan(data.soft)
-        return _Soft(relation.slope, weight, weight * np.nan_to_num(data.soft))
-
-
-@dataclass(frozen=True)
-class _System:
-    """What the data say of u, locally, b given u taken out: L u = target; b = shift - pull u."""
-
-    precision: Array
-    target: Array
-    shift: Array
-    pull: Array | None = None
-    """(n, n); None: z says nothing."""
-    rest: Array | None = None
-    """(n,) variance of b given u."""
-
-    def offset(self, u: Array) -> Array:
-        return self.shift if self.pull is None else self.shift - self.pull @ u
+def answers(data: Data, priors: Priors) -> Answers:
+    """The known cells as the likelihood takes them."""
+    soft, count = priors.soft, data.soft is not None and priors.soft.weight > 0
+    chances = Weighted.of(data.soft, soft.weight) if data.soft is not None and count else None
+    scores = Weighted.of(data.y, data.trust / priors.dispersion)
+    return Answers(scores, chances, soft, _prior(data, priors).sum(0))
 
 
 def _hypotheses(experts: int) -> tuple[Array, Array]:
@@ -367,17 +300,17 @@ def _experts(data: Data, priors: Priors) -> Array:
 
 def _newton(data: Data, priors: Priors, a: Array, b: Array) -> Fit:
     """Newton's method with step halving on the log posterior density."""
-    cells = _Cells.of(data, priors)
+    known = answers(data, priors)
     columns = priors.columns(data.groups, data.phi.shape[1])
     kernel = (data.phi * columns) @ data.phi.T
     kernel[np.diag_indices_from(kernel)] += priors.residual
     identity = np.eye(len(a))
     mean = data.phi @ priors.mean(data.groups, data.phi.shape[1])
     u = mean + kernel @ a
-    post, likelihood = cells.difficulty(u, b)
-    now = likelihood - 0.5 * float(a @ (u - mean)) - _far(b, priors.soft)
+    post, likelihood = known.difficulty(u, b)
+    now = likelihood - 0.5 * float(a @ (u - mean)) - priors.soft.far(b)
     for step in range(STEPS):
-        system = _curvature(cells, u, b, post, priors.soft)
+        system = known.system(u, b, post)
         right = system.target - system.precision @ mean
         goal = solve(identity + system.precision @ kernel, right)
         u_goal = mean + kernel @ goal
@@ -385,8 +318,8 @@ def _newton(data: Data, priors: Priors, a: Array, b: Array) -> Fit:
         share = 1.0
         while True:
             u1, a1, b1 = (x + share * (y - x) for x, y in ((u, u_goal), (a, goal), (b, b_goal)))
-            post, likelihood = cells.difficulty(u1, b1)
-            new = likelihood - 0.5 * float(a1 @ (u1 - mean)) - _far(b1, priors.soft)
+            post, likelihood = known.difficulty(u1, b1)
+            new = likelihood - 0.5 * float(a1 @ (u1 - mean)) - priors.soft.far(b1)
             if new >= now - 1e-6 or share < 1 / 64:
                 break
             share /= 2
@@ -394,44 +327,6 @@ def _newton(data: Data, priors: Priors, a: Array, b: Array) -> Fit:
         if step == STEPS - 1 or (share == 1.0 and gain < TOLERANCE):
             return Fit(data, priors, u, a, kernel, post, b, system)
     raise AssertionError("unreachable")
-
-
-def _far(b: Array, relation: Relation) -> float:
-    """Minus the log prior density of b."""
-    return 0.5 * float(np.sum((b - relation.level) ** 2)) / relation.variance
-
-
-def _curvature(cells: _Cells, u: Array, b: Array, post: Array, relation: Relation) -> _System:
-    """L (n, n) of equation (5), and the right-hand side (n,)."""
-    p = logistic(u[:, None] - GRID)
-    weight = cells.weight * np.maximum((p * (1 - p)) @ post.T, 1e-6)
-    slope = np.sum(cells.score - cells.weight * (p @ post.T), axis=1)
-    mean = post @ GRID
-    variance = np.maximum(post @ GRID**2 - mean**2, 1e-3)
-    if (soft := cells.soft) is None:
-        precision = np.maximum(1 / variance, weight.sum(0) + 1e-3)
-        found = np.diag(weight.sum(1)) - (weight / precision) @ weight.T
-        return _System(found, found @ u + slope, np.full(len(u), relation.level))
-    f = u + b
-    q = logistic(soft.slope * (f[:, None] - GRID))
-    also = soft.slope**2 * soft.weight * np.maximum((q * (1 - q)) @ post.T, 1e-6)
-    slope_also = soft.slope * np.sum(soft.score - soft.weight * (q @ post.T), axis=1)
-    precision = np.maximum(1 / variance, (weight + also).sum(0) + 1e-3)
-    uu = np.diag(weight.sum(1)) - (weight / precision) @ weight.T
-    uf = -(weight / precision) @ also.T
-    ff = np.diag(also.sum(1)) - (also / precision) @ also.T
-    f = f - relation.level
-    right, right_f = uu @ u + uf @ f + slope, uf.T @ u + ff @ f + slope_also
-    own = inv(ff + np.eye(len(u)) / relation.variance)
-    cross = uf + ff
-    pull = own @ cross.T
-    return _System(
-        uu + uf + uf.T + ff - cross @ pull,
-        right + right_f - pull.T @ right_f,
-        relation.level + own @ right_f,
-        pull,
-        np.diag(own),
-    )
 
 
 def _priors(fit: Fit) -> Priors:
@@ -464,23 +359,15 @@ def _priors(fit: Fit) -> Priors:
 
 def _relation(fit: Fit) -> Relation:
     """What is learnt of the chances; the difficulties are seen as all that is known shows them."""
-    found, z, system = fit.priors.soft, fit.data.soft, fit.system
+    found, z = fit.priors.soft, fit.data.soft
     if z is None:
         return found
-    variance = np.full(len(fit.u), found.variance)
-    if system.pull is not None and system.rest is not None:
-        variance = system.rest + np.sum((system.pull @ fit.covariance) * system.pull, axis=1)
+    variance = fit.system.variance_of_offset(fit.covariance, found)
     for _ in range(ROUNDS):
         whole = replace(fit.priors, soft=replace(found, weight=1 / found.dispersion))
-        difficulty = _Cells.of(fit.data, whole).difficulty(fit.u, fit.offset)[0]
+        difficulty = answers(fit.data, whole).difficulty(fit.u, fit.offset)[0]
         found = learnt(
-            found,
-            z,
-            u=fit.u,
-            b=fit.offset,
-            variance=variance,
-            grid=GRID,
-            difficulty=difficulty,
+            found, z, u=fit.u, b=fit.offset, variance=variance, grid=GRID, difficulty=difficulty
         )
     return found
 

@@ -39,9 +39,10 @@ from promptlathe.records import Cell, Dropped, Estimate, Example, Outcome, Stand
 from promptlathe.scoring import Limit
 from promptlathe.search.lathe.costs import Costs, within
 from promptlathe.search.lathe.landscape import Landscape, Point, SpaceLandscape
+from promptlathe.search.lathe.link import Array
 from promptlathe.search.lathe.look import Look, encode, look
 from promptlathe.search.lathe.memory import Memory, remember
-from promptlathe.search.lathe.model import Array, Data, Fit, first_trust, fit
+from promptlathe.search.lathe.model import Data, Fit, first_trust, fit
 from promptlathe.search.lathe.settings import Earlier, Settings
 from promptlathe.search.lathe.table import SILENT, Table
 from promptlathe.search.lathe.worth import worth
@@ -521,9 +522,9 @@ class LathePolicy:
         self._next_fit = self._told + max(REFIT_LEAST, int(REFIT * self._told))
         groups = self._landscape.encoder.groups
         experts, difficulty = self._memory.experts, self._settings.difficulty
-        soft = table.soft[:n]
-        likely = None if np.isnan(soft).all() else soft
-        data = Data(groups, table.phi[:n], y, np.ones(y.shape), difficulty, experts, likely)
+        soft = np.clip((table.soft[:n] - self._low) / (self._high - self._low), 0, 1)
+        chances = None if np.isnan(soft).all() else soft
+        data = Data(groups, table.phi[:n], y, np.ones(y.shape), difficulty, experts, chances)
         self._even = np.ptp(y[data.known]) == 0
         self._start = fit(data, self._start)
         points = [row.point for row in table.rows]

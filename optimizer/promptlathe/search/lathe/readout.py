@@ -10,7 +10,8 @@ import numpy as np
 
 from promptlathe.records import Outcome
 from promptlathe.search.lathe.landscape import Point, SpaceLandscape
-from promptlathe.search.lathe.model import Array, Data, Draws, Fit, fit, logistic
+from promptlathe.search.lathe.link import Array, logistic
+from promptlathe.search.lathe.model import Data, Draws, Fit, fit
 from promptlathe.search.lathe.settings import Earlier
 from promptlathe.space import BoundSpace
 

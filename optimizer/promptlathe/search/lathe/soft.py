@@ -7,26 +7,25 @@ with an offset of its own for each prompt: some wordings make a model surer than
     logit E z(x, i) = beta (u(x) + b(x) - d(i)),   b ~ N(level, variance)                   (1)
     var z = dispersion * E z (1 - E z)                                                      (2)
 
-The relation is estimated, from the answers that have both; before that z counts nothing. Given z,
-the score adds little, so both are no two independent answers: z weighs what its information has
-beyond that of the scores,
+The relation is estimated, from the answers that have both; before that z counts nothing. A score
+and a chance of one answer are not independent, and chances may measure nothing. So z weighs the
+share that its information about u has in that of both,
 
-    weight = (1 / dispersion) max(0, 1 - sum I_score / sum I_z)                             (3)
+    weight = (1 / dispersion) sum I_z / (sum I_z + sum I_score)                             (3)
 
-which is 0 when it measures worse than they do. What a prompt is worth is always the scores': z only
-tells what the unknown ones may be.
+What a prompt is worth is always the scores': z only tells what the unknown ones may be.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-Array = np.ndarray
+from promptlathe.search.lathe.link import Array, logistic
 
 LEAST = 30
 """Answers with both, before z counts."""
-CELLS = 20.0
-"""Weight of the priors of slope and dispersion, in answers."""
+CELLS, LUCK = 20.0, 2.0
+"""Weight of the priors of the slope, in answers, and of the dispersion, in sum E z (1 - E z)."""
 PROMPTS = 2.0
 """Weight of the priors of level and variance, in prompts."""
 MOST = 8.0
@@ -43,10 +42,9 @@ class Relation:
     dispersion: float = 0.5
     weight: float = 0.0
 
-
-def logistic(x: Array) -> Array:
-    """1 / (1 + exp(-x)), without overflow."""
-    return 0.5 * (1 + np.tanh(0.5 * x))
+    def far(self, b: Array) -> float:
+        """Minus the log prior density of offsets b (n,), up to a constant."""
+        return 0.5 * float(np.sum((b - self.level) ** 2)) / self.variance
 
 
 def learnt(
@@ -72,7 +70,7 @@ def learnt(
     met = known.any(1)
     level = float(b[met].sum() / (met.sum() + PROMPTS))
     square = float(np.sum((b[met] - level) ** 2 + variance[met]))
-    tau = (square + PROMPTS * first.variance) / (met.sum() + PROMPTS)
+    spread = (square + PROMPTS * first.variance) / float(met.sum() + PROMPTS)
     row, column = np.nonzero(known)
     post, seen = difficulty[column], z[row, column][:, None]
     eta = (u + b)[row][:, None] - grid
@@ -83,9 +81,9 @@ def learnt(
     q = logistic(slope * eta)
     luck = float(np.sum(post * q * (1 - q)))
     off = float(np.sum(post * (seen - q) ** 2))
-    dispersion = (off + CELLS * 0.1 * first.dispersion) / (luck + CELLS * 0.1)
+    dispersion = (off + LUCK * first.dispersion) / (luck + LUCK)
     p = logistic(u[row][:, None] - grid)
     of_score = float(np.sum(post * p * (1 - p)))
     of_z = slope**2 * luck / dispersion
     weight = min(MOST, of_z / (of_z + of_score) / dispersion)
-    return Relation(slope, level, tau, dispersion, weight)
+    return Relation(slope, level, spread, dispersion, weight)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from promptlathe.search.lathe.landscape import Point
-from promptlathe.search.lathe.model import Array
+from promptlathe.search.lathe.link import Array
 from promptlathe.search.pooled import PooledCandidate
 
 SILENT = 8

@@ -14,8 +14,8 @@ One cell rarely changes which candidate is best, and its worth would say little 
 
 import numpy as np
 
+from promptlathe.search.lathe.link import Array
 from promptlathe.search.lathe.look import Look
-from promptlathe.search.lathe.model import Array
 
 AHEAD, LEAST_AHEAD = 0.1, 5
 """b, in cells that were bought, and at least."""
