@@ -16,7 +16,7 @@ from typing import Any
 from lab.peers.cases import ROOT, Case
 from lab.peers.counting import CountingServer, Counts
 from lab.peers.real import RealServer
-from lab.peers.task import CONCURRENCY, MAX_TOKENS, TEXT, Messages, Order
+from lab.peers.task import CONCURRENCY, MAX_TOKENS, PATIENT, TEXT, Messages, Order
 from promptlathe.errors import PromptlatheError
 from promptlathe.models import ModelSettings
 from promptlathe.records import (
@@ -117,7 +117,7 @@ class Bench:
         if asked in self._scores:
             return self._scores[asked]
         settings = ModelSettings(
-            name="pocket", base_url=self.server.base_url, max_tokens=MAX_TOKENS
+            name="pocket", base_url=self.server.base_url, max_tokens=MAX_TOKENS, timeout=PATIENT
         )
         lanes = Lanes({"task": Lane(settings, CONCURRENCY)})
         async with LocalEngine(lanes) as engine:

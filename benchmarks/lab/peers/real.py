@@ -88,7 +88,9 @@ async def in_front_of(
     """On any free port, for as long as the block runs; `upstream` is the model's base URL, `model`
     its name there, where it matters."""
     timeout = aiohttp.ClientTimeout(total=600)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    # Servers close connections that rest, just when the next call takes one.
+    resting = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(timeout=timeout, connector=resting) as session:
         server = RealServer(upstream, key, model, session)
         application = web.Application(client_max_size=16 * 1024 * 1024)
         application.router.add_post("/v1/chat/completions", server.chat)

@@ -72,5 +72,7 @@ class Found:
 # The two keys tell the server which requests are for the task and which are for new texts.
 TASK_KEY, PROPOSAL_KEY = "task", "proposal"
 CONCURRENCY = 16
+PATIENT = 600.0
+"""Seconds that an answer may take: a real model has a few slots for many calls."""
 MAX_TOKENS, WRITER_TOKENS = 256, 4096
 """Of an answer of the task, and of a request for a new text."""

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import promptlathe as pl
 from lab.peers.cases import CASES, demos_only
-from lab.peers.task import CONCURRENCY, MAX_TOKENS, Found, Order
+from lab.peers.task import CONCURRENCY, MAX_TOKENS, PATIENT, Found, Order
 from promptlathe.search.operators import WITHOUT_REWRITER
 
 
@@ -28,7 +28,7 @@ def run(order: Order) -> Found:
         result = pl.optimize(
             space,
             case.objective,
-            model={**pocket, "max_tokens": MAX_TOKENS},
+            model={**pocket, "max_tokens": MAX_TOKENS, "timeout": PATIENT},
             budget=pl.Budget(calls=order.calls + comparison),
             parallel={"concurrency": CONCURRENCY},
             seed=order.seed,
