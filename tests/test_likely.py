@@ -13,6 +13,7 @@ from tests.services import HI, Service, ask, completion, serving
 from promptlathe.ledger import Ledger
 from promptlathe.models import ModelSettings, connect
 from promptlathe.models.likely import ASKED, Likely, likely
+from promptlathe.models.openai_compatible import LONGEST
 from promptlathe.records import Answer, Failure
 
 LABELS = ("card_arrival", "card_linking", "top_up")
@@ -165,6 +166,22 @@ async def test_a_model_that_refuses_is_asked_without_from_then_on(
         await model.close()
     assert [getattr(reply, "text", None) for reply in replies] == ["top_up"] * 3
     assert ["logprobs" in body for body in fake.bodies] == [True, False, False, False]
+
+
+async def test_a_model_that_thinks_aloud_is_not_asked_any_more(
+    service: tuple[Service, str],
+) -> None:
+    fake, url = service
+    fake.says({**SAID, "usage": {"prompt_tokens": 5, "completion_tokens": LONGEST + 1}})
+    model = connect(ModelSettings(name="m", base_url=url, retries=0))
+    try:
+        first, second = [await model.answer(CALL) for _ in range(2)]
+    finally:
+        await model.close()
+    assert isinstance(first, Answer)
+    assert first.likely
+    assert isinstance(second, Answer)
+    assert ["logprobs" in body for body in fake.bodies] == [True, False]
 
 
 async def test_a_prompt_that_is_refused_either_way_is_its_own_fault(

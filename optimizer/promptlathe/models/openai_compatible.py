@@ -23,6 +23,10 @@ from promptlathe.models.transport import LeanClient
 from promptlathe.models.wire import wire_of
 from promptlathe.records import Answer, Call, Failure
 
+LONGEST = 200
+"""Tokens of an answer, after which a model is not asked any more how likely labels were: it comes
+to a quarter of a megabyte, and what was thought before the label has settled it."""
+
 
 class _Client(AsyncOpenAI):
     """Of one address, which is parsed once, and of headers that are put together once: the library
@@ -82,7 +86,7 @@ class OpenAICompatibleModel:
             return await self._send(plain)
         reply = await self._send(call)
         if isinstance(reply, Answer):
-            self._says[call.model] = True
+            self._says[call.model] = (reply.output_tokens or 0) <= LONGEST
         elif says is None and reply.reason == "bad_request":
             reply = await self._send(plain)
             if isinstance(reply, Answer):
