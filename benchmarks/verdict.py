@@ -120,9 +120,14 @@ def shown(title: str, found: Sequence[Ratio]) -> None:
     print(f"\n{title}\n{'calls':>8}  ratio  [95 %]          seeds only")
     for one in found:
         print(
-            f"{one.calls:8,}  {one.ratio:5.2f}  [{one.low:.2f}, {one.high:.2f}]"
-            f"    [{one.seeds_low:.2f}, {one.seeds_high:.2f}]"
+            f"{one.calls:8,}  {_shown(one.ratio):>5}  [{_shown(one.low)}, {_shown(one.high)}]"
+            f"    [{_shown(one.seeds_low)}, {_shown(one.seeds_high)}]"
         )
+
+
+def _shown(ratio: float) -> str:
+    """Where the base came to no regret, there is no ratio to tell."""
+    return f"{ratio:.2f}" if ratio < 100 else "inf"
 
 
 def split(tables: Sequence[str], tuned: str) -> tuple[list[str], list[str]]:
