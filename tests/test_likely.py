@@ -108,6 +108,11 @@ def test_without_them_or_without_a_label_nothing_is_said(choice: Mapping[str, An
     assert likely(choice, LABELS) == ()
 
 
+def test_a_label_that_only_a_grammar_made_it_say() -> None:
+    held = ("top_up", {"top_up": 0.002, "card": 0.003, "Sure": 0.9})
+    assert chances(LABELS, held) == ()
+
+
 def test_a_broken_alternative_is_left_out() -> None:
     tokens = content(("top_up", {"top_up": 0.9}))
     tokens[0]["top_logprobs"] += [{"token": "card"}, None, {"token": None, "logprob": -1}]

@@ -263,6 +263,21 @@ def test_chances_that_are_noise_are_left_aside() -> None:
     assert weights[1] < 0.1 * weights[0]
 
 
+@pytest.mark.parametrize("cells", [10, 30])
+@pytest.mark.parametrize("sharpness", [3.0, 8.0, 1000.0])
+def test_a_model_that_is_sure_of_all_it_says_is_not_heard_twice(
+    cells: int, sharpness: float
+) -> None:
+    def sharp(seed: int) -> tuple[Data, np.ndarray]:
+        data, u = world(seed, cells=cells)
+        assert data.soft is not None
+        logit = sharpness * np.log(data.soft / (1 - data.soft))
+        return replace(data, soft=logistic(np.clip(logit, -30, 30))), u
+
+    with_z, without = errors(sharp)
+    assert with_z < 1.05 * without
+
+
 def test_a_prompt_that_is_surer_than_it_is_right_is_not_taken_for_better() -> None:
     """All prompts are equally good; the last is twice as sure, whatever it says."""
     said: list[float] = []

@@ -22,8 +22,9 @@ from typing import Any
 TOP = 20
 """Tokens at each place, as many as services give."""
 ASKED: Mapping[str, Any] = {"logprobs": True, "top_logprobs": TOP}
-LEAST = 1e-5
-"""Chance of a label that is told."""
+LEAST, LEAST_OF_ALL = 1e-5, 0.1
+"""Chances that are told: of a label, and of all together. Where a grammar made the model name a
+label, it may have wanted to say something else."""
 _AROUND = " \t\r\n.,:;!?\"'`*()[]{}<>|~«»#=/"
 Token = tuple[str, float, Sequence[tuple[str, float]]]
 """Its text, its log probability, and those of the likeliest in its place."""
@@ -47,6 +48,8 @@ def likely(choice: Mapping[str, Any], labels: Sequence[str]) -> Likely:
     cores = [_core(label) for label in labels]
     said = cores.index(mentions[-1][0])
     chances = _followed(tokens[first:], cores, said)
+    if sum(chances) < LEAST_OF_ALL:
+        return ()
     rest = [i for i, p in enumerate(chances) if p >= LEAST and i != said]
     return tuple((labels[i], round(chances[i], 6)) for i in (said, *rest))
 

@@ -367,7 +367,14 @@ def _relation(fit: Fit) -> Relation:
         whole = replace(fit.priors, soft=replace(found, weight=1 / found.dispersion))
         difficulty = answers(fit.data, whole).difficulty(fit.u, fit.offset)[0]
         found = learnt(
-            found, z, u=fit.u, b=fit.offset, variance=variance, grid=GRID, difficulty=difficulty
+            found,
+            z,
+            fit.data.y,
+            u=fit.u,
+            b=fit.offset,
+            variance=variance,
+            grid=GRID,
+            difficulty=difficulty,
         )
     return found
 

@@ -11,9 +11,10 @@ The relation is estimated, from the answers that have both; before that z counts
 and a chance of one answer are not independent, and chances may measure nothing. So z weighs the
 share that its information about u has in that of both,
 
-    weight = (1 / dispersion) sum I_z / (sum I_z + sum I_score)                             (3)
+    weight = (1 / dispersion) sum I_z / (sum I_z + sum I_score) min(1, (1 - c^2) / APART)^2 (3)
 
-What a prompt is worth is always the scores': z only tells what the unknown ones may be.
+where c is the correlation of z with the scores: a model that is sure of all that it says only
+says the score twice. What a prompt is worth is always the scores': z only tells what the unknown ones may be.
 """
 
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ LEAST = 30
 """Answers with both, before z counts."""
 CELLS, LUCK = 20.0, 2.0
 """Weight of the priors of the slope, in answers, and of the dispersion, in sum E z (1 - E z)."""
+APART = 0.2
+"""Share of z's variance that is not the scores', from which z counts."""
 PROMPTS = 2.0
 """Weight of the priors of level and variance, in prompts."""
 MOST = 8.0
@@ -50,6 +53,7 @@ class Relation:
 def learnt(
     old: Relation,
     z: Array,
+    y: Array,
     *,
     u: Array,
     b: Array,
@@ -59,13 +63,14 @@ def learnt(
 ) -> Relation:
     """A step of expectation maximization.
 
-    z: (n, m), nan where unknown. u, b, variance: (n,) posterior means of u and b, and b's variance.
+    z, y: (n, m), nan where unknown; where z is known, y is. u, b, variance: (n,) posterior means
+    of u and b, and b's variance.
     grid, difficulty: (G,) and (m, G), the posterior of the difficulties.
     """
     known = ~np.isnan(z)
-    count = int(known.sum())
-    if count < LEAST:
+    if known.sum() < LEAST or np.ptp(y[known]) == 0 or np.ptp(z[known]) == 0:
         return old
+    apart = 1 - float(np.corrcoef(y[known], z[known])[0, 1]) ** 2
     first = Relation()
     met = known.any(1)
     level = float(b[met].sum() / (met.sum() + PROMPTS))
@@ -85,5 +90,6 @@ def learnt(
     p = logistic(u[row][:, None] - grid)
     of_score = float(np.sum(post * p * (1 - p)))
     of_z = slope**2 * luck / dispersion
-    weight = min(MOST, of_z / (of_z + of_score) / dispersion)
+    share = min(1.0, apart / APART) ** 2 * of_z / (of_z + of_score)
+    weight = min(MOST, share / dispersion)
     return Relation(slope, level, spread, dispersion, weight)
