@@ -14,7 +14,8 @@ share that its information about u has in that of both,
     weight = (1 / dispersion) sum I_z / (sum I_z + sum I_score) min(1, (1 - c^2) / APART)^2 (3)
 
 where c is the correlation of z with the scores: a model that is sure of all that it says only
-says the score twice. What a prompt is worth is always the scores': z only tells what the unknown ones may be.
+says the score twice. What a prompt is worth is always the scores': z only tells what the unknown
+ones may be.
 """
 
 from dataclasses import dataclass
