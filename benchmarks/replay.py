@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
-from lab.bench import Task, main, options, parser, run
+from lab.bench import main, options, parser, run, tasks
 from lab.recorded import Recorded, load, load_prompts, tables
 from promptlathe.errors import InputError
 
@@ -51,13 +51,7 @@ def bench(argv: Sequence[str] | None) -> None:
     args = arguments.parse_args(argv)
     chosen = options(args)
     worlds = [partial(world_of, path) for path in usable(args.data.resolve())]
-    tasks = [
-        Task(policy, world, seed, chosen.calls)
-        for policy in chosen.policies
-        for world in worlds
-        for seed in chosen.seeds
-    ]
-    run(tasks, chosen)
+    run(tasks(worlds, chosen), chosen)
 
 
 if __name__ == "__main__":

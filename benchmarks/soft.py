@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from lab.asked import Asked, load
-from lab.bench import Task, main, options, parser, run
+from lab.bench import main, options, parser, run, tasks
 from promptlathe.errors import InputError
 
 
@@ -31,13 +31,7 @@ def bench(argv: Sequence[str] | None) -> None:
         raise InputError("no *.json in this folder", str(args.data), "make some: ask_table.py")
     for path in tables:
         load(path)
-    tasks = [
-        Task(policy, partial(world_of, path), seed, chosen.calls)
-        for policy in chosen.policies
-        for path in tables
-        for seed in chosen.seeds
-    ]
-    run(tasks, chosen)
+    run(tasks([partial(world_of, path) for path in tables], chosen), chosen)
 
 
 if __name__ == "__main__":

@@ -87,8 +87,7 @@ def test_what_is_no_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(InputError, match=r"no \*\.json"):
         soft.bench(["--data", str(tmp_path)])
     (tmp_path / "t.json").write_text("[]")
-    monkey = ["--data", str(tmp_path)]
     with pytest.raises(SystemExit) as ended:
-        main(lambda _: soft.bench(monkey))
+        main(lambda _: soft.bench(["--data", str(tmp_path)]))
     assert ended.value.code == 2
     assert "not a table" in capsys.readouterr().err

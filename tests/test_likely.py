@@ -157,6 +157,15 @@ async def test_what_you_say_yourself_goes_before(service: tuple[Service, str]) -
     assert fake.bodies[0]["top_logprobs"] == 3
 
 
+async def asked(url: str, *, times: int) -> list[Answer | Failure]:
+    """By one client."""
+    model = connect(ModelSettings(name="m", base_url=url, retries=0))
+    try:
+        return [await model.answer(CALL) for _ in range(times)]
+    finally:
+        await model.close()
+
+
 @pytest.mark.parametrize("said", ["Unknown name: logprobs", "Extra inputs are not permitted"])
 async def test_a_model_that_refuses_is_asked_without_from_then_on(
     service: tuple[Service, str], said: str
@@ -164,11 +173,7 @@ async def test_a_model_that_refuses_is_asked_without_from_then_on(
     fake, url = service
     fake.says({"error": {"message": said}}, 400)
     fake.says(completion("top_up"))
-    model = connect(ModelSettings(name="m", base_url=url, retries=0))
-    try:
-        replies = [await model.answer(CALL) for _ in range(3)]
-    finally:
-        await model.close()
+    replies = await asked(url, times=3)
     assert [getattr(reply, "text", None) for reply in replies] == ["top_up"] * 3
     assert ["logprobs" in body for body in fake.bodies] == [True, False, False, False]
 
@@ -178,11 +183,7 @@ async def test_a_model_that_thinks_aloud_is_not_asked_any_more(
 ) -> None:
     fake, url = service
     fake.says({**SAID, "usage": {"prompt_tokens": 5, "completion_tokens": LONGEST + 1}})
-    model = connect(ModelSettings(name="m", base_url=url, retries=0))
-    try:
-        first, second = [await model.answer(CALL) for _ in range(2)]
-    finally:
-        await model.close()
+    first, second = await asked(url, times=2)
     assert isinstance(first, Answer)
     assert first.likely
     assert isinstance(second, Answer)
@@ -196,11 +197,7 @@ async def test_a_prompt_that_is_refused_either_way_is_its_own_fault(
     fake.says({"error": {"message": "the prompt holds no words"}}, 400)
     fake.says({"error": {"message": "the prompt holds no words"}}, 400)
     fake.says(SAID)
-    model = connect(ModelSettings(name="m", base_url=url, retries=0))
-    try:
-        refused, answered = [await model.answer(CALL) for _ in range(2)]
-    finally:
-        await model.close()
+    refused, answered = await asked(url, times=2)
     assert isinstance(refused, Failure)
     assert refused.of_prompt
     assert isinstance(answered, Answer)

@@ -27,7 +27,7 @@ def objective(data: Path, task: str) -> pl.Objective:
 
 
 def space(labels: list[str]) -> pl.SearchSpace:
-    """2,016 instructions, with none to six demos."""
+    """432 instructions, with none to six demos."""
     return pl.SearchSpace(
         messages={
             "system": "{{ role }}\n{{ task }}\n\n{{ labels }}\n\n{{ format }}\n\n{{ care }}",

@@ -121,6 +121,16 @@ def _calls(text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
+def tasks(worlds: Sequence[Callable[[], World]], chosen: Options) -> list[Task]:
+    """Each policy in each world with each seed."""
+    return [
+        Task(policy, world, seed, chosen.calls)
+        for policy in chosen.policies
+        for world in worlds
+        for seed in chosen.seeds
+    ]
+
+
 def run(tasks: Sequence[Task], chosen: Options) -> None:
     """Run all tasks and print the summary.
 

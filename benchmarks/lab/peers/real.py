@@ -47,10 +47,9 @@ class RealServer:
         if new_text:
             asked["max_tokens"] = min(asked.get("max_tokens") or WRITTEN, WRITTEN)
         else:
-            asked["temperature"] = 0
-            asked["max_tokens"] = ANSWERED
-        if not new_text and self.labels:
-            asked["response_format"] = _schema(self.labels)
+            asked |= {"temperature": 0, "max_tokens": ANSWERED}
+            if self.labels:
+                asked["response_format"] = _schema(self.labels)
         if self._model:
             asked["model"] = self._model
         headers = {"Authorization": f"Bearer {self._key}"}

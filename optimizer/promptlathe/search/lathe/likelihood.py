@@ -15,6 +15,7 @@ together, of u and of f = u + b, and b is taken out:
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.linalg import inv
@@ -53,13 +54,22 @@ class Answers:
     prior: Array
     """(m or 1, len(GRID)) h."""
 
+    @cached_property
+    def _without_u(self) -> Array:
+        """(m, len(GRID)) what (4) holds besides u, in logs."""
+        total = self.scores.score.sum(0)
+        if self.chances is not None:
+            total = total + self.relation.slope * self.chances.score.sum(0)
+        return np.log(self.prior) - total[:, None] * GRID
+
     def difficulty(self, u: Array, b: Array) -> tuple[Array, float]:
         """Equation (4), (m, len(GRID)), and the log likelihood of u and b."""
-        log, likelihood = _of(self.scores, u, 1.0)
+        log = self._without_u - self.scores.weight.T @ np.logaddexp(0, u[:, None] - GRID)
+        likelihood = float(self.scores.score.sum(1) @ u)
         if self.chances is not None:
-            more, also = _of(self.chances, u + b, self.relation.slope)
-            log, likelihood = log + more, likelihood + also
-        log = log + np.log(self.prior)
+            slope, f = self.relation.slope, u + b
+            log -= self.chances.weight.T @ np.logaddexp(0, slope * (f[:, None] - GRID))
+            likelihood += float(slope * self.chances.score.sum(1) @ f)
         top = log.max(axis=1, keepdims=True)
         post = np.exp(log - top)
         total = post.sum(axis=1, keepdims=True)
@@ -116,13 +126,6 @@ class System:
         if self.pull is None or self.rest is None:
             return np.full(len(self.shift), relation.variance)
         return self.rest + np.sum((self.pull @ covariance) * self.pull, axis=1)
-
-
-def _of(cells: Weighted, u: Array, slope: float) -> tuple[Array, float]:
-    """Their part of (4), (m, len(GRID)), in logs, and of the likelihood what holds no g."""
-    log = -cells.weight.T @ np.logaddexp(0, slope * (u[:, None] - GRID))
-    log -= slope * cells.score.sum(0)[:, None] * GRID
-    return log, float(slope * cells.score.sum(1) @ u)
 
 
 def _curvature(cells: Weighted, u: Array, slope: float, post: Array) -> tuple[Array, Array]:

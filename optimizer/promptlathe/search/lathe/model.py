@@ -263,10 +263,11 @@ def fit(data: Data, start: Fit | None = None) -> Fit:
 
 def answers(data: Data, priors: Priors) -> Answers:
     """The known cells as the likelihood takes them."""
-    soft, count = priors.soft, data.soft is not None and priors.soft.weight > 0
-    chances = Weighted.of(data.soft, soft.weight) if data.soft is not None and count else None
+    relation, chances = priors.soft, None
+    if data.soft is not None and relation.weight > 0:
+        chances = Weighted.of(data.soft, relation.weight)
     scores = Weighted.of(data.y, data.trust / priors.dispersion)
-    return Answers(scores, chances, soft, _prior(data, priors).sum(0))
+    return Answers(scores, chances, relation, _prior(data, priors).sum(0))
 
 
 def _hypotheses(experts: int) -> tuple[Array, Array]:
