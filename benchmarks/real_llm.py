@@ -5,8 +5,8 @@
     python benchmarks/real_llm.py --out OUT.json --python PEERS/bin/python
         [--model smollm2|FILE.gguf|NAME --server URL] [--answers schema|free]
         [--calls 400] [--seeds 5] [--first 0]
-        [--peers lathe,lathe-demos,lathe-data,random,miprov2,gepa,capo]
-        [--tasks support_triage,banking8] [--data DIR] [--minutes M]
+        [--peers lathe,lathe-line,lathe-data,lathe-demos,random,miprov2,gepa,capo,mlflow]
+        [--tasks support_triage,banking8,banking20,navigate,...] [--data DIR] [--minutes M]
 
 As peers.py, with a real model in the pocket model's place, which also writes the new texts that
 optimizers ask for. `--answers schema` constrains answers to the labels, for all alike. `--server`
@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 
 import banking77
+from lab import bbh
 from lab.bench import main, names
 from lab.peers.cases import CASES
 from lab.peers.child import PEERS
@@ -41,7 +42,7 @@ from lab.peers.real import in_front_of, real_server
 from promptlathe.errors import InputError
 from promptlathe.models import ModelSettings
 
-TASKS = ("support_triage", "banking8")
+TASKS = ("support_triage", "banking8", "banking20", *bbh.TASKS)
 FEWEST_CALLS = 400
 ROOM = 8192
 """Tokens of a call: prompts of MIPROv2 are longer than 4,096."""

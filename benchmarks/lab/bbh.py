@@ -16,6 +16,7 @@ TASKS = (
     "snarks",
     "sports_understanding",
 )
+DEMOS = 6
 SPLITS = {"train": 0.3, "select": 0.5, "test": 0.2, "stratify": "label"}
 
 
@@ -64,7 +65,7 @@ def space(labels: list[str]) -> pl.SearchSpace:
                 [None, "This is important.", "Take care: some questions are tricks."]
             ),
             "demos": pl.Demos(
-                count=(0, 6),
+                count=(0, DEMOS),
                 select=("random", "balanced"),
                 template="Question: {{ text }}\nAnswer: {{ label }}",
             ),

@@ -4,8 +4,9 @@
     models    a run of each of the other models on the same examples
     shuffled  as `prompts`, but the answers belong to other examples: they mislead
     task      a run of the same model on another task, as if its examples were these
+    scout     one other model, asked by a few prompts in turn (job/scouting.py)
 
-An earlier run is one of `lathe` itself, from nothing.
+An earlier run is one of `lathe` itself, from nothing; a scout's is what the product asks.
 """
 
 from collections.abc import Sequence
@@ -19,9 +20,10 @@ from lab import factorial
 from lab.recorded import Recorded, load
 from lab.schemes.lathe import Lathe
 from lab.worlds import Codes, Component, World
+from promptlathe.job.scouting import PROMPTS, in_turn
 from promptlathe.search.lathe import Earlier, Settings
 
-Kind = Literal["prompts", "models", "shuffled", "task"]
+Kind = Literal["prompts", "models", "shuffled", "task", "scout"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -62,17 +64,20 @@ class Warmed:
 def warmed(kind: Kind, path: Path, prompts: Sequence[str], *, seed: int, calls: int) -> Warmed:
     """The world of the table at `path`, after earlier runs of so many calls in all.
 
-    With `models` every prompt is a candidate; otherwise half of them are, the others' answers are
-    what is remembered.
+    With `models` and `scout` every prompt is a candidate; otherwise half of them are, the others'
+    answers are what is remembered.
     """
     rng = np.random.default_rng([seed, 41])
     whole = _load(path, prompts)
-    if kind == "models":
+    if kind in ("models", "scout"):
         task = path.stem.rpartition("_")[0]
         others = [p for p in sorted(path.parent.glob(f"{task}_*.npz")) if p != path]
+        if kind == "scout":
+            others = [others[seed % len(others)]]
+        asked = _scout if kind == "scout" else _run
         runs = [(_load(p, prompts), p.stem.rpartition("_")[2]) for p in others]
         each = calls // len(runs)
-        return Warmed(whole, [e for w, model in runs for e in _run(w, seed, each, model)])
+        return Warmed(whole, [e for w, model in runs for e in asked(w, seed, each, model)])
     order = rng.permutation(len(whole.pool))
     here, before = (whole.of(order[i::2].tolist()) for i in (0, 1))
     if kind == "task":
@@ -86,11 +91,13 @@ def warmed(kind: Kind, path: Path, prompts: Sequence[str], *, seed: int, calls: 
     return Warmed(here, told)
 
 
-def simulated(kind: factorial.Kind, size: str, *, seed: int, calls: int, likeness: float) -> Warmed:
-    """A simulated world, after a run with another model; see lab/factorial.py."""
+def simulated(
+    kind: factorial.Kind, size: str, *, seed: int, calls: int, likeness: float, scout: bool
+) -> Warmed:
+    """A simulated world, after a run with another model, or a scout; see lab/factorial.py."""
     world = factorial.simulate(kind, size, seed)
     other = factorial.another_model(world, seed=seed + 5000, likeness=likeness)
-    return Warmed(world, _run(other, seed, calls, "another"))
+    return Warmed(world, (_scout if scout else _run)(other, seed, calls, "another"))
 
 
 def _load(path: Path, prompts: Sequence[str]) -> Recorded:
@@ -105,11 +112,30 @@ def _run(world: World, seed: int, calls: int, model: str) -> list[Earlier]:
     while len(told) < calls and (cell := scheme.ask()) is not None:
         value = world.outcome(*cell)
         scheme.tell(*cell, value)
-        prompt = f"{world.name}{cell[0]}"
-        names = (component.name for component in world.components)
-        levels = {} if world.pool else dict(zip(names, cell[0], strict=True))
-        told.append(Earlier(prompt, levels, _id(cell[1]), value, model, made=not world.pool))
+        told.append(_told(world, cell[0], cell[1], value, model))
     return told[::-1]  # the ledger gives the latest first
+
+
+def _scout(world: World, seed: int, calls: int, model: str) -> list[Earlier]:
+    """Prompts at random where the product spreads them out."""
+    rng = np.random.default_rng([seed, 43])
+    pool = world.pool or [
+        tuple(int(rng.integers(len(one.levels))) for one in world.components)
+        for _ in range(PROMPTS)
+    ]
+    chosen = rng.permutation(len(pool))[:PROMPTS]
+    rows = rng.permutation(world.examples).tolist()
+    return [
+        _told(world, codes, row, world.outcome(codes, row), model)
+        for codes, row in in_turn([pool[i] for i in chosen], rows, calls)
+    ]
+
+
+def _told(world: World, codes: Codes, example: int, value: float, model: str) -> Earlier:
+    names = (component.name for component in world.components)
+    levels = {} if world.pool else dict(zip(names, codes, strict=True))
+    prompt = f"{world.name}{codes}"
+    return Earlier(prompt, levels, _id(example), value, model, made=not world.pool)
 
 
 def _id(example: int) -> str:

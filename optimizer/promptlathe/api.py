@@ -38,6 +38,7 @@ def optimize(
     policy: PolicyName = "lathe",
     warm_start: bool = True,
     soft: Literal["auto", "off"] = "auto",
+    scout: Mapping[str, Any] | None = None,
     rewriter: str | Mapping[str, Any] | None = None,
     judge: str | Mapping[str, Any] | None = None,
     operators: Sequence[str] | None = None,
@@ -63,6 +64,8 @@ def optimize(
         1,000 calls by default.
     warm_start: learn from earlier runs of the same objective in the workspace.
     soft: learn also from how likely the model thought the labels, where its service says so.
+    scout: `{"model": …, "calls": 300}`, a cheap model that is asked first which rows are hard,
+        while the ledger knows little of that; on top of the budget.
     rewriter: who writes new texts for components with `rewrite=True`; None: the model itself.
     judge: who scores, for scorers that ask a model; None: the model itself.
     operators: what makes new levels; None: the usual ones, where a text may be rewritten.
@@ -83,6 +86,7 @@ def optimize(
             "seed": seed,
             "warm_start": warm_start,
             "soft": soft,
+            "scout": scout,
             "operators": operators,
             "rewrite_share": rewrite_share,
         },

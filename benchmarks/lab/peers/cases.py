@@ -11,6 +11,7 @@ import numpy as np
 
 import banking77
 import promptlathe as pl
+from lab import bbh
 from lab.peers.task import Task
 from promptlathe.space import BoundSpace
 
@@ -97,9 +98,18 @@ def bank(
     return Case(name, objective, space, "Question", "Intent", demos)
 
 
+def hard(data: Path, name: str) -> Case:
+    """A task of BIG-Bench Hard. Raises FileNotFoundError without its file."""
+    objective = bbh.objective(data, name)
+    space = bbh.space(list(objective.labels))
+    return Case(name, objective, space, "Question", "Answer", bbh.DEMOS)
+
+
 CASES: dict[str, Callable[[Path], Case]] = {
     "support_triage": support_triage,
     "banking77": bank,
     # Few test rows, since each of our own runs asks them twice.
     "banking8": partial(bank, name="banking8", intents=8, demos=8, test=0.15),
+    "banking20": partial(bank, name="banking20", intents=20, demos=8, test=0.1),
+    **{name: partial(hard, name=name) for name in bbh.TASKS},
 }

@@ -14,9 +14,11 @@ PEERS = {
     "miprov2": "with_dspy",
     "gepa": "with_gepa",
     "capo": "with_capo",
+    "mlflow": "with_mlflow",
     "lathe": "with_lathe",
     "lathe-demos": "with_lathe",
     "lathe-data": "with_lathe",
+    "lathe-line": "with_lathe",
     "random": "with_lathe",
 }
 

@@ -33,7 +33,7 @@ from promptlathe.records import (
 from promptlathe.runtime.lanes import Lane, Lanes
 from promptlathe.runtime.local import LocalEngine
 
-OURS = ("lathe", "lathe-demos", "lathe-data", "random")
+OURS = ("lathe", "lathe-demos", "lathe-data", "lathe-line", "random")
 ATTEMPTS, NEAR = 3, 0.05
 TEXTS = 500
 """So many different draws of the space's texts before they come again."""

@@ -26,6 +26,10 @@ class Counts:
     """Of the task calls, input and output."""
     proposals: int = 0
     """Answered requests for new texts."""
+    computed: int = 0
+    """Of `tokens`, those that a real model did not find in its cache of prefixes."""
+    remembered: int = 0
+    """Requests, of both kinds, that were answered from memory."""
 
 
 class CountingServer(PocketServer):

@@ -4,6 +4,10 @@ Task calls are answered at temperature 0 and shortly, whoever asks. With `labels
 constrained to a JSON schema of them, and its answer is handed on as the label alone, for all
 optimizers alike: a model of 135 million parameters answers nothing that can be read otherwise.
 Requests for new texts are answered by the same model, without a schema.
+
+What was answered once is answered from memory, for whoever asks, and counted as any other: a
+second attempt of an optimizer repeats most of its first one, and at temperature 0 the model would
+say the same.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -35,6 +40,8 @@ class RealServer:
         self.labels: Sequence[str] = ()
         """To which answers are constrained; (): they are free."""
         self.counts = Counts()
+        self._known: dict[str, tuple[bool, dict[str, Any]]] = {}
+        """What was said to a request, and whether with log probabilities."""
         self._upstream, self._key, self._model, self._session = upstream, key, model, session
 
     def reset(self, texts: Iterator[str] | None = None) -> None:
@@ -52,19 +59,36 @@ class RealServer:
                 asked["response_format"] = _schema(self.labels)
         if self._model:
             asked["model"] = self._model
+        status, said = await self._said(asked)
+        if status == 200 and new_text:
+            self.counts.proposals += 1
+        elif status == 200:
+            usage = said["usage"]
+            cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+            self.counts.calls += 1
+            self.counts.tokens += usage["total_tokens"]
+            self.counts.computed += usage["total_tokens"] - cached
+        return web.json_response(said, status=status)
+
+    async def _said(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """The status and the answer, whose content is the label alone where that was asked."""
+        probable = bool(asked.get("logprobs"))
+        plain = {name: asked[name] for name in asked if name not in ("logprobs", "top_logprobs")}
+        request = json.dumps(plain, sort_keys=True)
+        known = self._known.get(request)
+        if known and known[0] >= probable:
+            self.counts.remembered += 1
+            return 200, known[1]
         headers = {"Authorization": f"Bearer {self._key}"}
         url = f"{self._upstream}/chat/completions"
         async with self._session.post(url, json=asked, headers=headers) as reply:
             status, said = reply.status, await reply.json()
-        if status == 200 and new_text:
-            self.counts.proposals += 1
-        elif status == 200:
-            self.counts.calls += 1
-            self.counts.tokens += said["usage"]["total_tokens"]
-            if self.labels:
+        if status == 200:
+            if "response_format" in plain and self.labels:
                 message = said["choices"][0]["message"]
                 message["content"] = _label(message["content"])
-        return web.json_response(said, status=status)
+            self._known[request] = probable, said
+        return status, said
 
 
 def _schema(labels: Sequence[str]) -> dict[str, object]:

@@ -34,6 +34,7 @@ from promptlathe.job.reports import make_report
 from promptlathe.job.reserve import Reserve
 from promptlathe.job.resume import Course, begun, replayed
 from promptlathe.job.rivals import check_rivals, with_rivals
+from promptlathe.job.scouting import check_scout, scouted
 from promptlathe.job.step_counts import StepCounts
 from promptlathe.job.stores import (
     asking_file,
@@ -99,6 +100,7 @@ def check(job: Job) -> Plan:
     """
     plan = make_plan(job)
     check_rivals(job)
+    check_scout(job)
     return replace(plan, notes=(*plan.notes, *check_stores(job)))
 
 
@@ -181,6 +183,8 @@ async def _run(
                 ledger.keep_placements(
                     objective.name, division(objective.splits), objective.placements
                 )
+                said = await scouted(job, plan, ledger, announce)
+                plan = replace(plan, notes=(*plan.notes, *said))
                 start = partial(_carry_out, job, plan, ledger, engine, progress, tell)
                 return await _gone_on_with(start, job, plan, ledger)
     finally:

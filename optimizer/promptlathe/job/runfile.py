@@ -32,6 +32,15 @@ PROMPT_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+AModel = Annotated[
+    ModelSettings,
+    BeforeValidator(lambda given: given, json_schema_input_type=str | ModelSettings),
+]
+"""A model's name, or its settings."""
+OtherModel = Annotated[
+    ModelSettings | None,
+    BeforeValidator(lambda given: given, json_schema_input_type=str | ModelSettings | None),
+]
 
 
 class BudgetOptions(documents.Model):
@@ -49,6 +58,13 @@ class BudgetOptions(documents.Model):
         return Budget(calls=1000) if limits == Budget() else limits
 
 
+class ScoutOptions(documents.Model):
+    """A cheap model that is asked about the rows before the model itself is."""
+
+    model: AModel
+    calls: Count = Field(default=300, description="At most; on top of the budget")
+
+
 class SearchOptions(documents.Model):
     """How candidates are chosen."""
 
@@ -62,6 +78,11 @@ class SearchOptions(documents.Model):
         default="auto",
         description="Learn also from how likely the model thought the labels, where its service "
         "says so (lathe only)",
+    )
+    scout: ScoutOptions | None = Field(
+        default=None,
+        description="A cheap model that is asked first which rows are hard and which levels are "
+        "good, while the ledger knows little of that (lathe only)",
     )
     operators: tuple[str, ...] | None = Field(
         default=None,
@@ -164,15 +185,6 @@ class ReportOptions(documents.Model):
 Work = Literal["run", "watch"]
 """A command that a scheduler carries out."""
 Part = Annotated[str | dict[str, Any], Field(description="A path, or the content itself")]
-AModel = Annotated[
-    ModelSettings,
-    BeforeValidator(lambda given: given, json_schema_input_type=str | ModelSettings),
-]
-"""A model's name, or its settings."""
-OtherModel = Annotated[
-    ModelSettings | None,
-    BeforeValidator(lambda given: given, json_schema_input_type=str | ModelSettings | None),
-]
 
 
 class ModelledStep(Step):

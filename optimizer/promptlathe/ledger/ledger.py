@@ -195,17 +195,35 @@ class Ledger:
         Only runs whose search ended count: one that broke off is not an earlier run, but the
         same one when it is started again, and its answers are known.
         """
-        ended = select(tables.stops.c.run)
-        same = (tables.runs.c.objective == terms.objective, tables.runs.c.run.in_(ended))
-        found = select(tables.runs.c.run).where(*same).order_by(tables.runs.c.number.desc())
         with self._transaction(self._connection):
-            runs = self._connection.execute(found.limit(EARLIER_RUNS)).scalars().all()
             # Those may go on while this one runs: what counts is what they have told by now.
+            runs = self._searched(terms)
             told = [[one, self._told_now(one, self._connection)] for one in runs]
             row = {"run": run, **vars(terms), "at": clock.now(), "course": course or None}
             row["file"] = file or None
             row["earlier"] = json.dumps(told if warm else [])
             self._connection.execute(insert(tables.runs), row)
+
+    def _searched(self, terms: ScoringTerms) -> Sequence[str]:
+        """The latest runs of the same scoring whose search has ended."""
+        ended = select(tables.stops.c.run)
+        same = (tables.runs.c.objective == terms.objective, tables.runs.c.run.in_(ended))
+        found = select(tables.runs.c.run).where(*same).order_by(tables.runs.c.number.desc())
+        return self._connection.execute(found.limit(EARLIER_RUNS)).scalars().all()
+
+    def heard(self, terms: ScoringTerms, examples: Collection[str]) -> int:
+        """How many outcomes of these examples a run that begins now would learn from."""
+        with self._transaction(self._connection):
+            query = select(tables.told.c.candidate, tables.told.c.example, tables.runs.c.model)
+            query = query.join_from(
+                tables.told, tables.runs, tables.told.c.run == tables.runs.c.run
+            )
+            query = query.where(
+                tables.told.c.run.in_(self._searched(terms)), tables.told.c.value.is_not(None)
+            )
+            found = self._connection.execute(query.distinct()).all()
+        wanted = frozenset(examples)
+        return sum(example in wanted for _, example, _ in found)
 
     def run_file(self, run: str) -> str | None:
         """The resolved run file that a run was begun with, where one was kept."""

@@ -60,6 +60,7 @@ def check(
     from promptlathe.job.calibrated import judge_reports
     from promptlathe.job.checks import shutdown_notes, shutdowns
     from promptlathe.job.headroom import look
+    from promptlathe.job.scouting import scout_notes
     from promptlathe.results.judges import notes_of
 
     job = Job.load(
@@ -71,7 +72,7 @@ def check(
     )
     plan = check_job(job)
     ending = shutdown_notes(shutdowns(job), date.today(), job.retire.warn_days)
-    notes = [*plan.notes, *notes_of(judge_reports(job)), *ending]
+    notes = [*plan.notes, *scout_notes(job, plan), *notes_of(judge_reports(job)), *ending]
     seen = look(job, plan, Counting("answered").tell) if headroom else None
     if json_file:
         json_file.tell(seen.to_dict() if seen else plan_form(job, plan, notes))
