@@ -1,6 +1,7 @@
 """Whether a job's verdict, gain and interval are true, in simulated worlds: no model is asked.
 
-    python benchmarks/honesty.py [--runs 200] [--calls 600] [--jobs 2] [--json OUT]
+    python benchmarks/honesty.py [--runs 200] [--calls 600] [--before 0] [--soft] [--jobs 2]
+        [--json OUT]
 
 Each run is a world of its own (lab/factorial.py, 720 candidates): the policy `lathe` searches on
 100 examples from a random seed prompt, ends by itself or after `--calls`, and then seed and best
@@ -12,6 +13,10 @@ of one and the same best varies by several points with the rows it is given, so 
 compared on SETS independent sets of fresh rows; the search is the same for all of them. `better`
 and `first` are the shares of the verdict `better` on all sets, and on the first set of each run,
 which is what 200 jobs would have said. +- is one standard error over runs.
+
+`--before N`: the search remembers a run of N calls of another model, whose examples are as hard and
+whose prompts are as good. `--soft`: the model says how likely the right answers were, up to an
+offset of each prompt's and an error of each answer's.
 """
 
 import argparse
@@ -31,6 +36,7 @@ from lab.factorial import (  # isort: skip  # before numpy: it sets the number o
 import numpy as np
 
 from lab.schemes.lathe import WorldLandscape
+from lab.warmed import run_before
 from promptlathe.decide import Comparison, compare
 from promptlathe.records import Candidate, Cell, Example, Outcome, Trace
 from promptlathe.search.lathe import LathePolicy
@@ -39,6 +45,8 @@ SIZE = "720x200"
 SELECT, TEST, SETS = 100, 143, 20
 POPULATION = 100_000
 """Examples over which the true gain is taken."""
+OFFSET, ERROR = 0.5, 1.0
+"""Standard deviations on the logit scale, of the chances that a model says."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +63,21 @@ class Run:
     covered: list[bool]
 
 
-def run(kind: Kind, seed: int, calls: int) -> Run:
+@dataclass(frozen=True)
+class Given:
+    """Of all searches."""
+
+    calls: int
+    before: int
+    soft: bool
+
+
+def run(kind: Kind, seed: int, given: Given) -> Run:
     rng = np.random.default_rng([seed, 11])
     base = simulate(kind, SIZE, seed)
     drawn = draw_difficulties(rng, SELECT + SETS * TEST)
     world = replace(base, examples=SELECT, difficulties=drawn)
-    first, best, spent = _search(world, seed, calls, rng)
+    first, best, spent = _search(world, seed, given, rng)
     everyone = replace(base, difficulties=draw_difficulties(rng, POPULATION))
     truth = 100 * float(everyone.quality(_codes(best)) - everyone.quality(_codes(first)))
     found = [_compared(world, first, best, SELECT + i * TEST) for i in range(SETS)]
@@ -76,7 +93,7 @@ def run(kind: Kind, seed: int, calls: int) -> Run:
 
 
 def _search(
-    world: Factorial, seed: int, calls: int, rng: np.random.Generator
+    world: Factorial, seed: int, given: Given, rng: np.random.Generator
 ) -> tuple[Candidate, Candidate, int]:
     """(seed, best, calls that were made)."""
     landscape = WorldLandscape(world)
@@ -84,10 +101,13 @@ def _search(
         tuple(int(rng.integers(len(c.levels))) for c in world.components)
     )
     examples = [_example(i) for i in range(SELECT)]
-    policy = LathePolicy(landscape, examples, study=None, seed=seed)
+    another = replace(world, seed=seed + 5000)  # other luck with each answer
+    earlier = run_before(another, seed, given.before, "another")
+    policy = LathePolicy(landscape, examples, study=None, seed=seed, earlier=earlier)
     spent = 0
-    while spent < calls and (cells := policy.propose((), 1)):
-        policy.tell(_outcome(world, cells[0]))
+    while spent < given.calls and (cells := policy.propose((), 1)):
+        outcome = _outcome(world, cells[0])
+        policy.tell(replace(outcome, soft=_soft(world, cells[0])) if given.soft else outcome)
         spent += 1
     policy.close()
     return policy.seed.candidate, policy.best.candidate, spent
@@ -104,6 +124,15 @@ def _compared(world: Factorial, first: Candidate, best: Candidate, start: int) -
 def _outcome(world: Factorial, cell: Cell) -> Outcome:
     value = world.outcome(_codes(cell.candidate), int(cell.example.id), cell.repeat)
     return Outcome(cell, Trace(""), {"score": value}, value)
+
+
+def _soft(world: Factorial, cell: Cell) -> float:
+    """How likely the right answer was, as the model has it."""
+    prompt, place = world.logit(_codes(cell.candidate)), int(cell.example.id)
+    offset = np.random.default_rng([world.seed, 13, round(1e6 * abs(prompt))]).standard_normal()
+    error = np.random.default_rng([world.seed, 17, round(1e6 * abs(prompt)), place])
+    ahead = prompt - world.difficulties[place] + OFFSET * offset + ERROR * error.standard_normal()
+    return float(1 / (1 + np.exp(-ahead)))
 
 
 def _example(number: int) -> Example:
@@ -149,6 +178,8 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=int, default=200, help="of null, and of structured worlds")
     parser.add_argument("--calls", type=int, default=600, help="at most, of a search")
+    parser.add_argument("--before", type=int, default=0, help="calls of an earlier run")
+    parser.add_argument("--soft", action="store_true", help="the model says chances of labels")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--json", type=Path, metavar="OUT", help="where the figures are written")
     args = parser.parse_args()
@@ -158,7 +189,9 @@ def main() -> None:
     kinds += [structured[i % len(structured)] for i in range(args.runs)]
     numbers = list(range(len(kinds)))
     with ProcessPoolExecutor(args.jobs) as pool:
-        runs = list(pool.map(run, kinds, numbers, [args.calls] * len(kinds)))
+        runs = list(
+            pool.map(run, kinds, numbers, [Given(args.calls, args.before, args.soft)] * len(kinds))
+        )
     groups = {
         "null": [r for r in runs if r.kind == "null"],
         "null, best differs from seed": [r for r in runs if r.kind == "null" and r.changed],

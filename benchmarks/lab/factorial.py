@@ -69,6 +69,9 @@ class Factorial:
         hits = sum(_uniform(self.seed, candidate, example, k) < p for k in range(CREDITS))
         return hits / CREDITS
 
+    def logit(self, codes: Codes) -> float:
+        return float(self.logits[self._index(codes)])
+
     def quality(self, codes: Codes) -> float:
         return self._mean_chance(self.logits[self._index(codes)])
 

@@ -74,7 +74,7 @@ def warmed(kind: Kind, path: Path, prompts: Sequence[str], *, seed: int, calls: 
         others = [p for p in sorted(path.parent.glob(f"{task}_*.npz")) if p != path]
         if kind == "scout":
             others = [others[seed % len(others)]]
-        asked = _scout if kind == "scout" else _run
+        asked = _scout if kind == "scout" else run_before
         runs = [(_load(p, prompts), p.stem.rpartition("_")[2]) for p in others]
         each = calls // len(runs)
         return Warmed(whole, [e for w, model in runs for e in asked(w, seed, each, model)])
@@ -84,7 +84,7 @@ def warmed(kind: Kind, path: Path, prompts: Sequence[str], *, seed: int, calls: 
         model = path.stem.rpartition("_")[2]
         others = [p for p in sorted(path.parent.glob(f"*_{model}.npz")) if p != path]
         before = _load(others[int(rng.integers(len(others)))], prompts)
-    told = _run(before, seed, calls, "")
+    told = run_before(before, seed, calls, "")
     if kind == "shuffled":
         moved = rng.permutation(whole.examples)
         told = [replace(one, example=_id(moved[int(one.example)])) for one in told]
@@ -97,7 +97,7 @@ def simulated(
     """A simulated world, after a run with another model, or a scout; see lab/factorial.py."""
     world = factorial.simulate(kind, size, seed)
     other = factorial.another_model(world, seed=seed + 5000, likeness=likeness)
-    return Warmed(world, (_scout if scout else _run)(other, seed, calls, "another"))
+    return Warmed(world, (_scout if scout else run_before)(other, seed, calls, "another"))
 
 
 def _load(path: Path, prompts: Sequence[str]) -> Recorded:
@@ -106,7 +106,8 @@ def _load(path: Path, prompts: Sequence[str]) -> Recorded:
     return world
 
 
-def _run(world: World, seed: int, calls: int, model: str) -> list[Earlier]:
+def run_before(world: World, seed: int, calls: int, model: str) -> list[Earlier]:
+    """What a run of `lathe` was told, the latest first."""
     scheme = Lathe(world, seed + 7000, calls, Settings(doubt=0, repeats=False))
     told: list[Earlier] = []
     while len(told) < calls and (cell := scheme.ask()) is not None:

@@ -51,8 +51,9 @@ class RealServer:
     async def chat(self, request: web.Request) -> web.Response:
         asked = json.loads(await request.text())
         new_text = request.headers.get("Authorization") == f"Bearer {PROPOSAL_KEY}"
+        most = asked.pop("max_completion_tokens", None) or asked.get("max_tokens")
         if new_text:
-            asked["max_tokens"] = min(asked.get("max_tokens") or WRITTEN, WRITTEN)
+            asked["max_tokens"] = min(most or WRITTEN, WRITTEN)
         else:
             asked |= {"temperature": 0, "max_tokens": ANSWERED}
             if self.labels:

@@ -35,6 +35,7 @@ from promptlathe.search.lathe.landscape import Encoding, Landscape, Point
 from promptlathe.search.lathe.likelihood import GRID
 from promptlathe.search.lathe.link import Array
 from promptlathe.search.lathe.model import Data, Fit, Group, fit
+from promptlathe.search.lathe.rows import ranked
 from promptlathe.search.lathe.settings import Earlier
 
 SPREADS = (0.6, 1.5, 3.0)
@@ -57,8 +58,9 @@ class Memory:
 
     experts: Array
     """(E, m, len(GRID)); E is 0 when nothing is known."""
-    information: Array | None
-    """(m,) Fisher information of an answer about a prompt like those of the last source."""
+    rank: Array
+    """(m,) by how much an example tells prompts of the last source apart (rows.py), from 0 on; inf
+    for those that are not ranked."""
     directions: Array
     """(p, S) w_s of each source; S is 0 when nothing is known of any level."""
 
@@ -75,18 +77,18 @@ def remember(earlier: Sequence[Earlier], place: Mapping[str, int], landscape: La
             sources[one.model].append(one)
     others = sorted((s for s in sources if s), key=lambda s: (len(sources[s]), s))
     chain = [*others[-MOST_SOURCES:], *([""] if "" in sources else [])]
-    experts, information = np.zeros((0, len(place), len(GRID))), None
+    experts, rank = np.zeros((0, len(place), len(GRID))), np.full(len(place), np.inf)
     p = landscape.encoder.width
     directions = np.zeros((p, 0))
     for source in chain:
         found = _fitted(sources[source], place, experts, landscape)
         experts = np.concatenate([experts, _widened(found.difficulty)])
-        information = found.information(found.weights[:1])[0]
+        rank = ranked(found)
         direction = found.weights[:p, None].copy()
         direction[0] = 0  # the level is another model's
         if direction.any():
             directions = np.hstack([directions, direction])
-    return Memory(experts, information, directions)
+    return Memory(experts, rank, directions)
 
 
 def _fitted(

@@ -185,6 +185,11 @@ class Fit:
         return self._mean + self._columns * (self.data.phi.T @ self.a)
 
     @property
+    def heeded(self) -> float:
+        """How far the memory is right about the examples, from 0 to 1."""
+        return min(1.0, float(1 - self.priors.trust[0]) / float(np.mean(SHARES)))
+
+    @property
     def _columns(self) -> Array:
         return self.priors.columns(self.data.groups, self.data.phi.shape[1])
 
@@ -224,6 +229,21 @@ class Fit:
             mean, slope = q @ self.difficulty.T, soft.slope * (q * (1 - q)) @ self.difficulty.T
             found += soft.weight * slope**2 / np.maximum(mean * (1 - mean), 1e-9)
         return found
+
+    def agreement(self, index: int) -> float:
+        """How likely it is that a tried candidate finds those examples hard that the others do.
+
+        Against a chance that is the same on all examples, evens before any data. Of each example,
+        what the other candidates say of its difficulty: the posterior without this one's answer.
+        """
+        known = self.data.known[index]
+        y = self.data.y[index, known]
+        p = logistic(self.u[index] - GRID)
+        others = self.difficulty[known] / (p ** y[:, None] * (1 - p) ** (1 - y[:, None]))
+        expected = (others @ p) / others.sum(1)
+        same = (y.sum() + 0.5) / (len(y) + 1)
+        ahead = y * np.log(expected / same) + (1 - y) * np.log((1 - expected) / (1 - same))
+        return float(logistic(ahead.sum()))
 
     def draw(self, size: int, rng: np.random.Generator) -> Draws:
         """Joint samples by Matheron's rule: a draw of the prior, corrected by the data.

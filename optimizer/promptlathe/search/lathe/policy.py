@@ -6,7 +6,8 @@ quality of the candidates: those tried, and points of the space that a draw of t
 1. The candidate, at random in proportion to the square of what some cells of it are worth
    (worth.py; per token, where tokens are what is paid for); now and then (ANY) any candidate that
    was tried.
-2. Its example, at random in proportion to a power of the Fisher information of its answer; now and
+2. Its example, at random in proportion to a power of the Fisher information of its answer; or, as
+   far as a memory is trusted, the next of those that told other prompts apart (rows.py); now and
    then (UNIFORM) any example, so that a wrong model is noticed.
 
 An independent residual makes every untried candidate look promising in some draw, so a new one is
@@ -16,7 +17,8 @@ the best is always tried.
 
 A text that is written mid-run may find other examples hard than those before it. The examples that
 say most are then those on which the old prompts do well, and the new one would look worse than it
-is (decision 0009). So, once levels were added, every example is drawn at random.
+is (decision 0009). So, once levels were added, a candidate's example is drawn at random as far as
+its answers do not say that it finds hard what the others do.
 
 A model may answer differently when it is asked again: PROBES cells of a candidate that has met
 every example are repeated, and from then on such candidates are asked again in the share of the
@@ -284,13 +286,13 @@ class LathePolicy:
                 yield self._send(index, int(place))
 
     def _order(self) -> Array:
-        """The examples as the first candidates meet them."""
-        n, information = len(self._examples), self._memory.information
-        if information is None or not self._settings.choose_examples:
+        """The examples as the first candidates meet them: what tells prompts apart, as far as that
+        is remembered, and some at random in between."""
+        n, rank = len(self._examples), self._memory.rank
+        if not self._settings.choose_examples or not np.isfinite(rank).any():
             return np.arange(n)
-        chance = information**SHARPNESS
-        chance = (1 - UNIFORM) * chance / chance.sum() + UNIFORM / n
-        return self._rng.choice(n, n, replace=False, p=chance / chance.sum())
+        anywhere = self._rng.random(n) < UNIFORM
+        return np.argsort(np.where(anywhere, n * self._rng.random(n), rank), kind="stable")
 
     def _likely(self, count: int) -> list[Point]:
         """The best of some draws of the effects, from what earlier runs say of them."""
@@ -404,12 +406,15 @@ class LathePolicy:
 
     def _example(self, index: int) -> int:
         """An example that says much about this row."""
-        places = self._table.left(index)
-        if self._grown:
+        places, look = self._table.left(index), self._look
+        if self._grown and self._rng.random() >= self._agreement(index):
             return int(self._rng.choice(places))
-        look = self._look
         if look is None or not self._settings.choose_examples:
             return int(places[0])
+        if (heeded := look.fit.heeded) > 0 and self._rng.random() < (1 - UNIFORM) * heeded:
+            first = places[np.argmin(self._memory.rank[places])]
+            if np.isfinite(self._memory.rank[first]):
+                return int(first)
         if index < len(look.estimate):
             u = look.fit.u[index : index + 1]
         else:
@@ -419,6 +424,11 @@ class LathePolicy:
             return int(self._rng.choice(places))
         chance = information / total
         return int(self._rng.choice(places, p=(1 - UNIFORM) * chance + UNIFORM / len(places)))
+
+    def _agreement(self, index: int) -> float:
+        """How likely it is that this row finds hard what the others do, as far as is known."""
+        look = self._look
+        return 0.0 if look is None or index >= len(look.estimate) else look.fit.agreement(index)
 
     def _repeat(self) -> Cell | None:
         """A cell of a candidate that has met every example, once more."""
