@@ -14,7 +14,8 @@ asks a service with OpenAI's chat completions that runs already, in place of a f
 is written to OUT.json when it ends; the same command goes on where it was stopped, and
 `--minutes` stops it by itself before the next run. `--show` only prints what is there: the
 held-out scores, and each peer's paired difference from `lathe` with a 95 % bootstrap interval over
-seeds. A peer that fails is written down with its reason, and not tried again.
+seeds; `computed` are the tokens that the server did not find in its cache of prefixes, `texts`
+the requests for new texts. A peer that fails is written down with its reason, and not tried again.
 """
 
 from __future__ import annotations
@@ -165,7 +166,8 @@ def table(rows: list[Row]) -> str:
         seed_score = np.mean([row["run"]["seed_score"] for row in own])
         lines.append(f"\n{task}, {model}, answers {answers}, {calls} calls; seed {seed_score:.3f}")
         lines.append(
-            f"{'':12} seeds  held-out  worst   less than lathe [95 %]     calls    tokens      s"
+            f"{'':12} seeds  held-out  worst   less than lathe [95 %]     calls    tokens  computed"
+            "  texts      s"
         )
         lathe = {r["seed"]: r["run"]["best_score"] for r in own if r["peer"] == "lathe"}
         lines += [
@@ -186,10 +188,14 @@ def _line(peer: str, rows: list[Row], lathe: dict[int, float]) -> str:
         drawn = np.random.default_rng(0).choice(less, (4000, len(less))).mean(1)
         low, high = np.quantile(drawn, (0.025, 0.975))
         shown = f"{less.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
-    calls, tokens = (np.mean([run["counts"][of] for run in runs]) for of in ("calls", "tokens"))
+    calls, tokens, computed, texts = (
+        np.mean([run["counts"][of] for run in runs])
+        for of in ("calls", "tokens", "computed", "proposals")
+    )
     return (
         f"{peer:12} {len(runs):5}  {np.mean(scores):8.3f}  {min(scores):.3f}   {shown:24} "
-        f"{calls:6.0f}  {tokens:8,.0f}  {np.mean([run['seconds'] for run in runs]):5.0f}"
+        f"{calls:6.0f}  {tokens:8,.0f}  {computed:8,.0f}  {texts:5.0f}  "
+        f"{np.mean([run['seconds'] for run in runs]):5.0f}"
     )
 
 

@@ -56,6 +56,32 @@ async def test_answers_are_constrained_and_handed_on_as_labels() -> None:
         assert (server.counts.calls, server.counts.tokens, server.counts.proposals) == (1, 12, 1)
 
 
+async def test_an_answer_is_remembered_for_whoever_asks() -> None:
+    asked: list[dict[str, Any]] = []
+
+    async def chat(request: web.Request) -> web.Response:
+        asked.append(await request.json())
+        message = {"role": "assistant", "content": "billing"}
+        details = {"cached_tokens": 5}
+        usage = {"total_tokens": 12, "prompt_tokens_details": details}
+        return web.json_response({"choices": [{"message": message}], "usage": usage})
+
+    application = web.Application()
+    application.router.add_post("/v1/chat/completions", chat)
+    async with (
+        listening(application) as upstream,
+        in_front_of(upstream, TASK_KEY) as server,
+        ClientSession() as client,
+    ):
+        for more in ({}, {"logprobs": True, "top_logprobs": 20}, {}, {"messages": []}):
+            body = {"messages": [{"role": "user", "content": "?"}], **more}
+            async with client.post(f"{server.base_url}/chat/completions", json=body) as reply:
+                assert (await reply.json())["choices"][0]["message"]["content"] == "billing"
+        assert ["logprobs" in one for one in asked] == [False, True, False]
+        assert (server.counts.calls, server.counts.remembered) == (4, 1)
+        assert (server.counts.tokens, server.counts.computed) == (48, 28)
+
+
 @pytest.mark.slow
 def test_the_same_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the pocket model behind it, over real HTTP."""
@@ -82,7 +108,7 @@ def test_the_same_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_the_table_has_paired_differences() -> None:
     def row(peer: str, seed: int, score: float) -> dict[str, Any]:
-        counts = {"calls": 400, "tokens": 1000, "proposals": 0}
+        counts = {"calls": 400, "tokens": 1000, "proposals": 0, "computed": 300}
         run = {"seed_score": 0.2, "best_score": score, "counts": counts, "seconds": 9.0}
         common = {"model": "m", "answers": "schema", "calls": 400, "task": "t"}
         return {**common, "peer": peer, "seed": seed, "run": run}

@@ -113,6 +113,7 @@ def test_the_target_is_asked_for_the_chances_of_the_labels(tmp_path: Path) -> No
     "more",
     [
         {"search": SearchOptions(soft="off")},
+        {"search": SearchOptions(policy="halving")},
         {"parallel": ParallelOptions(engine="batch")},
         {"model": ModelSettings(name="m", provider="groq")},
         {"objective": pl.Objective(ROWS, scorer=pl.exact_match("label"), splits=SPLITS)},

@@ -38,13 +38,14 @@ def lanes_of(job: Job) -> Lanes:
 
 
 def _says_chances(job: Job, output: str) -> bool:
-    """Whether it is worth asking how likely the labels were: a scorer reads one in the output, and
-    nothing is known against it. A batch has no second attempt."""
+    """Whether it is worth asking how likely the labels were: a scorer reads one in the output,
+    `lathe` learns from it, and nothing is known against it. A batch has no second attempt."""
     model = job.step_models.get(output, job.model)
     known = model.preset.logprobs if model.preset else None
     reads = job.objective.contract.parse[-1] == "label"
     alone = job.function is None and job.parallel.engine != "batch"
-    return job.search.soft == "auto" and reads and alone and known is not False
+    wanted = job.search.soft == "auto" and job.search.policy == "lathe"
+    return wanted and reads and alone and known is not False
 
 
 def pictures_of(job: Job) -> Pictures:

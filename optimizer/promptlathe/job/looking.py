@@ -6,7 +6,7 @@ Answers that are known do not count: a look has a ledger of its own, which is th
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from statistics import fmean
@@ -105,7 +105,9 @@ class Looking:
     def __init__(
         self, job: Job, plan: Plan, champion: Candidate, rows: Sequence[Example], tell: Told
     ) -> None:
-        self._job, self._plan, self._champion, self._rows = job, plan, champion, rows
+        # Nobody learns from chances of labels here.
+        self._job = replace(job, search=job.search.model_copy(update={"soft": "off"}))
+        self._plan, self._champion, self._rows = plan, champion, rows
         self._seed = plan.space.seed if job.watch.seed else champion
         self._tell = tell
         self._account = Account(Budget(), job.paid)

@@ -59,8 +59,8 @@ class Memory:
     experts: Array
     """(E, m, len(GRID)); E is 0 when nothing is known."""
     rank: Array
-    """(m,) by how much an example tells prompts of the last source apart (rows.py), from 0 on; inf
-    for those that are not ranked."""
+    """(m,) by how much an example told prompts of this model apart (rows.py), from 0 on; inf for
+    those that are not ranked. What tells another model's apart is no guide (decision 0030)."""
     directions: Array
     """(p, S) w_s of each source; S is 0 when nothing is known of any level."""
 
@@ -83,7 +83,8 @@ def remember(earlier: Sequence[Earlier], place: Mapping[str, int], landscape: La
     for source in chain:
         found = _fitted(sources[source], place, experts, landscape)
         experts = np.concatenate([experts, _widened(found.difficulty)])
-        rank = ranked(found)
+        if not source:
+            rank = ranked(found)
         direction = found.weights[:p, None].copy()
         direction[0] = 0  # the level is another model's
         if direction.any():

@@ -6,19 +6,12 @@ quality of the candidates: those tried, and points of the space that a draw of t
 1. The candidate, at random in proportion to the square of what some cells of it are worth
    (worth.py; per token, where tokens are what is paid for); now and then (ANY) any candidate that
    was tried.
-2. Its example, at random in proportion to a power of the Fisher information of its answer; or, as
-   far as a memory is trusted, the next of those that told other prompts apart (rows.py); now and
-   then (UNIFORM) any example, so that a wrong model is noticed.
+2. Its example: examples.py.
 
 An independent residual makes every untried candidate look promising in some draw, so a new one is
 taken only while there are fewer than BREADTH * cells ** GROWTH: with infinitely many arms their
 number must grow with such a power (Wang, Audibert & Munos 2008, section 3). What is expected to be
 the best is always tried.
-
-A text that is written mid-run may find other examples hard than those before it. The examples that
-say most are then those on which the old prompts do well, and the new one would look worse than it
-is (decision 0009). So, once levels were added, a candidate's example is drawn at random as far as
-its answers do not say that it finds hard what the others do.
 
 A model may answer differently when it is asked again: PROBES cells of a candidate that has met
 every example are repeated, and from then on such candidates are asked again in the share of the
@@ -40,11 +33,13 @@ from threadpoolctl import ThreadpoolController
 from promptlathe.records import Cell, Dropped, Estimate, Example, Outcome, Standing
 from promptlathe.scoring import Limit
 from promptlathe.search.lathe.costs import Costs, within
+from promptlathe.search.lathe.examples import Examples
 from promptlathe.search.lathe.landscape import Landscape, Point, SpaceLandscape
 from promptlathe.search.lathe.link import Array
-from promptlathe.search.lathe.look import Look, encode, look
+from promptlathe.search.lathe.look import Look, look
 from promptlathe.search.lathe.memory import Memory, remember
 from promptlathe.search.lathe.model import Data, Fit, first_trust, fit
+from promptlathe.search.lathe.register import Register
 from promptlathe.search.lathe.settings import Earlier, Settings
 from promptlathe.search.lathe.table import SILENT, Table
 from promptlathe.search.lathe.worth import worth
@@ -61,8 +56,6 @@ INTRODUCED = 2
 NEW = 0.5
 """Share of the cells that go to such candidates, while there are any."""
 BREADTH, GROWTH = 1.2, 0.6
-UNIFORM, SHARPNESS = 0.15, 3.0
-"""Of the example: share of draws at random, and the power of its information in the others."""
 ANY = 0.05
 """Share of the cells that go to any candidate that was tried."""
 LEAD = 0.15
@@ -121,12 +114,11 @@ class LathePolicy:
         self._landscape = self._memory.over(self._plain)
         self._study = study
         self._table = Table(len(by_id))
+        effects = self._settings.effects
+        self._register = Register(self._table, self._landscape, effects=effects)
         taken = [limit for limit in limits if not limit.on_score]
         self._limits = Costs(taken) if taken else None
         self._tokens = Costs([TOKENS]) if self._settings.per_token else None
-        self._row_of: dict[Point, int] = {}
-        self._by_id: dict[str, int] = {}
-        self._members: list[PooledCandidate] = []
         self._told = self._sent = 0
         self._low, self._high = 0.0, 1.0
         self._start: Fit | None = None
@@ -148,13 +140,10 @@ class LathePolicy:
         """How far each repeat was from the answers before it."""
         self._chances: deque[float] = deque(maxlen=RECENT)
         self._finished: str | None = None
-        self._enter(self._row(self._landscape.seed))
-        self._seed = self._best = self._members[0]
+        self._seed = self._best = self._register.member(self._register.row(self._landscape.seed))
         self._learn()
-        self._first_places = self._order()
+        self._choice = Examples(self._rng, self._table, self._memory)
         self._opening = self._open()
-        self._grown = False
-        """Levels were added mid-run."""
         self._newcomers: Iterator[Cell] | None = None
         """First cells of levels that were added mid-run, while there are any."""
 
@@ -173,7 +162,7 @@ class LathePolicy:
         return [] if isinstance(event, Dropped) else self._take(event)
 
     def _take(self, outcome: Outcome) -> list[Standing]:
-        index = self._by_id[outcome.cell.candidate.id]
+        index = self._register.index(outcome.cell.candidate)
         place = self._place[outcome.cell.example.id]
         member = self._table.rows[index].member
         assert member is not None, "an outcome of a cell that was not proposed"
@@ -196,17 +185,17 @@ class LathePolicy:
     def extend(self, space: BoundSpace) -> None:
         before, self._plain = self._plain, SpaceLandscape(space)
         if self._memory.directions.size:  # of features that are others now
-            self._memory = self._remember()
-        self._landscape = self._memory.over(self._plain)
+            self._memory = self._choice.memory = self._remember()
+        self._landscape = self._register.landscape = self._memory.over(self._plain)
         if self._study is not None:
             self._study.extend(space.space)
-        self._table.describe(self._encode([row.point for row in self._table.rows]))
+        self._table.describe(self._register.encode([row.point for row in self._table.rows]))
         # The look is kept for the standings; the next cell needs a new one.
         self._start, self._next_fit, self._finished = None, 0, None
         self._chances.clear()
-        best = self._table.rows[self._index(self._best)].point
+        best = self._table.rows[self._register.index(self._best.candidate)].point
         points = self._plain.with_new_levels(before, best, self._rng, INTRODUCED)
-        self._grown = True
+        self._choice.grown = True
         self._newcomers = chain(self._newcomers or (), self._introduce(points, len(points)))
 
     @property
@@ -219,7 +208,7 @@ class LathePolicy:
 
     @property
     def standings(self) -> Sequence[Standing]:
-        return [self._standing(member) for member in self._members]
+        return [self._standing(member) for member in self._register.members]
 
     @property
     def finish_reason(self) -> str | None:
@@ -229,9 +218,9 @@ class LathePolicy:
         self._fit()
         if self._study is None:
             return
-        for member in self._members:
+        for member in self._register.members:
             found = self._standing(member).estimate
-            levels = dict(self._table.rows[self._index(member)].point)
+            levels = dict(self._table.rows[self._register.index(member.candidate)].point)
             note = "" if found else "no call was answered"
             self._study.add(levels, found and found.mean, member.tokens_per_cell, note)
 
@@ -272,27 +261,16 @@ class LathePolicy:
         for i in self._rng.permutation(len(points)):
             if entered == count:
                 return
-            index = self._admit(points[int(i)])
+            index = self._register.admit(points[int(i)])
             if index is None or index == 0:
                 continue
             yield from self._first_cells(index)
             entered += 1
 
     def _first_cells(self, index: int) -> Iterator[Cell]:
-        n = len(self._examples)
-        places = self._rng.permutation(n) if self._grown else self._first_places
-        for place in places[:OPENING_CELLS]:
+        for place in self._choice.first()[:OPENING_CELLS]:
             if not self._table.asked[index, place]:
                 yield self._send(index, int(place))
-
-    def _order(self) -> Array:
-        """The examples as the first candidates meet them: what tells prompts apart, as far as that
-        is remembered, and some at random in between."""
-        n, rank = len(self._examples), self._memory.rank
-        if not self._settings.choose_examples or not np.isfinite(rank).any():
-            return np.arange(n)
-        anywhere = self._rng.random(n) < UNIFORM
-        return np.argsort(np.where(anywhere, n * self._rng.random(n), rank), kind="stable")
 
     def _likely(self, count: int) -> list[Point]:
         """The best of some draws of the effects, from what earlier runs say of them."""
@@ -302,7 +280,7 @@ class LathePolicy:
             mean[group.columns], sd[group.columns] = trust * group.mean, np.sqrt(group.prior)
         draws = mean + sd * self._rng.standard_normal((len(mean), 2 * count))
         points = landscape.suggest(self._rng, count=4 * OPENING, leaders=[], weights=draws)
-        best = np.argmax(self._encode(points) @ draws, axis=0)
+        best = np.argmax(self._register.encode(points) @ draws, axis=0)
         return [points[int(i)] for i in dict.fromkeys(best.tolist())]
 
     def _suggest(self, leaders: Sequence[Point]) -> list[Point]:
@@ -350,7 +328,7 @@ class LathePolicy:
     def _draw(self, look: Look) -> "_Pick | None":
         """Now and then the one that would be recommended, on any example, which verifies it."""
         if self._rng.random() < LEAD:
-            index = self._index(self._best)
+            index = self._register.index(self._best.candidate)
             if self._usable(index):
                 return _Pick(index, anywhere=True)
         index = self._pick(look)
@@ -375,7 +353,7 @@ class LathePolicy:
             if place < n:
                 return place
             usable[place] = False
-            index = self._admit(look.fresh[place - n])
+            index = self._register.admit(look.fresh[place - n])
             if index is not None and self._table.usable(index + 1)[index]:
                 return index
         return None
@@ -399,36 +377,16 @@ class LathePolicy:
         if self._limits is not None:
             expected = np.where(self._limits.excess(look.phi_fresh) <= 0, expected, -np.inf)
         place = int(np.argmax(expected))
-        if expected[place] <= look.estimate[self._index(self._best)]:
+        if expected[place] <= look.estimate[self._register.index(self._best.candidate)]:
             return None
-        index = self._admit(look.fresh[place])
+        index = self._register.admit(look.fresh[place])
         return index if index is not None and self._table.usable(index + 1)[index] else None
 
     def _example(self, index: int) -> int:
         """An example that says much about this row."""
-        places, look = self._table.left(index), self._look
-        if self._grown and self._rng.random() >= self._agreement(index):
-            return int(self._rng.choice(places))
-        if look is None or not self._settings.choose_examples:
-            return int(places[0])
-        if (heeded := look.fit.heeded) > 0 and self._rng.random() < (1 - UNIFORM) * heeded:
-            first = places[np.argmin(self._memory.rank[places])]
-            if np.isfinite(self._memory.rank[first]):
-                return int(first)
-        if index < len(look.estimate):
-            u = look.fit.u[index : index + 1]
-        else:
-            u = look.fit.predict(self._table.phi[index : index + 1])
-        information = look.fit.information(u)[0, places] ** SHARPNESS
-        if not (total := information.sum()) > 0:  # nothing is left to learn
-            return int(self._rng.choice(places))
-        chance = information / total
-        return int(self._rng.choice(places, p=(1 - UNIFORM) * chance + UNIFORM / len(places)))
-
-    def _agreement(self, index: int) -> float:
-        """How likely it is that this row finds hard what the others do, as far as is known."""
-        look = self._look
-        return 0.0 if look is None or index >= len(look.estimate) else look.fit.agreement(index)
+        if not self._settings.choose_examples:
+            return int(self._table.left(index)[0])
+        return self._choice.next(index, self._look)
 
     def _repeat(self) -> Cell | None:
         """A cell of a candidate that has met every example, once more."""
@@ -438,7 +396,7 @@ class LathePolicy:
             share = float(np.mean(np.array(self._changes) > 0)) if self._changes else 0.0
             if share == 0 or self._rng.random() >= share:
                 return None
-        index = self._index(self._best)
+        index = self._register.index(self._best.candidate)
         if len(self._table.left(index)) or self._look is None or index >= len(self._look.estimate):
             return None
         answered = np.flatnonzero(self._table.answers[index])
@@ -452,43 +410,14 @@ class LathePolicy:
         )
 
     def _send(self, index: int, place: int) -> Cell:
-        member = self._table.rows[index].member or self._enter(index)
+        member = self._register.member(index)
         repeat = self._table.send(index, place)
         self._last = index
         member.sent += 1
         self._sent += 1
         return Cell(member.candidate, self._examples[place], repeat)
 
-    # Rows
-
-    def _index(self, member: PooledCandidate) -> int:
-        return self._by_id[member.candidate.id]
-
-    def _row(self, point: Point) -> int:
-        """The row of a point, which is added when it is new."""
-        if point not in self._row_of:
-            self._row_of[point] = self._table.add(point, self._encode([point])[0])
-        return self._row_of[point]
-
-    def _admit(self, point: Point) -> int | None:
-        """The row of a point; None when its prompt is known under other levels."""
-        if point in self._row_of:
-            return self._row_of[point]
-        known = self._by_id.get(self._landscape.candidate(point).id)
-        if known is not None:
-            self._row_of[point] = known
-            return None
-        return self._row(point)
-
-    def _enter(self, index: int) -> PooledCandidate:
-        row = self._table.rows[index]
-        row.member = PooledCandidate(len(self._members), self._landscape.candidate(row.point))
-        self._members.append(row.member)
-        self._by_id[row.member.candidate.id] = index
-        return row.member
-
-    def _encode(self, points: Sequence[Point]) -> Array:
-        return encode(self._landscape, points, effects=self._settings.effects)
+    # What earlier runs knew
 
     def _remember(self) -> Memory:
         """What the outcomes say that are no cells of this run; on one thread, as the fits."""
@@ -505,12 +434,10 @@ class LathePolicy:
             point = tuple(one.levels.items())
             if not one.known:
                 continue
-            if point not in self._row_of:
-                if len(self._row_of) >= MOST_EARLIER:
-                    continue
-                candidate = self._landscape.candidate(point)
-                self._by_id.setdefault(candidate.id, self._row(point))
-            self._table.know(self._row_of[point], self._place[one.example], one.value)
+            if point not in self._register and len(self._register) >= MOST_EARLIER:
+                continue
+            index = self._register.known(point)
+            self._table.know(index, self._place[one.example], one.value)
             self._low, self._high = min(self._low, one.value), max(self._high, one.value)
 
     # The model
@@ -549,7 +476,7 @@ class LathePolicy:
         self._look, self._tasted = found, False
         self._plan.clear()
         self._recommend(found, allowed[:n])
-        best = self._index(self._best)
+        best = self._register.index(self._best.candidate)
         self._value = worth(found, allowed)
         if self._tokens is not None:
             self._tokens.fit(table.phi[:n], groups)
@@ -568,7 +495,7 @@ class LathePolicy:
             answered &= allowed
         expected = np.where(answered, look.estimate, -np.inf)
         index = self._shorter(expected, int(np.argmax(expected)))
-        self._best = self._table.rows[index].member or self._enter(index)
+        self._best = self._register.member(index)
 
     def _shorter(self, expected: Array, top: int) -> int:
         """Of those that are about as good as the top, one that takes clearly fewer tokens."""
@@ -596,7 +523,7 @@ class LathePolicy:
 
     def _standing(self, member: PooledCandidate) -> Standing:
         """Its finite-population estimate; of all examples' scores when they are known."""
-        index, look = self._index(member), self._look
+        index, look = self._register.index(member.candidate), self._look
         known = self._table.known(index)
         modelled = look is not None and index < len(look.estimate) and len(known) > 0
         if look is None or not modelled or self._even or member.state == "complete":
