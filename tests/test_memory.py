@@ -109,12 +109,12 @@ def test_of_two_sources_the_one_that_is_right_is_heard() -> None:
 
 def test_without_outcomes_nothing_is_known() -> None:
     memory = remembered([])
-    assert (len(memory.experts), memory.directions.shape[1]) == (0, 0)
+    assert (len(memory.experts), memory.information, memory.directions.shape[1]) == (0, None, 0)
     assert np.isinf(memory.rank).all()
     landscape = SpaceLandscape(bound())
     assert memory.over(landscape) is landscape
     away = remembered([Earlier("p", {}, "another example", 1.0, "m")])
-    assert len(away.experts) == 0
+    assert (len(away.experts), away.information) == (0, None)
     assert np.isinf(away.rank).all()
 
 
@@ -122,7 +122,12 @@ def test_an_expert_is_a_distribution_for_each_example() -> None:
     memory = remembered(answers(difficulties(0), 0))
     assert memory.experts.shape[1:] == (COUNT, 25)
     assert memory.experts.sum(2) == pytest.approx(np.ones(memory.experts.shape[:2]))
+    assert memory.information is not None
+    assert memory.information.shape == (COUNT,)
     assert sorted(memory.rank) == [*range(min(COUNT, MOST)), *[np.inf] * (COUNT - MOST)]
+    other = remembered(answers(difficulties(0), 0, model="other"))
+    assert np.isinf(other.rank).all(), "what tells another model's prompts apart is no guide"
+    assert other.information is not None
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -38,13 +38,17 @@ class Examples:
         return self._rng.permutation(self._table.examples) if self.grown else self._first
 
     def _order(self) -> Array:
-        """What tells prompts apart first, as far as that is remembered, and some at random in
-        between."""
-        n, rank = self._table.examples, self.memory.rank
-        if not np.isfinite(rank).any():
+        """What told prompts apart, or else what an answer would say most of; some at random in
+        between. By place, where nothing is remembered."""
+        n, rank, information = self._table.examples, self.memory.rank, self.memory.information
+        if information is None:
             return np.arange(n)
-        anywhere = self._rng.random(n) < UNIFORM
-        return np.argsort(np.where(anywhere, n * self._rng.random(n), rank), kind="stable")
+        if np.isfinite(rank).any():
+            anywhere = self._rng.random(n) < UNIFORM
+            return np.argsort(np.where(anywhere, n * self._rng.random(n), rank), kind="stable")
+        chance = information**SHARPNESS
+        chance = (1 - UNIFORM) * chance / chance.sum() + UNIFORM / n
+        return self._rng.choice(n, n, replace=False, p=chance / chance.sum())
 
     def next(self, index: int, look: Look | None) -> int:
         """The place of an example that says much about this row; it has one left."""

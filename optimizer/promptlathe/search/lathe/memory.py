@@ -58,6 +58,8 @@ class Memory:
 
     experts: Array
     """(E, m, len(GRID)); E is 0 when nothing is known."""
+    information: Array | None
+    """(m,) Fisher information of an answer about a prompt like those of the last source."""
     rank: Array
     """(m,) by how much an example told prompts of this model apart (rows.py), from 0 on; inf for
     those that are not ranked. What tells another model's apart is no guide (decision 0030)."""
@@ -77,19 +79,21 @@ def remember(earlier: Sequence[Earlier], place: Mapping[str, int], landscape: La
             sources[one.model].append(one)
     others = sorted((s for s in sources if s), key=lambda s: (len(sources[s]), s))
     chain = [*others[-MOST_SOURCES:], *([""] if "" in sources else [])]
-    experts, rank = np.zeros((0, len(place), len(GRID))), np.full(len(place), np.inf)
+    experts, information = np.zeros((0, len(place), len(GRID))), None
+    rank = np.full(len(place), np.inf)
     p = landscape.encoder.width
     directions = np.zeros((p, 0))
     for source in chain:
         found = _fitted(sources[source], place, experts, landscape)
         experts = np.concatenate([experts, _widened(found.difficulty)])
+        information = found.information(found.weights[:1])[0]
         if not source:
             rank = ranked(found)
         direction = found.weights[:p, None].copy()
         direction[0] = 0  # the level is another model's
         if direction.any():
             directions = np.hstack([directions, direction])
-    return Memory(experts, rank, directions)
+    return Memory(experts, information, rank, directions)
 
 
 def _fitted(
