@@ -159,16 +159,6 @@ class Fit:
     system: System
     """Of the last step."""
 
-    @property
-    def precision(self) -> Array:
-        """(n, n) L."""
-        return self.system.precision
-
-    @property
-    def target(self) -> Array:
-        """(n,) t of equation (6)."""
-        return self.system.target
-
     @cached_property
     def covariance(self) -> Array:
         """(n, n) posterior covariance of u: K - K (K + L^-1)^-1 K."""
@@ -177,7 +167,8 @@ class Fit:
     @cached_property
     def gain(self) -> Array:
         """(n, n) (I + L K)^-1 L."""
-        return solve(np.eye(len(self.u)) + self.precision @ self.kernel, self.precision)
+        precision = self.system.precision
+        return solve(np.eye(len(self.u)) + precision @ self.kernel, precision)
 
     @cached_property
     def weights(self) -> Array:
@@ -255,9 +246,10 @@ class Fit:
         v = self._columns
         w0 = self._mean[:, None] + rng.standard_normal((p, size)) * np.sqrt(v)[:, None]
         u0 = self.data.phi @ w0 + np.sqrt(self.priors.residual) * rng.standard_normal((n, size))
-        noise = _root(self.precision) @ rng.standard_normal((n, size))
-        right = self.target[:, None] - self.precision @ u0 - noise
-        a = solve(np.eye(n) + self.precision @ self.kernel, right)
+        precision = self.system.precision
+        noise = _root(precision) @ rng.standard_normal((n, size))
+        right = self.system.target[:, None] - precision @ u0 - noise
+        a = solve(np.eye(n) + precision @ self.kernel, right)
         u = u0 + self.kernel @ a
         known, d = answers(self.data, self.priors), np.empty((self.data.y.shape[1], size))
         for s in range(size):
