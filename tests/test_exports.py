@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, settings
 from hypothesis import given as given_pieces
-from hypothesis import settings
 from hypothesis import strategies as st
 from openai import OpenAI
 
@@ -361,6 +361,8 @@ def test_any_braces_survive_every_template_language(pieces: list[str]):
 
 
 @settings(max_examples=300, deadline=None)
+@example(["\\", "{", "{{ text }}"])
+@example(["\\", "{{", "{{ text }}"])
 @given_pieces(PIECES)
 def test_any_template_comes_back_as_it_was(pieces: list[str]):
     """What is exported to Jinja is imported as the same prompt, but for what is said."""

@@ -15,6 +15,8 @@ from promptlathe.space.template import not_placeholder
 
 Place = Callable[[int, str], str | None]
 """Where a line of the text (from 1) that holds a piece stands."""
+_BACKSLASH = re.compile(r"\\\{*\Z")
+"""What would make of a placeholder after it braces that stand as they are."""
 _BRACES = re.compile(r"\{\{.*?\}\}|\}\}")
 _OPENING = ("if", "for", "macro", "call", "filter", "block", "asyncEach", "asyncAll", "ifAsync")
 _CLOSING = {f"end{name}" for name in _OPENING} | {"endeach", "endall"}
@@ -140,7 +142,7 @@ class Reading:
             return ""
         if piece.kind == "filter":
             self.lose(f"{piece.said}: the value stands as it is", where)
-        if not before.endswith("\\"):
+        if not _BACKSLASH.search(before):
             return self.placeholder(path)
         self.lose("a backslash right before a placeholder: a space is put between", where)
         return f" {self.placeholder(path)}"
