@@ -8,6 +8,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 from tests.track_samples import BEST, SEED, Teller, about, conclusion, prompt
 
 from promptlathe.records import Prompt
@@ -175,6 +176,26 @@ def test_of_runs_that_register_the_seed_at_the_same_moment_one_does(state: Path,
         told = list(pool.map(finish, tellers))
     assert [one.problems for one in told] == [()] * 3
     assert versions(client) == [1]
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_what_another_run_writes_at_the_same_moment_is_written_once_more(state: Path, times: int):
+    """The description of the experiment: SQLite refuses the second row with the same key."""
+    teller = Teller(state)
+    teller.start(about())
+    client, refused = teller.book._backend.client, []
+    write = client.set_experiment_tag
+
+    def beside(*given: Any) -> None:
+        write(*given)
+        if len(refused) < times:
+            refused.append(given)
+            raise IntegrityError("INSERT", {}, ValueError("UNIQUE constraint failed: tags.key"))
+
+    client.set_experiment_tag = beside
+    problems = teller.conclude(registers(promote=False)).problems
+    assert len(refused) == times
+    assert bool(problems) == (times == 3), problems
 
 
 @pytest.mark.parametrize(

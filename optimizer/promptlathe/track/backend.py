@@ -6,6 +6,7 @@ with its reason beside it: docs/decisions/0013-mlflow-internals.md.
 
 import getpass
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
@@ -158,6 +159,10 @@ class Backend:
         return str(found.experiment_id)
 
 
+_MET = re.compile("unique constraint|duplicate key|duplicate entry", re.IGNORECASE)
+"""How SQLite, PostgreSQL and MySQL refuse a second row with the same key."""
+
+
 def away(error: Exception) -> bool:
     """Nothing is wrong with what was sent: the store is down, full, locked, or closed to us."""
     from mlflow.exceptions import MlflowException
@@ -168,6 +173,11 @@ def away(error: Exception) -> bool:
         return status >= 500 or status in AGAIN or error.error_code == "ENDPOINT_NOT_FOUND"
     kinds = (Away, OSError, sqlite3.OperationalError, OperationalError, InterfaceError)
     return isinstance(error, kinds)
+
+
+def met(error: Exception) -> bool:
+    """Another writer wrote the same thing at the same moment, so that it is there now."""
+    return bool(_MET.search(str(error)))
 
 
 def said(uri: str, error: BaseException) -> str:

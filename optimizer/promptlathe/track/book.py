@@ -16,7 +16,7 @@ from promptlathe.errors import InputError
 from promptlathe.records import FinalistName, Outcome
 from promptlathe.track import landing, promotion, registry, runs
 from promptlathe.track.artifacts import examples_table, prompts_json, prompts_text
-from promptlathe.track.backend import Away, Backend, away, said, unusable
+from promptlathe.track.backend import Away, Backend, away, met, said, unusable
 from promptlathe.track.evaluation import (
     EvaluationRun,
     begin_evaluation,
@@ -421,6 +421,8 @@ class Book:
                 done = write()
             except Exception as error:
                 attempts += 1
+                if met(error) and attempts < TRIES:
+                    continue
                 if not away(error) or (attempts >= TRIES and self._backend.answers()):
                     raise
                 self._pause(attempts, Away(self._backend.uri, said(self._backend.uri, error)))
