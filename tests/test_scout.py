@@ -133,34 +133,35 @@ def test_bad_options(more: dict[str, Any], message: str, tmp_path: Path) -> None
 
 RUN = """\
 space:
-  messages: {user: "{{ task }} {{ text }}"}
-  components: {task: {choice: ["Name the team.", "Which team?"]}}
+  messages: {{user: "{{{{ task }}}} {{{{ text }}}}"}}
+  components: {{task: {{choice: ["Name the team.", "Which team?"]}}}}
 objective:
   dataset: rows.jsonl
   scorers: [exact_match: label]
 model: pocket
 search:
-  scout: {model: {name: small, api_key_env: NO_SUCH_KEY}}
+  scout: {{model: {scout}}}
 track: false
 """
 
 
-def test_a_message_names_its_line(tmp_path: Path) -> None:
-    (tmp_path / "rows.jsonl").write_text(
+def checked(folder: Path, scout: str) -> Any:
+    """What `promptlathe check` makes of the run file with this scout."""
+    (folder / "rows.jsonl").write_text(
         "".join(json.dumps({"text": f"row {i}", "label": "ab"[i % 2]}) + "\n" for i in range(80))
     )
-    run = tmp_path / "run.yaml"
-    run.write_text(RUN)
-    shown = CliRunner().invoke(main, ["check", str(run)])
+    (folder / "run.yaml").write_text(RUN.format(scout=scout))
+    return CliRunner().invoke(main, ["check", str(folder / "run.yaml")])
+
+
+def test_a_message_names_its_line(tmp_path: Path) -> None:
+    shown = checked(tmp_path, "{name: small, api_key_env: NO_SUCH_KEY}")
     assert shown.exit_code == 2
     assert "run.yaml:9" in shown.output
     assert "NO_SUCH_KEY" in shown.output
 
 
 def test_check_says_what_it_will_ask(tmp_path: Path) -> None:
-    run = tmp_path / "run.yaml"
-    test_a_message_names_its_line(tmp_path)
-    run.write_text(RUN.replace("{name: small, api_key_env: NO_SUCH_KEY}", "pocket"))
-    shown = CliRunner().invoke(main, ["check", str(run)])
+    shown = checked(tmp_path, "pocket")
     assert shown.exit_code == 0, shown.output
     assert "the scout pocket is asked first" in shown.output

@@ -15,6 +15,7 @@ from uuid import uuid4
 from promptlathe.documents import Loc
 from promptlathe.errors import InputError, Interrupted, ModelUnavailable
 from promptlathe.job.asking import ask
+from promptlathe.job.estimate import estimate
 from promptlathe.job.job import Job
 from promptlathe.job.plan import Plan, make_plan
 from promptlathe.job.resume import course_of
@@ -58,7 +59,7 @@ def scout_notes(job: Job, plan: Plan) -> list[str]:
     scout = job.search.scout
     if scout is None:
         return []
-    usd = _usd(job, scout)
+    usd = _usd(job, scout, plan)
     if _dear(usd, plan):
         return [_too_dear(scout)]
     price = "" if usd is None else f", about {scout.calls * usd:.4f} USD"
@@ -80,7 +81,7 @@ async def scouted(
     heard = ledger.heard(terms(job), {row.id for row in rows})
     if heard >= KNOWN * len(rows):
         return [f"the scout {name} was not asked: {heard:,} outcomes of the rows are known"]
-    if _dear(_usd(job, scout), plan):
+    if _dear(_usd(job, scout, plan), plan):
         return [_too_dear(scout)]
     prompts = _prompts(plan, job.search.seed)
     cells = [Cell(*pair) for pair in in_turn(prompts, rows, scout.calls // plan.calls_per_cell)]
@@ -130,9 +131,9 @@ def _asking(job: Job, scout: ScoutOptions) -> Job:
     )
 
 
-def _usd(job: Job, scout: ScoutOptions) -> float | None:
+def _usd(job: Job, scout: ScoutOptions, plan: Plan) -> float | None:
     """Of a typical call; None when its price is unknown."""
-    return make_plan(_asking(job, scout)).estimate.usd
+    return estimate(_asking(job, scout), plan.space, plan.select).usd
 
 
 def _too_dear(scout: ScoutOptions) -> str:

@@ -58,11 +58,9 @@ class Examples:
             return int(self._rng.choice(places))
         if fit is None:
             return int(places[0])
-        heeded = (1 - UNIFORM) * fit.heeded
-        if heeded > 0 and self._rng.random() < heeded:
-            first = places[np.argmin(self.memory.rank[places])]
-            if np.isfinite(self.memory.rank[first]):
-                return int(first)
+        rank = self.memory.rank[places]
+        if np.isfinite(rank).any() and self._rng.random() < (1 - UNIFORM) * fit.heeded:
+            return int(places[np.argmin(rank)])
         tried = index < len(fit.u)
         u = fit.u[index : index + 1] if tried else fit.predict(self._table.phi[index : index + 1])
         information = fit.information(u)[0, places] ** SHARPNESS
