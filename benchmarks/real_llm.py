@@ -43,7 +43,7 @@ from lab.peers.real import in_front_of, real_server
 from promptlathe.errors import InputError
 from promptlathe.models import ModelSettings
 
-TASKS = ("support_triage", "banking8", "banking20", *bbh.TASKS)
+TASKS = ("support_triage", "banking8", "banking20", *bbh.TASKS, "gsm8k")
 FEWEST_CALLS = 400
 ROOM = 8192
 """Tokens of a call: prompts of MIPROv2 are longer than 4,096."""
@@ -119,8 +119,8 @@ async def measure(args: argparse.Namespace, rows: list[Row]) -> None:
         for seed in range(args.first, args.first + args.seeds):
             for task in args.tasks:
                 case = CASES[task](bench.data)
-                labels = sorted({str(e.row["label"]) for e in case.objective.examples("test")})
-                server.labels = labels if args.answers == "schema" else ()
+                server.labels = case.task().labels if args.answers == "schema" else ()
+                server.answer_tokens = case.answer_tokens
                 for peer in args.peers:
                     row: Row = {
                         "model": args.model,

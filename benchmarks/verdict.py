@@ -18,13 +18,13 @@ fewer than 7 seeds, or without --again, there is no verdict. Exit code 1 when wo
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from lab.bench import main
 from promptlathe.errors import InputError
 
 DRAWS = 4000
@@ -177,8 +177,4 @@ def bench(argv: Sequence[str] | None) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(bench(None))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    main(bench)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import peers  # noqa: E402
 from lab.peers.cases import demos_only, support_triage  # noqa: E402
 from lab.peers.compare import Bench, PeerFailed, Run, child, table  # noqa: E402
 from lab.peers.counting import CountingServer, Counts, counting_server  # noqa: E402
+from lab.peers.reading import reader  # noqa: E402
 from lab.peers.task import PROPOSAL_KEY, TASK_KEY, Order, Task  # noqa: E402
 from promptlathe.errors import InputError  # noqa: E402
 from promptlathe.space import BoundSpace, render  # noqa: E402
@@ -74,6 +76,22 @@ def test_peers_never_see_the_test_rows():
     held_out = {str(e.row["text"]) for e in CASE.objective.examples("test")}
     assert held_out
     assert not held_out & {text for text, _ in (*TASK.train, *TASK.select)}
+
+
+def test_a_number_is_read_where_there_are_no_labels():
+    read = reader(replace(TASK, labels=()))
+    assert [read(said) for said in ("so the answer is 1,200.", "#### 7", "none")] == [
+        "1200",
+        "7",
+        None,
+    ]
+    assert reader(TASK)("It is How To.") == "how_to"
+
+
+@pytest.mark.parametrize(("calls", "rows"), [(400, 50), (1500, 125)])
+def test_one_set_to_score_on_takes_an_eighth_of_the_calls(calls: int, rows: int):
+    order = Order("gepa", "", calls, 0, TASK)
+    assert order.valset == TASK.select[:rows]
 
 
 async def asked(server: CountingServer, key: str) -> str:

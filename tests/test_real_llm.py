@@ -15,7 +15,7 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import real_llm  # noqa: E402
 from lab.peers.counting import counting_server, listening  # noqa: E402
-from lab.peers.real import ANSWERED, WRITTEN, RealServer, in_front_of  # noqa: E402
+from lab.peers.real import WRITTEN, RealServer, in_front_of  # noqa: E402
 from lab.peers.task import PROPOSAL_KEY, TASK_KEY  # noqa: E402
 from promptlathe.errors import InputError  # noqa: E402
 from promptlathe.models import ModelSettings  # noqa: E402
@@ -51,7 +51,7 @@ async def test_answers_are_constrained_and_handed_on_as_labels() -> None:
         schema = asked[0]["response_format"]["json_schema"]["schema"]
         assert schema["properties"]["label"]["enum"] == ["billing", "how_to"]
         assert "response_format" not in asked[1]
-        assert [one["max_tokens"] for one in asked] == [ANSWERED, WRITTEN]
+        assert [one["max_tokens"] for one in asked] == [server.answer_tokens, WRITTEN]
         assert not any("max_completion_tokens" in one for one in asked)
         assert (server.counts.calls, server.counts.tokens, server.counts.proposals) == (1, 12, 1)
 

@@ -1,6 +1,8 @@
 """benchmarks/verdict.py: whether a variant is better, and when there is no saying."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -110,3 +112,15 @@ def test_bad_files(tmp_path: Path) -> None:
         verdict.bench([base, base, "--tuned", "x"])
     with pytest.raises(InputError, match="not the same calls with other seeds"):
         verdict.bench([base, base, "--again", base, base])
+
+
+def test_a_closed_pipe_ends_it_in_silence(tmp_path: Path) -> None:
+    base, variant = written(tmp_path / "base.json"), written(tmp_path / "new.json", 0.6)
+    command = [sys.executable, str(BENCHMARKS / "verdict.py"), base, variant]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing) as closed:
+        done = subprocess.run(
+            command, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "")

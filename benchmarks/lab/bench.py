@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -160,10 +161,15 @@ def _write(rows: Sequence[Row], path: Path) -> None:
     path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
-def main(bench: Callable[[Sequence[str] | None], None]) -> None:
-    """Run a bench; bad input ends in one message and exit code 2."""
+def main(bench: Callable[[Sequence[str] | None], int | None]) -> None:
+    """Run a bench; bad input ends in one message and exit code 2, a closed pipe in silence."""
     try:
-        bench(None)
+        code = bench(None)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    sys.exit(code or 0)

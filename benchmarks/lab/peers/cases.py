@@ -11,7 +11,7 @@ import numpy as np
 
 import banking77
 import promptlathe as pl
-from lab import bbh
+from lab import bbh, gsm8k
 from lab.peers.task import Task
 from promptlathe.space import BoundSpace
 
@@ -29,6 +29,10 @@ class Case:
     source: str
     target: str
     shots: int
+    numeric: bool = False
+    """The answer is a number, in place of a label."""
+    answer_tokens: int = 40
+    """Room for an answer on a real model."""
 
     @property
     def bound(self) -> BoundSpace:
@@ -41,7 +45,7 @@ class Case:
             for split in ("train", "select")
         )
         seed = self.bound.seed.prompt.messages[0].content
-        labels = sorted({label for _, label in (*train, *select)})
+        labels = [] if self.numeric else sorted({label for _, label in (*train, *select)})
         return Task(self.name, seed, self.source, self.target, labels, train, select, self.shots)
 
     def instructions(self, number: int, seed: int) -> list[str]:
@@ -105,6 +109,16 @@ def hard(data: Path, name: str) -> Case:
     return Case(name, objective, space, "Question", "Answer", bbh.DEMOS)
 
 
+def maths(data: Path) -> Case:
+    """GSM8K. Raises FileNotFoundError without its file."""
+    objective = gsm8k.objective(data)
+    return Case(
+        *("gsm8k", objective, gsm8k.space(), "Question", "Answer", gsm8k.DEMOS),
+        numeric=True,
+        answer_tokens=gsm8k.ANSWER_TOKENS,
+    )
+
+
 CASES: dict[str, Callable[[Path], Case]] = {
     "support_triage": support_triage,
     "banking77": bank,
@@ -112,4 +126,5 @@ CASES: dict[str, Callable[[Path], Case]] = {
     "banking8": partial(bank, name="banking8", intents=8, demos=8, test=0.15),
     "banking20": partial(bank, name="banking20", intents=20, demos=8, test=0.1),
     **{name: partial(hard, name=name) for name in bbh.TASKS},
+    "gsm8k": maths,
 }

@@ -26,8 +26,8 @@ from lab.peers.task import PROPOSAL_KEY
 from promptlathe.models import ModelSettings
 from promptlathe.models.local_server import close_server, open_server
 
-WRITTEN, ANSWERED = 400, 40
-"""Tokens of a new text, and of an answer, at most."""
+WRITTEN = 400
+"""Tokens of a new text at most."""
 
 
 class RealServer:
@@ -39,6 +39,8 @@ class RealServer:
         self.base_url = ""
         self.labels: Sequence[str] = ()
         """To which answers are constrained; (): they are free."""
+        self.answer_tokens = 40
+        """Of an answer at most."""
         self.counts = Counts()
         self._known: dict[str, tuple[bool, dict[str, Any]]] = {}
         """What was said to a request, and whether with log probabilities."""
@@ -55,7 +57,7 @@ class RealServer:
         if new_text:
             asked["max_tokens"] = min(most or WRITTEN, WRITTEN)
         else:
-            asked |= {"temperature": 0, "max_tokens": ANSWERED}
+            asked |= {"temperature": 0, "max_tokens": self.answer_tokens}
             if self.labels:
                 asked["response_format"] = _schema(self.labels)
         if self._model:

@@ -27,6 +27,7 @@ class Task:
     target: str
     """The words before a text and before its label."""
     labels: Sequence[str]
+    """(): the answer is a number."""
     train: Sequence[Pair]
     """Where demos come from."""
     select: Sequence[Pair]
@@ -53,6 +54,14 @@ class Order:
     data: str = ""
     """The folder of data sets that are not the project's own."""
 
+    @property
+    def valset(self) -> Sequence[Pair]:
+        """The rows of `select` that a candidate is scored on, for optimizers that score on one set.
+
+        An eighth of the calls: with more of them a few candidates would take the whole budget.
+        """
+        return self.task.select[: min(LARGEST_VALSET, self.calls // 8)]
+
     @classmethod
     def of(cls, data: dict[str, Any]) -> Order:
         return cls(**{**data, "task": Task(**data["task"])})
@@ -72,6 +81,7 @@ class Found:
 # The two keys tell the server which requests are for the task and which are for new texts.
 TASK_KEY, PROPOSAL_KEY = "task", "proposal"
 CONCURRENCY = 16
+LARGEST_VALSET = 125
 PATIENT = 600.0
 """Seconds that an answer may take: a real model has a few slots for many calls."""
 MAX_TOKENS, WRITER_TOKENS = 256, 4096

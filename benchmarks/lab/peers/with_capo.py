@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,34 @@ from promptolution.predictors.base_predictor import BasePredictor
 from promptolution.tasks import ClassificationTask
 from promptolution.utils.callbacks import BaseCallback
 
+from lab.peers.reading import reader
 from lab.peers.task import CONCURRENCY, MAX_TOKENS, PROPOSAL_KEY, TASK_KEY, Found, Order, Pair, Task
-from promptlathe.scoring.reading.labels import LabelReader
 
-POPULATION = 5
-"""The paper's 10 leave 2,000 calls for one generation only, and do worse here.
 
-The first ones differ in their few-shot examples: there is one seed instruction."""
+@dataclass(frozen=True)
+class Sizes:
+    """How large a generation is; the defaults are for a budget of about 1,500 calls."""
+
+    population: int = 5
+    """The paper's 10 leave 2,000 calls for one generation only, and do worse here.
+
+    The first ones differ in their few-shot examples: there is one seed instruction."""
+    offspring: int = 4
+    block: int = 30
+    """Rows that the candidates of a race meet at a time."""
+    blocks: int = 10
+
+    @classmethod
+    def of(cls, calls: int) -> Sizes:
+        """Below 1,000 calls a race of the defaults would not end within them: it is made as large
+        as leaves half of them to the later generations."""
+        if calls >= 1000:
+            return cls()
+        small = cls(population=4, offspring=2, block=10)
+        race = (small.population + small.offspring) * small.block
+        return replace(small, blocks=max(1, min(small.blocks, calls // (2 * race))))
+
+
 _SHOT = re.compile(r"Input:\n(.*?)\nOutput:\n(.*?)(?=\n\nInput:|\Z)", re.DOTALL)
 
 
@@ -43,8 +65,11 @@ class Predictor(BasePredictor):
 
     def __init__(self, llm: Model, task: Task) -> None:
         super().__init__(llm)
-        self.task, self.read = task, LabelReader(task.labels)
-        self.extraction_description = f"The labels are: {', '.join(task.labels)}."
+        self.task, self.read = task, reader(task)
+        labels = ", ".join(task.labels)
+        self.extraction_description = (
+            f"The labels are: {labels}." if labels else "The answer is a number."
+        )
 
     def predict(self, prompts: Any, xs: list[str], system_prompts: Any = None) -> Any:
         if isinstance(prompts, str):
@@ -106,16 +131,20 @@ def run(order: Order) -> Found:
 
     llm = model(TASK_KEY)
     stop = WithinBudget(llm, order.calls)
+    sizes = Sizes.of(order.calls)
     optimizer = CAPO(
         predictor=Predictor(llm, task),
         task=ClassificationTask(
             frame(task.select),
             task_description=task.instruction,
             eval_strategy="sequential_block",
+            n_subsamples=sizes.block,
             seed=order.seed,
         ),
         meta_llm=model(PROPOSAL_KEY),
-        initial_prompts=[task.instruction] * POPULATION,
+        initial_prompts=[task.instruction] * sizes.population,
+        crossovers_per_iter=sizes.offspring,
+        max_n_blocks_eval=sizes.blocks,
         upper_shots=task.shots,
         # The pocket model does not reason: this would cost calls and change nothing else.
         create_fs_reasoning=False,
@@ -123,5 +152,5 @@ def run(order: Order) -> Found:
         callbacks=[stop],
     )
     best = optimizer.optimize(n_steps=200)[0]
-    knobs = {"n_steps": stop.steps, "population": POPULATION, "upper_shots": task.shots}
+    knobs = {"n_steps": stop.steps, **asdict(sizes), "upper_shots": task.shots}
     return Found(task.messages(*parts(best.construct_prompt())), knobs)

@@ -6,6 +6,7 @@ from typing import Any
 
 import dspy
 
+from lab.peers.reading import reader
 from lab.peers.task import (
     CONCURRENCY,
     MAX_TOKENS,
@@ -16,10 +17,8 @@ from lab.peers.task import (
     Order,
     Task,
 )
-from promptlathe.scoring.reading.labels import LabelReader
 
 MINIBATCH, FULL_EVERY = 35, 5
-LARGEST_VALSET = 125
 
 
 class PlainAdapter(dspy.ChatAdapter):
@@ -31,7 +30,7 @@ class PlainAdapter(dspy.ChatAdapter):
 
     def __init__(self, task: Task) -> None:
         super().__init__(use_json_adapter_fallback=False)
-        self.task, self.read = task, LabelReader(task.labels)
+        self.task, self.read = task, reader(task)
 
     def format(self, signature: Any, demos: Any, inputs: Any) -> list[dict[str, Any]]:
         if "label" not in signature.output_fields:
@@ -64,7 +63,7 @@ def run(order: Order) -> Found:
     def rows(pairs: Any) -> list[dspy.Example]:
         return [dspy.Example(text=t, label=label).with_inputs("text") for t, label in pairs]
 
-    valset = rows(task.select[:LARGEST_VALSET])
+    valset = rows(order.valset)
     # Every trial takes a minibatch, each fifth one pass of the valset; bootstrapping a few calls.
     bootstrapping = 2 * len(valset)
     trials = round((order.calls - bootstrapping) / (MINIBATCH + len(valset) / FULL_EVERY))

@@ -9,6 +9,7 @@ from typing import Any
 from gepa import EvaluationBatch, optimize
 from openai import OpenAI
 
+from lab.peers.reading import reader
 from lab.peers.task import (
     CONCURRENCY,
     MAX_TOKENS,
@@ -21,9 +22,7 @@ from lab.peers.task import (
     Pair,
     Task,
 )
-from promptlathe.scoring.reading.labels import LabelReader
 
-LARGEST_VALSET = 125
 Candidate = dict[str, str]
 
 
@@ -33,7 +32,7 @@ class Asking:
     propose_new_texts = None
 
     def __init__(self, task: Task, url: str) -> None:
-        self.task, self.read = task, LabelReader(task.labels)
+        self.task, self.read = task, reader(task)
         self.client = OpenAI(base_url=url, api_key=TASK_KEY)
         self.writer = OpenAI(base_url=url, api_key=PROPOSAL_KEY)
 
@@ -84,11 +83,11 @@ def run(order: Order) -> Found:
     result = optimize(
         seed_candidate={"instruction": task.instruction},
         trainset=list(task.train),
-        valset=list(task.select[:LARGEST_VALSET]),
+        valset=list(order.valset),
         adapter=asking,
         reflection_lm=asking.reflect,
         max_metric_calls=order.calls,
         seed=order.seed,
     )
-    knobs = {"max_metric_calls": order.calls, "valset": len(task.select[:LARGEST_VALSET])}
+    knobs = {"max_metric_calls": order.calls, "valset": len(order.valset)}
     return Found(task.messages(result.best_candidate["instruction"], ()), knobs)

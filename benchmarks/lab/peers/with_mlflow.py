@@ -11,13 +11,13 @@ from mlflow.genai.optimize.optimizers import GepaPromptOptimizer
 from mlflow.genai.scorers import scorer
 from openai import OpenAI
 
+from lab.peers.reading import reader
 from lab.peers.task import CONCURRENCY, PROPOSAL_KEY, TASK_KEY, Found, Order
-from lab.peers.with_gepa import LARGEST_VALSET, ask
-from promptlathe.scoring.reading.labels import LabelReader
+from lab.peers.with_gepa import ask
 
 
 def run(order: Order) -> Found:
-    task, read = order.task, LabelReader(order.task.labels)
+    task, read = order.task, reader(order.task)
     client = OpenAI(base_url=order.url, api_key=TASK_KEY)
     # The writer is asked through litellm, which knows no other way to an address.
     os.environ |= {"OPENAI_API_BASE": order.url, "OPENAI_API_KEY": PROPOSAL_KEY}
@@ -30,7 +30,7 @@ def run(order: Order) -> Found:
     # One set of rows is for both, the failures to read and the scores to choose by.
     rows = [
         {"inputs": {"text": text}, "expectations": {"expected_response": label}}
-        for text, label in task.select[:LARGEST_VALSET]
+        for text, label in order.valset
     ]
     with TemporaryDirectory() as folder:
         mlflow.set_tracking_uri(f"sqlite:///{Path(folder) / 'mlflow.db'}")
