@@ -94,8 +94,7 @@ def load(path: Path) -> list[Row]:
         return []
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-        for row in rows:
-            key(row)
+        table(rows)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"cannot be read: {error}", str(path), "give another --out") from error
     return rows

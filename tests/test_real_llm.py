@@ -146,3 +146,12 @@ def test_a_file_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         real_llm.bench(["--out", str(out), "--show"])
     assert out.read_text() == '[{"other": 1}]'
+
+
+def test_rows_of_an_earlier_version_are_one_message(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    common = {"model": "m", "answers": "free", "calls": 400, "task": "t", "peer": "p", "seed": 0}
+    run = {"seed_score": 0.1, "best_score": 0.2, "counts": {"calls": 400}, "seconds": 1.0}
+    out.write_text(json.dumps([{**common, "run": run}]))
+    with pytest.raises(InputError, match="cannot be read: 'tokens'"):
+        real_llm.bench(["--out", str(out), "--show"])

@@ -88,8 +88,8 @@ class Predictor(BasePredictor):
         return [(self.read(pred) or "").lower() for pred in preds]
 
 
-class WithinBudget(BaseCallback):
-    """Stops before the step that would exceed the budget.
+class NearBudget(BaseCallback):
+    """Stops where the calls are nearest to the budget.
 
     A step is expected to be as dear as the last one, the second as the offspring of the first,
     whose parents had to be evaluated, too.
@@ -105,7 +105,7 @@ class WithinBudget(BaseCallback):
         if self.steps == 1:
             new = optimizer.crossovers_per_iter
             step = round(step * new / (new + optimizer.population_size))
-        return self.llm.calls + step <= self.calls
+        return self.llm.calls + step / 2 <= self.calls
 
 
 def parts(prompt: str) -> tuple[str, list[Pair]]:
@@ -130,7 +130,7 @@ def run(order: Order) -> Found:
         return pd.DataFrame(pairs, columns=["x", "y"])
 
     llm = model(TASK_KEY)
-    stop = WithinBudget(llm, order.calls)
+    stop = NearBudget(llm, order.calls)
     sizes = Sizes.of(order.calls)
     optimizer = CAPO(
         predictor=Predictor(llm, task),
