@@ -15,7 +15,8 @@ is written to OUT.json when it ends; the same command goes on where it was stopp
 `--minutes` stops it by itself before the next run. `--show` only prints what is there: the
 held-out scores, and each peer's paired difference from `lathe` with a 95 % bootstrap interval over
 seeds; `computed` are the tokens that the server did not find in its cache of prefixes, `texts`
-the requests for new texts. A peer that fails is written down with its reason, and not tried again.
+the requests for new texts and their tokens. A peer that fails is written down with its reason,
+and not tried again.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ def table(rows: list[Row]) -> str:
         lines.append(f"\n{task}, {model}, answers {answers}, {calls} calls; seed {seed_score:.3f}")
         lines.append(
             f"{'':12} seeds  held-out  worst   less than lathe [95 %]     calls    tokens  computed"
-            "  texts      s"
+            "  texts    tokens      s"
         )
         lathe = {r["seed"]: r["run"]["best_score"] for r in own if r["peer"] == "lathe"}
         lines += [
@@ -187,13 +188,13 @@ def _line(peer: str, rows: list[Row], lathe: dict[int, float]) -> str:
         drawn = np.random.default_rng(0).choice(less, (4000, len(less))).mean(1)
         low, high = np.quantile(drawn, (0.025, 0.975))
         shown = f"{less.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
-    calls, tokens, computed, texts = (
+    calls, tokens, computed, texts, written = (
         np.mean([run["counts"][of] for run in runs])
-        for of in ("calls", "tokens", "computed", "proposals")
+        for of in ("calls", "tokens", "computed", "proposals", "written")
     )
     return (
         f"{peer:12} {len(runs):5}  {np.mean(scores):8.3f}  {min(scores):.3f}   {shown:24} "
-        f"{calls:6.0f}  {tokens:8,.0f}  {computed:8,.0f}  {texts:5.0f}  "
+        f"{calls:6.0f}  {tokens:8,.0f}  {computed:8,.0f}  {texts:5.0f}  {written:8,.0f}  "
         f"{np.mean([run['seconds'] for run in runs]):5.0f}"
     )
 

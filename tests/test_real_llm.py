@@ -54,6 +54,7 @@ async def test_answers_are_constrained_and_handed_on_as_labels() -> None:
         assert [one["max_tokens"] for one in asked] == [server.answer_tokens, WRITTEN]
         assert not any("max_completion_tokens" in one for one in asked)
         assert (server.counts.calls, server.counts.tokens, server.counts.proposals) == (1, 12, 1)
+        assert server.counts.written == 12
 
 
 async def test_an_answer_is_remembered_for_whoever_asks() -> None:
@@ -108,7 +109,7 @@ def test_the_same_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_the_table_has_paired_differences() -> None:
     def row(peer: str, seed: int, score: float) -> dict[str, Any]:
-        counts = {"calls": 400, "tokens": 1000, "proposals": 0, "computed": 300}
+        counts = {"calls": 400, "tokens": 1000, "proposals": 0, "computed": 300, "written": 0}
         run = {"seed_score": 0.2, "best_score": score, "counts": counts, "seconds": 9.0}
         common = {"model": "m", "answers": "schema", "calls": 400, "task": "t"}
         return {**common, "peer": peer, "seed": seed, "run": run}

@@ -26,6 +26,8 @@ class Counts:
     """Of the task calls, input and output."""
     proposals: int = 0
     """Answered requests for new texts."""
+    written: int = 0
+    """Tokens of these, input and output; a real model's."""
     computed: int = 0
     """Of `tokens`, those that a real model did not find in its cache of prefixes."""
     remembered: int = 0

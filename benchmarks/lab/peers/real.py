@@ -65,6 +65,7 @@ class RealServer:
         status, said = await self._said(asked)
         if status == 200 and new_text:
             self.counts.proposals += 1
+            self.counts.written += said["usage"]["total_tokens"]
         elif status == 200:
             usage = said["usage"]
             cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
