@@ -9,14 +9,14 @@
         [--tasks support_triage,banking8,banking20,navigate,...] [--data DIR] [--minutes M]
 
 As peers.py, with a real model in the pocket model's place, which also writes the new texts that
-optimizers ask for. `--answers schema` constrains answers to the labels, for all alike. `--server`
-asks a service with OpenAI's chat completions that runs already, in place of a file. Every run
-is written to OUT.json when it ends; the same command goes on where it was stopped, and
-`--minutes` stops it by itself before the next run. `--show` only prints what is there: the
+optimizers ask for. `--answers schema` constrains answers to the labels, where there are any, for
+all alike. `--server` asks a service with OpenAI's chat completions that runs already, in place of a
+file. Every run is written to OUT.json when it ends; the same command goes on where it was stopped,
+and `--minutes` stops it by itself before the next run. `--show` only prints what is there: the
 held-out scores, and each peer's paired difference from `lathe` with a 95 % bootstrap interval over
-seeds; `computed` are the tokens that the server did not find in its cache of prefixes, `texts`
-the requests for new texts and their tokens. A peer that fails is written down with its reason,
-and not tried again.
+seeds; `computed` are the tokens that the server did not find in its cache of prefixes, `texts` the
+requests for new texts and their tokens. A peer that fails is written down with its reason, and not
+tried again.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import peers  # noqa: E402
-from lab.peers.cases import demos_only, support_triage  # noqa: E402
+from lab.peers.cases import demos_only, maths, support_triage  # noqa: E402
 from lab.peers.compare import Bench, PeerFailed, Run, child, table  # noqa: E402
 from lab.peers.counting import CountingServer, Counts, counting_server  # noqa: E402
 from lab.peers.reading import reader  # noqa: E402
@@ -86,6 +86,15 @@ def test_a_number_is_read_where_there_are_no_labels():
         None,
     ]
     assert reader(TASK)("It is How To.") == "how_to"
+
+
+def test_a_task_whose_answers_are_numbers_has_no_labels(tmp_path: Path):
+    rows = [{"question": f"What is {i} and 1?", "answer": str(i + 1)} for i in range(20)]
+    lines = "\n".join(map(json.dumps, rows))
+    (tmp_path / "gsm8k_600.jsonl").write_text(lines, encoding="utf-8")
+    task = maths(tmp_path).task()
+    assert list(task.labels) == []
+    assert {reader(task)(label) for _, label in task.select} <= {str(i + 1) for i in range(20)}
 
 
 @pytest.mark.parametrize(("calls", "rows"), [(400, 50), (1500, 125)])

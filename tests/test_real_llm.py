@@ -35,6 +35,7 @@ async def test_answers_are_constrained_and_handed_on_as_labels() -> None:
     application.router.add_post("/v1/chat/completions", chat)
     async with listening(application) as upstream, in_front_of(upstream, TASK_KEY) as server:
         server.labels = ["billing", "how_to"]
+        server.answer_tokens = 7
         said: list[str] = []
         for key in (TASK_KEY, PROPOSAL_KEY):
             headers = {"Authorization": f"Bearer {key}"}
@@ -51,7 +52,7 @@ async def test_answers_are_constrained_and_handed_on_as_labels() -> None:
         schema = asked[0]["response_format"]["json_schema"]["schema"]
         assert schema["properties"]["label"]["enum"] == ["billing", "how_to"]
         assert "response_format" not in asked[1]
-        assert [one["max_tokens"] for one in asked] == [server.answer_tokens, WRITTEN]
+        assert [one["max_tokens"] for one in asked] == [7, WRITTEN]
         assert not any("max_completion_tokens" in one for one in asked)
         assert (server.counts.calls, server.counts.tokens, server.counts.proposals) == (1, 12, 1)
         assert server.counts.written == 12

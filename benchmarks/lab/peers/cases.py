@@ -12,7 +12,7 @@ import numpy as np
 import banking77
 import promptlathe as pl
 from lab import bbh, gsm8k
-from lab.peers.task import Task
+from lab.peers.task import ANSWER_TOKENS, Task
 from promptlathe.space import BoundSpace
 
 ROOT = Path(__file__).parents[3]
@@ -31,7 +31,7 @@ class Case:
     shots: int
     numeric: bool = False
     """The answer is a number, in place of a label."""
-    answer_tokens: int = 40
+    answer_tokens: int = ANSWER_TOKENS
     """Room for an answer on a real model."""
 
     @property
@@ -111,9 +111,13 @@ def hard(data: Path, name: str) -> Case:
 
 def maths(data: Path) -> Case:
     """GSM8K. Raises FileNotFoundError without its file."""
-    objective = gsm8k.objective(data)
     return Case(
-        *("gsm8k", objective, gsm8k.space(), "Question", "Answer", gsm8k.DEMOS),
+        name="gsm8k",
+        objective=gsm8k.objective(data),
+        space=gsm8k.space(),
+        source="Question",
+        target="Answer",
+        shots=gsm8k.DEMOS,
         numeric=True,
         answer_tokens=gsm8k.ANSWER_TOKENS,
     )

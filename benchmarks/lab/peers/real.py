@@ -22,7 +22,7 @@ import aiohttp
 from aiohttp import web
 
 from lab.peers.counting import Counts, listening
-from lab.peers.task import PROPOSAL_KEY
+from lab.peers.task import ANSWER_TOKENS, PROPOSAL_KEY
 from promptlathe.models import ModelSettings
 from promptlathe.models.local_server import close_server, open_server
 
@@ -39,7 +39,7 @@ class RealServer:
         self.base_url = ""
         self.labels: Sequence[str] = ()
         """To which answers are constrained; (): they are free."""
-        self.answer_tokens = 40
+        self.answer_tokens = ANSWER_TOKENS
         """Of an answer at most."""
         self.counts = Counts()
         self._known: dict[str, tuple[bool, dict[str, Any]]] = {}

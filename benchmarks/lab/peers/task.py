@@ -84,5 +84,7 @@ CONCURRENCY = 16
 LARGEST_VALSET = 125
 PATIENT = 600.0
 """Seconds that an answer may take: a real model has a few slots for many calls."""
+ANSWER_TOKENS = 40
+"""Of an answer that is a label, on a real model."""
 MAX_TOKENS, WRITER_TOKENS = 256, 4096
 """Of an answer of the task, and of a request for a new text."""

@@ -21,7 +21,7 @@ from lab.peers.task import CONCURRENCY, MAX_TOKENS, PROPOSAL_KEY, TASK_KEY, Foun
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large a generation is; the defaults are for a budget of about 1,500 calls."""
+    """How large a generation is; the defaults are for a budget of 1,500 to 2,000 calls."""
 
     population: int = 5
     """The paper's 10 leave 2,000 calls for one generation only, and do worse here.
