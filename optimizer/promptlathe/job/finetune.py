@@ -19,7 +19,8 @@ from promptlathe.job.plan import make_plan
 from promptlathe.job.recording import Recorder
 from promptlathe.job.resume import replayed
 from promptlathe.job.rivals import registered_champion, with_rivals
-from promptlathe.job.run import Running, recorded_run
+from promptlathe.job.run import recorded_run
+from promptlathe.job.running import Running
 from promptlathe.job.stores import ledger_in, ledger_url, make_state
 from promptlathe.ledger import Ledger, RecordedRun
 from promptlathe.models.settings import ModelSettings

@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from promptlathe.job.plan import DECISION_SHARE
+from promptlathe.job.plan import DECISION_SHARE, Plan
 from promptlathe.records import Budget, Candidate, Outcome
 from promptlathe.runtime.account import Account
 from promptlathe.runtime.amounts import NOTHING, Amounts
 from promptlathe.runtime.forecast import Forecast
 
+SIDES = 3
+"""Prompts that meet the test rows at most: the seed, the best and the champion."""
 SLACK = 0.3
 """Seconds kept besides for the decision: its opening is written down, and the machine has other
 work."""
@@ -72,3 +74,19 @@ class Reserve:
         """That so many cells take, after those under way, at the pace so far."""
         one = self.slots * self.account.seconds / self.ended if self.ended else 0.0
         return SLACK + one * (1 + math.ceil(cells / self.slots))
+
+
+def search_cells(plan: Plan, calls: int | None) -> int | None:
+    """How many cells of the search so many calls afford: the decision takes at most its share."""
+    if calls is None:
+        return None
+    cells = calls // plan.calls_per_cell
+    return max(1, cells - SIDES * len(plan.test), int((1 - DECISION_SHARE) * cells))
+
+
+def search_limits(plan: Plan, budget: Budget) -> dict[str, float]:
+    """Of calls, tokens and USD what the search may spend, those that are limited."""
+    cells = search_cells(plan, budget.calls)
+    calls = cells and cells * plan.calls_per_cell
+    limits = {"calls": calls, "tokens": budget.tokens, "usd": budget.usd}
+    return {name: float(limit) for name, limit in limits.items() if limit}

@@ -9,7 +9,7 @@ from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     URL,
@@ -21,7 +21,6 @@ from sqlalchemy import (
     insert,
     literal,
     make_url,
-    or_,
     select,
     text,
     update,
@@ -42,6 +41,8 @@ from promptlathe.ledger.database import (
     restore,
     unusable,
 )
+from promptlathe.ledger.earlier import count_heard, find_earlier, searched, told_now
+from promptlathe.ledger.kept_results import find_results, find_summaries, write_result
 from promptlathe.ledger.locks import Holder
 from promptlathe.ledger.openings import find_openings, mark_promoted, write_opening
 from promptlathe.ledger.placements import find_placements, write_placements
@@ -54,25 +55,17 @@ from promptlathe.ledger.records import (
     ScoringTerms,
     Segment,
 )
+from promptlathe.ledger.rows import answer_of, answer_row, segment_of, told_row
 from promptlathe.records import (
     Answer,
     Call,
     Cell,
-    Dropped,
     Event,
-    Failure,
-    FailureReason,
     Key,
     Outcome,
-    Rewritten,
-    Sent,
 )
 
 _CHUNK = 500
-EARLIER_RUNS = 50
-"""The most recent ones that a run learns from."""
-EARLIER_OUTCOMES = 4000
-"""The most recent ones that a run learns from."""
 ASIDE = "~"
 """Begins the key of an answer that its model would not give any more; keys are hexadecimal."""
 PING = text("SELECT 1")
@@ -128,7 +121,7 @@ class Ledger:
             for start in range(0, len(keys), _CHUNK):
                 asked = {"keys": keys[start : start + _CHUNK]}
                 for key, *values in self._connection.execute(tables.FIND, asked):
-                    known[key] = _answer(values)
+                    known[key] = answer_of(values)
         return known
 
     def drop_answer(self, key: str) -> None:
@@ -148,13 +141,13 @@ class Ledger:
         Of two answers to one call the first stays: another process may have been quicker.
         """
         now = clock.now()
-        rows = [_answer_row(call, answer, now) for call, answer in answers]
+        rows = [answer_row(call, answer, now) for call, answer in answers]
         order: list[dict[str, Any]] = []
         new: list[dict[str, Any]] = []
         if run is not None and events:
             first = self._next_seq(run)
             order = [
-                {"run": run, "seq": first + i, "after": after, **_told_row(event)}
+                {"run": run, "seq": first + i, "after": after, **told_row(event)}
                 for i, (event, after) in enumerate(events)
             ]
             self._seq[run] = first + len(events)
@@ -170,7 +163,7 @@ class Ledger:
     def _next_seq(self, run: str) -> int:
         if run not in self._seq:
             with self._transaction(self._writing):
-                self._seq[run] = self._told_now(run, self._writing)
+                self._seq[run] = told_now(self._writing, run)
         return self._seq[run]
 
     def _unnamed(self, run: str, events: Sequence[Event]) -> list[dict[str, Any]]:
@@ -197,33 +190,17 @@ class Ledger:
         """
         with self._transaction(self._connection):
             # Those may go on while this one runs: what counts is what they have told by now.
-            runs = self._searched(terms)
-            told = [[one, self._told_now(one, self._connection)] for one in runs]
+            runs = searched(self._connection, terms)
+            told = [[one, told_now(self._connection, one)] for one in runs]
             row = {"run": run, **vars(terms), "at": clock.now(), "course": course or None}
             row["file"] = file or None
             row["earlier"] = json.dumps(told if warm else [])
             self._connection.execute(insert(tables.runs), row)
 
-    def _searched(self, terms: ScoringTerms) -> Sequence[str]:
-        """The latest runs of the same scoring whose search has ended."""
-        ended = select(tables.stops.c.run)
-        same = (tables.runs.c.objective == terms.objective, tables.runs.c.run.in_(ended))
-        found = select(tables.runs.c.run).where(*same).order_by(tables.runs.c.number.desc())
-        return self._connection.execute(found.limit(EARLIER_RUNS)).scalars().all()
-
     def heard(self, terms: ScoringTerms, examples: Collection[str]) -> int:
         """How many outcomes of these examples a run that begins now would learn from."""
         with self._transaction(self._connection):
-            query = select(tables.told.c.candidate, tables.told.c.example, tables.runs.c.model)
-            query = query.join_from(
-                tables.told, tables.runs, tables.told.c.run == tables.runs.c.run
-            )
-            query = query.where(
-                tables.told.c.run.in_(self._searched(terms)), tables.told.c.value.is_not(None)
-            )
-            found = self._connection.execute(query.distinct()).all()
-        wanted = frozenset(examples)
-        return sum(example in wanted for _, example, _ in found)
+            return count_heard(self._connection, terms, examples)
 
     def run_file(self, run: str) -> str | None:
         """The resolved run file that a run was begun with, where one was kept."""
@@ -241,7 +218,7 @@ class Ledger:
     def forget(self, run: str, last: int) -> None:
         """The last so many events of a run; the answers in them are kept."""
         with self._transaction(self._connection):
-            first = self._told_now(run, self._connection) - last
+            first = told_now(self._connection, run) - last
             which = (tables.told.c.run == run, tables.told.c.seq >= first)
             self._connection.execute(delete(tables.told).where(*which))
 
@@ -253,40 +230,20 @@ class Ledger:
 
     def keep_result(self, result: KeptResult) -> None:
         """Of a run; it takes the place of what was kept of it before."""
-        row = vars(result)
         with self._transaction(self._connection):
-            self._connection.execute(
-                delete(tables.results).where(tables.results.c.run == result.run)
-            )
-            self._connection.execute(insert(tables.results), row)
+            write_result(self._connection, result)
 
     def result(self, named: str | None, fewest: int = 4) -> list[KeptResult]:
         """The results of the runs of this name: the ledger's or MLflow's, or how that begins, from
         so many characters on. None: the latest."""
-        table = tables.results
-        query = select(table).order_by(table.c.at.desc())
-        if named is None:
-            query = query.limit(1)
-        else:
-            same = or_(table.c.run == named, table.c.mlflow == named)
-            begins = or_(
-                *(c.startswith(named, autoescape=True) for c in (table.c.run, table.c.mlflow))
-            )
-            query = query.where(or_(same, begins) if len(named) >= fewest else same)
         with self._transaction(self._connection):
-            found = [KeptResult(**row) for row in self._connection.execute(query).mappings()]
-        exact = [one for one in found if named in (one.run, one.mlflow)]
-        return exact or found
+            return find_results(self._connection, named, fewest)
 
     def summaries(self, experiment: str | None = None) -> list[tuple[str, str]]:
         """Each finished run, of one experiment or of all, and its result in short; the latest
         first."""
-        table = tables.results
-        query = select(table.c.run, table.c.summary).order_by(table.c.at.desc())
-        if experiment is not None:
-            query = query.where(table.c.experiment == experiment)
         with self._transaction(self._connection):
-            return [(run, text) for run, text in self._connection.execute(query)]
+            return find_summaries(self._connection, experiment)
 
     def begun(self) -> list[BegunRun]:
         """Each run that was begun, the latest first."""
@@ -299,45 +256,14 @@ class Ledger:
             row["at"] = row["at"].replace(tzinfo=row["at"].tzinfo or UTC)
         return [BegunRun(**row) for row in rows]
 
-    def _told_now(self, run: str, connection: Connection) -> int:
-        query = select(func.count()).select_from(tables.told).where(tables.told.c.run == run)
-        return connection.execute(query).scalar_one()
-
     def earlier(self, run: str, examples: Collection[str]) -> list[EarlierOutcome]:
         """What the run knew when it began of these examples, the latest first; first repeats only.
 
         At most EARLIER_OUTCOMES, the latest of each cell of a model. The same whenever it is asked:
         what was told since is left out. A model from before it drifted counts as another one.
         """
-        wanted = frozenset(examples)
-        known: dict[tuple[str, str, str], EarlierOutcome] = {}
         with self._transaction(self._connection):
-            own = self._connection.execute(
-                select(tables.runs).where(tables.runs.c.run == run)
-            ).first()
-            if own is None:  # a run of an older version
-                return []
-            drifted = select(func.max(tables.drifts.c.since)).where(
-                tables.drifts.c.model == own.model,
-                tables.drifts.c.endpoint == own.endpoint,
-                tables.drifts.c.at <= own.at,
-            )
-            since = self._connection.execute(drifted).scalar()
-            for other, told in json.loads(own.earlier):
-                found = self._connection.execute(tables.OUTCOMES, {"of": other, "until": told})
-                for candidate, example, value, levels, *place, at in found.all():
-                    if len(known) == EARLIER_OUTCOMES:
-                        return list(known.values())
-                    if example not in wanted:
-                        continue
-                    same = tuple(place) == (own.model, own.endpoint, own.parameters)
-                    drifted = since is not None and at < since
-                    model = "" if same and not drifted else " ".join(place)
-                    known.setdefault(
-                        (candidate, example, model),
-                        EarlierOutcome(candidate, json.loads(levels), example, value, model),
-                    )
-        return list(known.values())
+            return find_earlier(self._connection, run, examples)
 
     def stop(self, run: str, limit: str, *, told: int, decision: bool = False) -> None:
         """A stage of the run's search, or of its decision, has ended after `told` events."""
@@ -369,10 +295,10 @@ class Ledger:
         decision: list[Segment] = []
         start = 0
         for row in sorted(ends, key=lambda end: (end.stage < 0, abs(end.stage))):
-            segment = _segment(told[start : row.told], row.limit)
+            segment = segment_of(told[start : row.told], row.limit)
             start = row.told
             (decision if row.stage < 0 else stages).append(segment)
-        unfinished = _segment(told[start:], "") if told[start:] else None
+        unfinished = segment_of(told[start:], "") if told[start:] else None
         return RecordedRun(tuple(stages), tuple(decision), named, unfinished)
 
     def placements(
@@ -409,7 +335,7 @@ class Ledger:
     def count(self, run: str) -> int:
         """How many events of a run were recorded."""
         with self._transaction(self._connection):
-            return self._told_now(run, self._connection)
+            return told_now(self._connection, run)
 
     @contextmanager
     def _transaction(self, connection: Connection) -> Generator[None]:
@@ -514,7 +440,7 @@ class Ledger:
             self.end(run)
         latest: dict[tuple[str, str], float] = {}
         with self._transaction(self._connection):
-            until = self._told_now(run, self._connection)
+            until = told_now(self._connection, run)
             for row in self._connection.execute(tables.OUTCOMES, {"of": run, "until": until}):
                 latest.setdefault((row.candidate, row.example), row.value)
         new = [
@@ -551,56 +477,3 @@ class Ledger:
         self._connection.close()
         self._writing.close()
         self._engine.dispose()
-
-
-def _answer_row(call: Call, answer: Answer, at: datetime) -> dict[str, Any]:
-    return {
-        "key": call.key,
-        "model": call.model,
-        "endpoint": call.endpoint,
-        "role": call.role,
-        "at": at,
-        **{name: getattr(answer, name) for name in tables.ANSWER_COLUMNS},
-        "tool_calls": [dict(one) for one in answer.tool_calls] or None,
-        "likely": answer.likely or None,
-    }
-
-
-def _answer(values: Sequence[Any]) -> Answer:
-    fields: dict[str, Any] = dict(zip(tables.ANSWER_COLUMNS, values, strict=True))
-    fields["tool_calls"] = tuple(fields["tool_calls"] or ())
-    fields["likely"] = tuple((label, chance) for label, chance in fields["likely"] or ())
-    return Answer(**fields)
-
-
-def _told_row(event: Event) -> dict[str, Any]:
-    candidate, example, repeat = event.unit.key
-    failure = None
-    match event:
-        case Outcome():
-            failure = event.failure
-        case Rewritten(sent=Sent(reply=Failure() as failure)):
-            pass
-        case _:
-            pass
-    return {
-        "candidate": candidate,
-        "example": example,
-        "repeat": repeat,
-        "value": event.value if isinstance(event, Outcome) else None,
-        "failure": failure and failure.reason,
-        "limit": event.limit if isinstance(event, Dropped) else None,
-        "cached": False if isinstance(event, Dropped) else event.cached,
-    }
-
-
-def _segment(rows: Sequence[Any], limit: str) -> Segment:
-    keys: list[Key] = [(row.candidate, row.example, row.repeat) for row in rows]
-    failed = {
-        key: Failure(cast(FailureReason, row.failure), "as recorded")
-        for key, row in zip(keys, rows, strict=True)
-        if row.failure
-    }
-    dropped = {key: str(row.limit) for key, row in zip(keys, rows, strict=True) if row.limit}
-    begun = ((key, row.after or 0) for key, row in zip(keys, rows, strict=True))
-    return Segment(tuple(begun), limit, failed, dropped)

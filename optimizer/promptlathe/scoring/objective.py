@@ -17,7 +17,6 @@ from promptlathe.data.mlflow_rows import MLFLOW
 from promptlathe.data.placements import NOWHERE, Placement, Placements
 from promptlathe.data.quality import label_counts, label_notes
 from promptlathe.data.splits import SPLITS, Splits
-from promptlathe.errors import InputError
 from promptlathe.records import Api, Cell, Example, Failure, Outcome, Split, Trace, content_hash
 from promptlathe.runtime.seam import Context
 from promptlathe.scoring.contract import Contract, contract_of
@@ -25,14 +24,18 @@ from promptlathe.scoring.entries import AnyScorer
 from promptlathe.scoring.goal import Goal, parse_goal
 from promptlathe.scoring.judging import Compare, Judge
 from promptlathe.scoring.judging.judge import Asking
-from promptlathe.scoring.limits import METRICS, Limit, Limits
+from promptlathe.scoring.limits import Limits
 from promptlathe.scoring.questions import Questions
 from promptlathe.scoring.ranges import ranges_of
 from promptlathe.scoring.scorecard import Scorecard
 from promptlathe.scoring.scorer import Range, Rival, Scorer, Surroundings
+from promptlathe.scoring.terms import check_goal, check_limits
 
 MOST_LABELS = 200
 """Different right answers, beyond which they are no labels."""
+OF_SCORES = ("_scorecard", "digest", "scoring")
+OF_ROWS = ("_examples", *OF_SCORES)
+"""What is made once: by how outputs are scored, and by the rows."""
 
 
 class Objective(documents.Model):
@@ -96,8 +99,7 @@ class Objective(documents.Model):
             "license": license,
         }
         super().__init__(**{key: value for key, value in data.items() if value is not None})
-        self._check_limits()
-        self._check_wanted()
+        self._check_terms()
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # see documents.Model
 
@@ -154,52 +156,17 @@ class Objective(documents.Model):
         """A part of a file, or a whole one; paths are relative to its folder."""
         objective = documents.parse(cls, document)
         objective._document = document
-        objective._check_limits()
-        objective._check_wanted()
+        objective._check_terms()
         return objective
 
-    def _check_limits(self) -> None:
-        """A limit is on a metric or on a score. Raises `InputError` naming the nearest."""
-        known = [*METRICS, *(scorer.name for scorer in self.scorers)]
-        known += [n for s in self.scorers if isinstance(s.ranges, Mapping) for n in s.ranges]
-        free = any(s.keyword == "function" for s in self.scorers)  # it may give any score
-        for limit in self.limits.all:
-            near = documents.nearest(limit.metric, known)
-            if limit.metric not in known and (near or not free):
-                hint = f"; did you mean {near!r}?" if near else ""
-                raise InputError(
-                    f"there is nothing named {limit.metric!r} to limit{hint}",
-                    self._document.where(("limits", limit.metric)),
-                    f"there are: {', '.join(known)}",
-                )
-            if limit.on_score:
-                self._check_shown(limit)
-
-    def _check_shown(self, limit: Limit) -> None:
-        """Rows can show it: the score's range is known, and the limit lies inside of it."""
-        place = self._document.where(("limits", limit.metric))
-        known = self.ranges.get(limit.metric)
-        if known is None:
-            raise InputError(
-                f"the range of {limit.metric} is not known, and without it no number of rows shows "
-                "that a limit is kept",
-                place,
-                "declare it:  function: {path: metric.py:f, range: [0, 1]}  (by name where it "
-                f"gives several: {{{limit.metric}: [0, 1]}})",
-            )
-        low, high = known
-        beyond = limit.bound >= high if limit.at_least else limit.bound <= low
-        if beyond or not low <= limit.bound <= high:
-            near = (
-                f">= {high - 0.01 * (high - low):g}"
-                if limit.at_least
-                else (f"<= {low + 0.01 * (high - low):g}")
-            )
-            raise InputError(
-                f"no number of rows can show {limit}: the score lies from {low:g} to {high:g}",
-                place,
-                f'write such as "{near}"',
-            )
+    def _check_terms(self) -> None:
+        """Raises `InputError`."""
+        check_limits(self.limits.all, self.scorers, self.ranges, self._document)
+        check_goal(
+            self._goal.weights,
+            self.scorers,
+            self._document.where(("goal",) if self.goal else ("scorers",)),
+        )
 
     @property
     def in_mlflow(self) -> bool:
@@ -209,67 +176,36 @@ class Objective(documents.Model):
 
     def reading(self, store: str) -> Self:
         """The same objective, whose rows are read from MLflow's store at this tracking URI."""
-        if store == self._store:
-            return self
-        other = self.model_copy()
-        other._store = store
-        for name in ("_sources", "_examples", "_scorecard", "digest", "scoring"):
-            vars(other).pop(name, None)
-        return other
+        return self._with("_store", store, stale=("_sources", *OF_ROWS))
 
     def remembering(self, memory: Callable[[], Placements]) -> Self:
         """The same objective, whose rows stay where earlier jobs had them, and new ones are held
         out first. `memory` says where that was; it is asked when the rows are divided."""
-        if memory == self._memory:
-            return self
-        other = self.model_copy()
-        other._memory = memory
-        for name in ("_examples", "_scorecard", "digest", "scoring"):
-            vars(other).pop(name, None)
-        return other
+        return self._with("_memory", memory, stale=OF_ROWS)
 
     def judged_by(self, api: Api) -> Self:
         """The same objective, where judges are asked by this API."""
-        if api == self._api:
-            return self
-        other = self.model_copy()
-        other._api = api
-        vars(other).pop("_scorecard", None)
-        return other
+        return self._with("_api", api, stale=("_scorecard",))
 
     def against(self, rivals: Mapping[str, Rival]) -> Self:
         """The same objective, where answers are compared with those of these prompts."""
-        other = self.model_copy()
-        other._rivals = rivals
-        for name in ("_scorecard", "digest", "scoring"):
-            vars(other).pop(name, None)
-        return other
-
-    def _check_wanted(self) -> None:
-        """Nobody wants more of what a judge finds bad. Raises `InputError`."""
-        for scorer in self.scorers:
-            if isinstance(scorer, Judge) and scorer.unwanted:
-                if self._goal.weights.get(scorer.name, 0.0) <= 0:
-                    continue
-                raise InputError(
-                    f"the goal maximizes {scorer.name}, and a high score of the judge "
-                    f"{scorer.builtin} is bad",
-                    self._document.where(("goal",) if self.goal else ("scorers",)),
-                    f"write  goal: minimize {scorer.name}  or subtract it, or leave it out of the "
-                    f'goal and limit it:  limits: {{{scorer.name}: "<= 0.01"}}',
-                )
+        return self._with("_rivals", rivals, stale=OF_SCORES)
 
     def showing(self, fields: frozenset[str]) -> Self:
         """The same objective for prompts that show these fields only: rows that are equal in them
         have the same input."""
-        if fields == self._shown:
+        # What feedback corrects depends on what an input is.
+        sources = ("_sources",) if self.feedback is not None else ()
+        return self._with("_shown", fields, stale=(*sources, *OF_ROWS))
+
+    def _with(self, name: str, value: object, *, stale: Sequence[str]) -> Self:
+        """With another value of a private attribute, and without what was made by the last."""
+        if value == getattr(self, name):
             return self
         other = self.model_copy()
-        other._shown = fields
-        for name in ("_examples", "_scorecard", "digest", "scoring"):
-            vars(other).pop(name, None)
-        if self.feedback is not None:  # what it corrects depends on what an input is
-            vars(other).pop("_sources", None)
+        setattr(other, name, value)
+        for made in stale:
+            vars(other).pop(made, None)
         return other
 
     def check(self) -> None:
