@@ -40,8 +40,8 @@ demo-llm: $(INSTALLED)
 	$(BIN)/promptlathe run runs/help_desk_intents.yaml
 
 test: $(FOR_TESTS)
-	$(PYTEST) -m "not (slow or browser or database or server)"
-	@echo "left out: tests marked slow, browser, database or server (make check runs all)"
+	$(PYTEST) -m "not (slow or browser or database or server or ray)"
+	@echo "left out: tests marked slow, browser, database, server or ray (make check runs all)"
 
 check: $(FOR_TESTS)
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
     python benchmarks/verdict.py BASE.json[:POLICY] VARIANT.json[:POLICY]
         [--again BASE.json[:POLICY] VARIANT.json[:POLICY]] [--tuned NAMES|half] [--most 1.0]
+        [--kinds]
 
 The files are what replay.py, simulated.py and warm.py write with --json, with the same tables,
 seeds and calls; the policy is `lathe` where none is named, and another one of the same file may be
@@ -14,10 +15,13 @@ the recorded tables): they are shown apart, and the verdict is on the others. `-
 same for other seeds. A variant is `better` where the interval is below 1 in both, `worse` where it
 is above --most in either (1.0; 1.1: "not worse than 1.1"), else it is `no difference shown`. With
 fewer than 7 seeds, or without --again, there is no verdict. Exit code 1 when worse anywhere.
+`--kinds` shows the tables of each kind by themselves, all seeds together, `seeds only`: those whose
+names begin with the same word (`additive-100x50`, `additive-720x200`).
 """
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +47,11 @@ class Runs:
     def of(self, tables: Sequence[str]) -> "Runs":
         places = [self.tables.index(one) for one in tables]
         return Runs(tuple(tables), self.seeds, self.calls, self.regret[places])
+
+    def also(self, other: "Runs") -> "Runs":
+        """With the other seeds of the same tables."""
+        regret = np.concatenate([self.regret, other.regret], axis=1)
+        return Runs(self.tables, self.seeds + other.seeds, self.calls, regret)
 
 
 @dataclass(frozen=True)
@@ -125,6 +134,22 @@ def shown(title: str, found: Sequence[Ratio]) -> None:
         )
 
 
+def shown_by_kind(base: Runs, variant: Runs) -> None:
+    kinds: dict[str, list[str]] = {}
+    for table in base.tables:
+        kinds.setdefault(re.split("[-_]", table)[0], []).append(table)
+    width = max(map(len, kinds))
+    print(f"\nby kind, {len(base.seeds)} seeds [95 %, seeds only]")
+    print(" " * width + "".join(f"{calls:>20,}" for calls in base.calls))
+    for kind, tables in kinds.items():
+        found = ratios(base.of(tables), variant.of(tables))
+        cells = (
+            f"{_shown(one.ratio)} [{_shown(one.seeds_low)}, {_shown(one.seeds_high)}]"
+            for one in found
+        )
+        print(f"{kind:{width}}" + "".join(f"{cell:>20}" for cell in cells))
+
+
 def _shown(ratio: float) -> str:
     """Where the base came to no regret, there is no ratio to tell."""
     return f"{ratio:.2f}" if ratio < 100 else "inf"
@@ -150,6 +175,7 @@ def bench(argv: Sequence[str] | None) -> int:
     parser.add_argument("--again", nargs=2, metavar=("BASE", "VARIANT"))
     parser.add_argument("--tuned", default="", metavar="NAMES")
     parser.add_argument("--most", type=float, default=1.0)
+    parser.add_argument("--kinds", action="store_true")
     args = parser.parse_args(argv)
     first = paired(args.base, args.variant)
     tuned, others = split(first[0].tables, args.tuned)
@@ -159,13 +185,19 @@ def bench(argv: Sequence[str] | None) -> int:
     count = f"{len(others)} tables, seeds {first[0].seeds[0]} to {first[0].seeds[-1]}"
     shown(count, found)
     if args.again is None:
+        if args.kinds:
+            shown_by_kind(*first)
         print("\nno verdict: run both on other seeds, and give them with --again")
         return 0
     again = paired(*args.again)
-    if again[0].calls != first[0].calls or set(first[0].seeds) & set(again[0].seeds):
-        raise InputError("not the same calls with other seeds", "--again", "use --first")
+    same = all(getattr(again[0], what) == getattr(first[0], what) for what in ("tables", "calls"))
+    if not same or set(first[0].seeds) & set(again[0].seeds):
+        fix = "use --first"
+        raise InputError("not the same tables and calls with other seeds", "--again", fix)
     repeated = ratios(*(one.of(others) for one in again))
     shown(f"once more, seeds {again[0].seeds[0]} to {again[0].seeds[-1]}", repeated)
+    if args.kinds:
+        shown_by_kind(*(one.also(other) for one, other in zip(first, again, strict=True)))
     if min(len(first[0].seeds), len(again[0].seeds)) < FEWEST_SEEDS:
         print(f"\nno verdict: fewer than {FEWEST_SEEDS} seeds")
         return 0

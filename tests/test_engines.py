@@ -14,6 +14,7 @@ class TestLocal(EngineContract):
         return LocalEngine(lanes)
 
 
+@pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
 class TestRay(EngineContract):
     def engine(self, lanes: Lanes) -> Engine:

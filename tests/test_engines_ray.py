@@ -21,6 +21,8 @@ from promptlathe.runtime.ray_engine import RayEngine
 from promptlathe.runtime.shares import shares, slots
 from promptlathe.testing.engines import call, serving
 
+pytestmark = pytest.mark.ray
+
 
 def tasks(engine: RayEngine, lanes: Lanes, number: int) -> list[asyncio.Task[Answer | Failure]]:
     """Calls under way that the service holds."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.jobs import OBJECTIVE, ROWS, WORDS, Jitter, answers_file, canaries, essence
+from tests.orders import ENGINES
 
 import promptlathe as pl
 from promptlathe.errors import BudgetTooSmall, InputError, Interrupted, ModelUnavailable
@@ -104,6 +105,7 @@ async def test_http_gives_the_same_result(alone: tuple[Result, Path], tmp_path: 
     assert essence(result) == essence(alone[0])
 
 
+@pytest.mark.ray
 def test_ray_gives_the_same_result(
     cluster: None, alone: tuple[Result, Path], tmp_path: Path
 ) -> None:
@@ -117,12 +119,10 @@ def answers(workspace: Path) -> dict[str, tuple[Any, ...]]:
         return {key: tuple(values) for key, *values in rows}
 
 
-@pytest.mark.parametrize("engine", ["local", "ray"])
+@pytest.mark.parametrize("engine", ENGINES, indirect=True)
 def test_many_in_flight_get_the_same_answers(
-    alone: tuple[Result, Path], tmp_path: Path, engine: str, request: pytest.FixtureRequest
+    alone: tuple[Result, Path], tmp_path: Path, engine: str
 ) -> None:
-    if engine == "ray":
-        request.getfixturevalue("cluster")
     run(job(tmp_path, concurrency=16, engine=engine))
     first, second = answers(alone[1]), answers(tmp_path)
     common = first.keys() & second.keys()

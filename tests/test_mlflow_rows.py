@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,16 @@ def fill(uri: str) -> None:
     clash = {"inputs": {"text": "a"}, "expectations": {"text": "b"}}
     client.create_dataset("clash", ["0"]).merge_records([clash])
     mlflow.set_experiment("production")
-    for number, row in enumerate(ROWS[:33]):
+    traces: list[str] = []
+    for row in ROWS[:33]:
         with mlflow.start_span("row") as span:
             span.set_inputs({"text": row["text"]})
-        mlflow.flush_trace_async_logging()
+        traces.append(span.trace_id)
+        time.sleep(0.002)  # the latest come first, and MLflow keeps milliseconds
+    mlflow.flush_trace_async_logging()  # takes a second
+    for number, (trace, row) in enumerate(zip(traces, ROWS, strict=False)):
         if number % 3:
-            mlflow.log_expectation(trace_id=span.trace_id, name="label", value=row["label"])
+            mlflow.log_expectation(trace_id=trace, name="label", value=row["label"])
     mlflow.set_experiment("texts")
     with mlflow.start_span("row") as span:
         span.set_inputs("no fields")
@@ -65,6 +70,7 @@ def path_of_tests() -> str:
     return os.pathsep.join([str(Path(__file__).parent.parent), *filter(None, sys.path)])
 
 
+@pytest.mark.slow
 def test_a_dataset_of_mlflow_by_a_process_of_its_own(store: str, tmp_path: Path):
     file = tmp_path / "objective.yaml"
     file.write_text("dataset: mlflow:tickets\nscorers: [exact_match: {target: label}]\n", "utf-8")
@@ -75,6 +81,7 @@ def test_a_dataset_of_mlflow_by_a_process_of_its_own(store: str, tmp_path: Path)
     assert Objective("mlflow:tickets", scorer=exact_match("label")).name == "tickets"
 
 
+@pytest.mark.slow
 def test_a_job_reads_from_the_store_that_it_records_to(
     store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -111,6 +118,7 @@ def asked(uri: str, **question: Any) -> Any:
         mlflow.set_tracking_uri(None)  # pyright: ignore[reportArgumentType] - as it was
 
 
+@pytest.mark.slow
 def test_traces_are_the_latest_and_filtered(store: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     found = asked(store, traces="production", filter=None, most=5)["rows"]
@@ -120,6 +128,7 @@ def test_traces_are_the_latest_and_filtered(store: str, monkeypatch: pytest.Monk
     assert others == {"rows": []}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("question", "what", "fix"),
     [

@@ -334,6 +334,7 @@ def test_the_report_shows_what_operators_did(alone: Result) -> None:
     assert operator_lines(()) == []
 
 
+@pytest.mark.ray
 def test_on_ray(cluster: None, tmp_path: Path) -> None:
     """All calls go to the cluster, the rewriter's too."""
     ray = ParallelOptions(engine="ray", concurrency=4, workers=1)

@@ -82,6 +82,7 @@ def drive(tracker: Tracker) -> None:
     tracker.test_outcome("best", OUTCOME)
 
 
+@pytest.mark.slow
 async def test_a_run_from_start_to_end(state: Path):
     with tracker_at(state) as tracker:
         tracker.start(ABOUT)

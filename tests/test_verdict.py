@@ -110,7 +110,7 @@ def test_bad_files(tmp_path: Path) -> None:
         verdict.bench([base, str(tmp_path / "missing.json")])
     with pytest.raises(InputError, match="no table x"):
         verdict.bench([base, base, "--tuned", "x"])
-    with pytest.raises(InputError, match="not the same calls with other seeds"):
+    with pytest.raises(InputError, match="not the same tables and calls with other seeds"):
         verdict.bench([base, base, "--again", base, base])
 
 
@@ -124,3 +124,33 @@ def test_a_closed_pipe_ends_it_in_silence(tmp_path: Path) -> None:
             command, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=120, check=False
         )
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_kinds_are_shown_with_all_their_seeds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By hand: each table of a kind has one regret, so that its ratio is that of the sums."""
+    regret = {"one-s": (4.0, 1.0), "one-l": (2.0, 2.0), "two_s": (3.0, 6.0)}
+    files: list[str] = []
+    for first in (0, 10):
+        path = tmp_path / f"{first}.json"
+        rows = [
+            {"policy": policy, "table": table, "seed": seed, "calls": 100, "regret": value}
+            for table, values in regret.items()
+            for policy, value in zip(("halving", "lathe"), values, strict=True)
+            for seed in range(first, first + 7)
+        ]
+        path.write_text(json.dumps(rows))
+        files += [f"{path}:halving", str(path)]
+    verdict.bench([*files[:2], "--again", *files[2:], "--kinds"])
+    kinds = capsys.readouterr().out.partition("by kind, 14 seeds")[2].splitlines()
+    assert kinds[2].split() == ["one", "0.50", "[0.50,", "0.50]"]
+    assert kinds[3].split() == ["two", "2.00", "[2.00,", "2.00]"]
+
+
+def test_other_tables_do_not_repeat_a_finding(tmp_path: Path) -> None:
+    base, again = written(tmp_path / "base.json"), tmp_path / "again.json"
+    rows = json.loads(Path(written(tmp_path / "more.json", first=50)).read_text())
+    again.write_text(json.dumps([row for row in rows if row["table"] != "d"]))
+    with pytest.raises(InputError, match="not the same tables and calls with other seeds"):
+        verdict.bench([base, base, "--again", str(again), str(again)])
