@@ -135,6 +135,7 @@ def shown(title: str, found: Sequence[Ratio]) -> None:
 
 
 def shown_by_kind(base: Runs, variant: Runs) -> None:
+    """A kind is the word that the names of its tables begin with."""
     kinds: dict[str, list[str]] = {}
     for table in base.tables:
         kinds.setdefault(re.split("[-_]", table)[0], []).append(table)
@@ -192,8 +193,8 @@ def bench(argv: Sequence[str] | None) -> int:
     again = paired(*args.again)
     same = all(getattr(again[0], what) == getattr(first[0], what) for what in ("tables", "calls"))
     if not same or set(first[0].seeds) & set(again[0].seeds):
-        fix = "use --first"
-        raise InputError("not the same tables and calls with other seeds", "--again", fix)
+        what = "not the same tables and calls with other seeds"
+        raise InputError(what, "--again", "use --first")
     repeated = ratios(*(one.of(others) for one in again))
     shown(f"once more, seeds {again[0].seeds[0]} to {again[0].seeds[-1]}", repeated)
     if args.kinds:

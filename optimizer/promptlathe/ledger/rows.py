@@ -21,6 +21,7 @@ from promptlathe.records import (
 
 
 def answer_row(call: Call, answer: Answer, at: datetime) -> dict[str, Any]:
+    """Of `answers`."""
     return {
         "key": call.key,
         "model": call.model,
@@ -34,6 +35,7 @@ def answer_row(call: Call, answer: Answer, at: datetime) -> dict[str, Any]:
 
 
 def answer_of(values: Sequence[Any]) -> Answer:
+    """values: ANSWER_COLUMNS of a row, in order."""
     fields: dict[str, Any] = dict(zip(tables.ANSWER_COLUMNS, values, strict=True))
     fields["tool_calls"] = tuple(fields["tool_calls"] or ())
     fields["likely"] = tuple((label, chance) for label, chance in fields["likely"] or ())
@@ -41,6 +43,7 @@ def answer_of(values: Sequence[Any]) -> Answer:
 
 
 def told_row(event: Event) -> dict[str, Any]:
+    """Of `told`, without the run and the place in it."""
     candidate, example, repeat = event.unit.key
     failure = None
     match event:
@@ -62,6 +65,7 @@ def told_row(event: Event) -> dict[str, Any]:
 
 
 def segment_of(rows: Sequence[Any], limit: str) -> Segment:
+    """Rows of `told` in order, up to where `limit` stopped the stage."""
     keys: list[Key] = [(row.candidate, row.example, row.repeat) for row in rows]
     failed = {
         key: Failure(cast(FailureReason, row.failure), "as recorded")

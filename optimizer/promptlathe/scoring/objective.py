@@ -19,6 +19,7 @@ from promptlathe.data.quality import label_counts, label_notes
 from promptlathe.data.splits import SPLITS, Splits
 from promptlathe.records import Api, Cell, Example, Failure, Outcome, Split, Trace, content_hash
 from promptlathe.runtime.seam import Context
+from promptlathe.scoring.checks import check_goal, check_limits
 from promptlathe.scoring.contract import Contract, contract_of
 from promptlathe.scoring.entries import AnyScorer
 from promptlathe.scoring.goal import Goal, parse_goal
@@ -29,7 +30,6 @@ from promptlathe.scoring.questions import Questions
 from promptlathe.scoring.ranges import ranges_of
 from promptlathe.scoring.scorecard import Scorecard
 from promptlathe.scoring.scorer import Range, Rival, Scorer, Surroundings
-from promptlathe.scoring.terms import check_goal, check_limits
 
 MOST_LABELS = 200
 """Different right answers, beyond which they are no labels."""
@@ -99,7 +99,7 @@ class Objective(documents.Model):
             "license": license,
         }
         super().__init__(**{key: value for key, value in data.items() if value is not None})
-        self._check_terms()
+        self._check_declared()
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # see documents.Model
 
@@ -156,11 +156,11 @@ class Objective(documents.Model):
         """A part of a file, or a whole one; paths are relative to its folder."""
         objective = documents.parse(cls, document)
         objective._document = document
-        objective._check_terms()
+        objective._check_declared()
         return objective
 
-    def _check_terms(self) -> None:
-        """Raises `InputError`."""
+    def _check_declared(self) -> None:
+        """The limits and the goal. Raises `InputError`."""
         check_limits(self.limits.all, self.scorers, self.ranges, self._document)
         check_goal(
             self._goal.weights,
